@@ -1,0 +1,257 @@
+package wire
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"varde/checks"
+	vardev1 "varde/proto/varde/v1"
+)
+
+// PlanNumber orders plans. Restoring a backup raises the generation.
+type PlanNumber struct {
+	Generation, Revision uint64
+}
+
+// After says whether n is larger than m, so that a probe may take it.
+func (n PlanNumber) After(m PlanNumber) bool {
+	return n.Generation > m.Generation || n.Generation == m.Generation && n.Revision > m.Revision
+}
+
+// Region is a unit of verdicts.
+type Region struct{ ID, Name string }
+
+// RosterEntry is one enrolled probe as the fleet knows it.
+type RosterEntry struct {
+	Name, Region, Site string
+	ASN                uint32
+	// KeySHA256 is the hash of the certificate's SubjectPublicKeyInfo.
+	KeySHA256 [32]byte
+	// MeshAddress is where its mesh answers; empty until it has said so.
+	MeshAddress string
+}
+
+// Plan is the whole set of checks that a fleet needs, and what goes with it.
+type Plan struct {
+	Number  PlanNumber
+	Issued  time.Time
+	Checks  []checks.Target
+	Regions []Region
+	Roster  []RosterEntry
+	// Authorities are DER certificates of the CA, the current one first.
+	Authorities [][]byte
+	// GossipKeys are 32 bytes each, the one to encrypt with first.
+	GossipKeys [][]byte
+	// Coordinators are host:port.
+	Coordinators []string
+	// Controls are URLs of control targets.
+	Controls []string
+	// Bundles are the SHA-256 sums of the sealed secrets, by probe.
+	Bundles map[string][32]byte
+}
+
+// SignedPlan is a plan as it travels and as it is kept on disk: the bytes are
+// never encoded again.
+type SignedPlan struct {
+	Plan, Signature, Bundle []byte
+}
+
+// planDomain separates a plan's signature from any other use of the key.
+const planDomain = "varde plan v1\n"
+
+// ErrPlanSignature says that a plan was not signed by the coordinator.
+var ErrPlanSignature = errors.New("plan: signature does not fit the coordinator's key")
+
+// SignPlan encodes and signs p. The bundle of the receiving probe is attached
+// by the caller.
+func SignPlan(p Plan, key ed25519.PrivateKey) (SignedPlan, error) {
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(planToProto(p))
+	if err != nil {
+		return SignedPlan{}, fmt.Errorf("plan: %w", err)
+	}
+	return SignedPlan{Plan: b, Signature: ed25519.Sign(key, append([]byte(planDomain), b...))}, nil
+}
+
+// Open verifies the signature, reads the plan, and verifies that the bundle is
+// the one which the plan names for the given probe.
+func (s SignedPlan) Open(key ed25519.PublicKey, probe string) (Plan, error) {
+	if !ed25519.Verify(key, append([]byte(planDomain), s.Plan...), s.Signature) {
+		return Plan{}, ErrPlanSignature
+	}
+	m := new(vardev1.Plan)
+	if err := proto.Unmarshal(s.Plan, m); err != nil {
+		return Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	p, err := planFromProto(m)
+	if err != nil {
+		return Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	want, named := p.Bundles[probe]
+	if named != (len(s.Bundle) > 0) || named && sha256.Sum256(s.Bundle) != want {
+		return Plan{}, fmt.Errorf("plan: sealed secrets are not those that the plan names for %q", probe)
+	}
+	return p, nil
+}
+
+// SignedPlanToProto returns the message of s.
+func SignedPlanToProto(s SignedPlan) *vardev1.SignedPlan {
+	return &vardev1.SignedPlan{Plan: s.Plan, Signature: s.Signature, Bundle: s.Bundle}
+}
+
+// SignedPlanFromProto reads the message; nothing is verified before Open.
+func SignedPlanFromProto(m *vardev1.SignedPlan) SignedPlan {
+	return SignedPlan{Plan: m.GetPlan(), Signature: m.GetSignature(), Bundle: m.GetBundle()}
+}
+
+// Marshal encodes s for a file.
+func (s SignedPlan) Marshal() ([]byte, error) { return proto.Marshal(SignedPlanToProto(s)) }
+
+// UnmarshalSignedPlan reads what Marshal wrote.
+func UnmarshalSignedPlan(b []byte) (SignedPlan, error) {
+	m := new(vardev1.SignedPlan)
+	if err := proto.Unmarshal(b, m); err != nil {
+		return SignedPlan{}, fmt.Errorf("signed plan: %w", err)
+	}
+	return SignedPlanFromProto(m), nil
+}
+
+// MarshalSecrets encodes the content of a bundle before it is sealed.
+func MarshalSecrets(values map[string]string) ([]byte, error) {
+	return proto.MarshalOptions{Deterministic: true}.Marshal(&vardev1.Secrets{Values: values})
+}
+
+// UnmarshalSecrets reads the content of a bundle after it was opened.
+func UnmarshalSecrets(b []byte) (map[string]string, error) {
+	m := new(vardev1.Secrets)
+	if err := proto.Unmarshal(b, m); err != nil {
+		return nil, errors.New("secrets: not a bundle") // the cause could quote a secret
+	}
+	return m.GetValues(), nil
+}
+
+func planToProto(p Plan) *vardev1.Plan {
+	m := &vardev1.Plan{
+		Generation: p.Number.Generation, Revision: p.Number.Revision, Issued: timestamppb.New(p.Issued),
+		CaCertificates: p.Authorities, GossipKeys: p.GossipKeys,
+		Coordinators: p.Coordinators, Controls: p.Controls,
+	}
+	for _, t := range p.Checks {
+		m.Checks = append(m.Checks, targetToProto(t))
+	}
+	for _, r := range p.Regions {
+		m.Regions = append(m.Regions, &vardev1.Region{Id: r.ID, Name: r.Name})
+	}
+	for _, r := range p.Roster {
+		m.Roster = append(m.Roster, &vardev1.RosterEntry{
+			Name: r.Name, Region: r.Region, Site: r.Site, Asn: r.ASN,
+			KeySha256: r.KeySHA256[:], MeshAddress: r.MeshAddress,
+		})
+	}
+	for name, sum := range p.Bundles {
+		if m.BundleSha256 == nil {
+			m.BundleSha256 = map[string][]byte{}
+		}
+		m.BundleSha256[name] = slices.Clone(sum[:])
+	}
+	return m
+}
+
+func planFromProto(m *vardev1.Plan) (Plan, error) {
+	issued, err := timeFromProto("issued", m.GetIssued())
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{
+		Number: PlanNumber{m.GetGeneration(), m.GetRevision()}, Issued: issued,
+		Authorities: m.GetCaCertificates(), GossipKeys: m.GetGossipKeys(),
+		Coordinators: m.GetCoordinators(), Controls: m.GetControls(),
+	}
+	for i, cm := range m.GetChecks() {
+		t, err := targetFromProto(cm)
+		if err != nil {
+			return Plan{}, fmt.Errorf("checks[%d]: %w", i, err)
+		}
+		p.Checks = append(p.Checks, t)
+	}
+	for _, r := range m.GetRegions() {
+		p.Regions = append(p.Regions, Region{r.GetId(), r.GetName()})
+	}
+	for i, rm := range m.GetRoster() {
+		r := RosterEntry{Name: rm.GetName(), Region: rm.GetRegion(), Site: rm.GetSite(), ASN: rm.GetAsn(), MeshAddress: rm.GetMeshAddress()}
+		if !checks.ValidID(r.Name) || !checks.ValidID(r.Region) {
+			return Plan{}, fmt.Errorf("roster[%d]: %q of %q, expected two ids", i, r.Name, r.Region)
+		}
+		if copy(r.KeySHA256[:], rm.GetKeySha256()) != 32 || len(rm.GetKeySha256()) != 32 {
+			return Plan{}, fmt.Errorf("roster[%d]: key_sha256 has %d bytes, expected 32", i, len(rm.GetKeySha256()))
+		}
+		p.Roster = append(p.Roster, r)
+	}
+	for i, k := range p.GossipKeys {
+		if len(k) != 32 {
+			return Plan{}, fmt.Errorf("gossip_keys[%d]: %d bytes, expected 32", i, len(k))
+		}
+	}
+	for name, sum := range m.GetBundleSha256() {
+		if len(sum) != 32 {
+			return Plan{}, fmt.Errorf("bundle_sha256[%q]: %d bytes, expected 32", name, len(sum))
+		}
+		if p.Bundles == nil {
+			p.Bundles = map[string][32]byte{}
+		}
+		p.Bundles[name] = [32]byte(sum)
+	}
+	return p, nil
+}
+
+func targetToProto(t checks.Target) *vardev1.Check {
+	m := &vardev1.Check{
+		Id: t.ID, Service: t.Service, Kind: string(t.Kind), Url: t.URL,
+		Every: durationpb.New(t.Every), Timeout: durationpb.New(t.Timeout), Regions: t.Regions,
+		ExpectMailbox: t.Expect.Mailbox, ExpectStatus: int32(t.Expect.Status), ExpectBody: t.Expect.Body,
+	}
+	if t.Login != nil {
+		m.Login = &vardev1.Login{User: t.Login.User, Secret: t.Login.Password.Name}
+	}
+	if t.CA != nil {
+		m.CaPem = t.CA.PEM
+	}
+	for _, f := range t.Families {
+		m.Families = append(m.Families, vardev1.Family(f))
+	}
+	return m
+}
+
+func targetFromProto(m *vardev1.Check) (checks.Target, error) {
+	t := checks.Target{
+		ID: m.GetId(), Service: m.GetService(), Kind: checks.Kind(m.GetKind()), URL: m.GetUrl(), Regions: m.GetRegions(),
+		Expect: checks.Expect{Mailbox: m.GetExpectMailbox(), Status: int(m.GetExpectStatus()), Body: m.GetExpectBody()},
+	}
+	var err error
+	if t.Every, err = durationFromProto("every", m.GetEvery()); err != nil {
+		return t, err
+	}
+	if t.Timeout, err = durationFromProto("timeout", m.GetTimeout()); err != nil {
+		return t, err
+	}
+	if l := m.GetLogin(); l != nil {
+		t.Login = &checks.Login{User: l.GetUser(), Password: checks.Secret{Name: l.GetSecret()}}
+	}
+	if len(m.GetCaPem()) > 0 {
+		t.CA = &checks.Authority{PEM: m.GetCaPem()}
+	}
+	for _, f := range m.GetFamilies() {
+		if f != vardev1.Family_FAMILY_IPV4 && f != vardev1.Family_FAMILY_IPV6 {
+			return t, fmt.Errorf("families: %d, expected ipv4 or ipv6", f)
+		}
+		t.Families = append(t.Families, checks.Family(f))
+	}
+	return t, t.Validate()
+}
