@@ -1,0 +1,147 @@
+// Package status is how `varde-probe status` sees the running agent: one JSON
+// object over a unix socket in the probe's state folder. The socket is open to
+// the agent's own user only and changes nothing.
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Status is what a running agent sees.
+type Status struct {
+	Name    string    `json:"name"`
+	Region  string    `json:"region"`
+	Site    string    `json:"site,omitempty"`
+	Version string    `json:"version"`
+	Epoch   string    `json:"epoch"`
+	Started time.Time `json:"started"`
+	// CertificateEnds is when the probe's certificate ends.
+	CertificateEnds time.Time `json:"certificate_ends"`
+	Plan            Plan      `json:"plan"`
+	Coordinator     Uplink    `json:"coordinator"`
+	Spool           Spool     `json:"spool"`
+	Mesh            Mesh      `json:"mesh"`
+	Schedule        Schedule  `json:"schedule"`
+}
+
+// Plan is the plan in force.
+type Plan struct {
+	Generation uint64 `json:"generation"`
+	Revision   uint64 `json:"revision"`
+	// Entries is the number of checks times families that run here.
+	Entries int `json:"entries"`
+}
+
+// Uplink is the way to the coordinator.
+type Uplink struct {
+	Connected bool   `json:"connected"`
+	Address   string `json:"address,omitempty"`
+	// LastAck is when a coordinator last acknowledged something.
+	LastAck *time.Time `json:"last_ack"`
+	// LastError is why there is no connection.
+	LastError string `json:"last_error,omitempty"`
+}
+
+// Spool is what waits on disk for a coordinator.
+type Spool struct {
+	Records int64  `json:"records"`
+	Bytes   int64  `json:"bytes"`
+	Dropped uint64 `json:"dropped"`
+}
+
+// Mesh is what the probe sees of its peers.
+type Mesh struct {
+	Address string `json:"address,omitempty"`
+	Settled bool   `json:"settled"`
+	Peers   []Peer `json:"peers"`
+}
+
+// Peer is one live probe of the mesh.
+type Peer struct {
+	Name    string `json:"name"`
+	Region  string `json:"region"`
+	Site    string `json:"site,omitempty"`
+	Address string `json:"address"`
+}
+
+// Schedule counts what the scheduler did since the start.
+type Schedule struct {
+	Runs    uint64 `json:"runs"`
+	Skipped uint64 `json:"skipped"`
+	Panics  uint64 `json:"panics"`
+}
+
+const (
+	socket = "status.sock"
+	// maxBody bounds what a client reads; a status of 200 peers has 30 kB.
+	maxBody = 1 << 20
+	timeout = 3 * time.Second
+)
+
+// Serve answers every request with get() until ctx ends.
+func Serve(ctx context.Context, dir string, get func() Status) error {
+	path := filepath.Join(dir, socket)
+	// A socket that a killed agent left behind refuses to be bound anew. The
+	// lock on the spool has made sure that no other agent lives here.
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove old status socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return fmt.Errorf("listen for status: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return errors.Join(fmt.Errorf("protect status socket: %w", err), l.Close())
+	}
+	srv := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(get()) // the reader went away
+		}),
+		ReadHeaderTimeout: timeout, WriteTimeout: timeout,
+	}
+	stop := context.AfterFunc(ctx, func() { srv.Close() })
+	defer stop()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve status: %w", err)
+	}
+	return nil
+}
+
+// ErrNotRunning says that no agent answers in the state folder.
+var ErrNotRunning = errors.New("no probe runs here: start it with `varde-probe run`")
+
+// Fetch asks the agent that runs on the state folder dir.
+func Fetch(ctx context.Context, dir string) (Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	client := http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, socket))
+		},
+		DisableKeepAlives: true,
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://probe/", nil)
+	if err != nil {
+		return Status{}, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return Status{}, fmt.Errorf("%s: %w", filepath.Join(dir, socket), ErrNotRunning)
+	}
+	defer resp.Body.Close()
+	var s Status
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&s); err != nil {
+		return Status{}, fmt.Errorf("read status: %w", err)
+	}
+	return s, nil
+}
