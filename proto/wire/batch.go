@@ -79,7 +79,8 @@ func BatchToProto(b Batch) *vardev1.Batch {
 }
 
 // BatchFromProto reads a batch as a probe sent it and fills Epoch into every
-// observation. Records must follow one another without a hole.
+// observation; Attribute fills in the rest. Records must follow one another
+// without a hole.
 func BatchFromProto(m *vardev1.Batch) (Batch, error) {
 	b := Batch{Epoch: m.GetEpoch()}
 	if err := checkEpoch(b.Epoch); err != nil {
@@ -97,14 +98,26 @@ func BatchFromProto(m *vardev1.Batch) (Batch, error) {
 		if i > 0 && r.First() != b.Records[i-1].Last()+1 {
 			return Batch{}, fmt.Errorf("records[%d]: seq %d does not follow %d", i, r.First(), b.Records[i-1].Last())
 		}
-		r.Observation.Epoch = b.Epoch
 		b.Records[i] = r
 	}
+	b.attribute() // who sent it is not known here, only the epoch
 	return b, nil
 }
 
-// MarshalRecord encodes one record as a spool keeps it.
-func MarshalRecord(r Record) ([]byte, error) { return proto.Marshal(recordToProto(r)) }
+// MarshalRecord encodes one record as a spool keeps it. A record that
+// UnmarshalRecord would refuse is refused here already: in a spool it would
+// stand in the way of all that come after it.
+func MarshalRecord(r Record) ([]byte, error) {
+	m := recordToProto(r)
+	if _, err := recordFromProto(m); err != nil {
+		return nil, fmt.Errorf("record: %w", err)
+	}
+	b, err := proto.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("record: %w", err)
+	}
+	return b, nil
+}
 
 // UnmarshalRecord reads what MarshalRecord wrote.
 func UnmarshalRecord(b []byte) (Record, error) {
@@ -162,7 +175,10 @@ func journalBatch(jb *vardev1.JournalBatch) (Batch, error) {
 		return Batch{}, err
 	}
 	if jb.ClockOffset != nil {
-		b.ClockOffset, b.ClockKnown = jb.ClockOffset.AsDuration(), true
+		b.ClockKnown = true
+		if b.ClockOffset, err = signedFromProto("clock_offset", jb.ClockOffset); err != nil {
+			return Batch{}, err
+		}
 	}
 	b.attribute()
 	return b, nil
@@ -214,8 +230,10 @@ func gapFromProto(m *vardev1.Gap) (*Gap, error) {
 	if g.From, err = timeFromProto("from", m.GetFrom()); err != nil {
 		return nil, err
 	}
-	g.To, err = timeFromProto("to", m.GetTo())
-	return g, err
+	if g.To, err = timeFromProto("to", m.GetTo()); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // MaxEpoch is the largest length of an epoch in bytes.

@@ -93,10 +93,14 @@ func checkObservation(o checks.Observation, m *vardev1.Observation) error {
 		return fmt.Errorf("class: %q, expected a word", o.Class)
 	case (o.Class == "") != (o.Outcome == checks.Up):
 		return fmt.Errorf("class: %q with outcome %s, expected one exactly when not up", o.Class, o.Outcome)
+	case o.FailedPhase != "" && o.Outcome == checks.Up:
+		return fmt.Errorf("failed_phase: %q with outcome up, expected none", o.FailedPhase)
 	case utf8.RuneCountInString(o.Detail) > checks.DetailMax:
 		return fmt.Errorf("detail: longer than %d characters", checks.DetailMax)
-	case len(o.Address) > 64:
-		return fmt.Errorf("address: longer than 64 bytes")
+	case !printable(o.Detail):
+		return fmt.Errorf("detail: %q, expected printable characters", o.Detail)
+	case len(o.Address) > 64 || !printable(o.Address):
+		return fmt.Errorf("address: %.64q, expected at most 64 printable bytes", o.Address)
 	case len(m.GetPhases()) > maxPhases:
 		return fmt.Errorf("phases: %d, expected at most %d", len(m.GetPhases()), maxPhases)
 	}
@@ -121,21 +125,29 @@ func timeFromProto(field string, ts *timestamppb.Timestamp) (time.Time, error) {
 	if ts == nil {
 		return time.Time{}, fmt.Errorf("%s: missing", field)
 	}
-	if err := ts.CheckValid(); err != nil {
-		return time.Time{}, fmt.Errorf("%s: %w", field, err)
+	if !ts.IsValid() {
+		return time.Time{}, fmt.Errorf("%s: %d s and %d ns since 1970, expected the years 1 to 9999", field, ts.GetSeconds(), ts.GetNanos())
 	}
 	return ts.AsTime(), nil
 }
 
-func durationFromProto(field string, d *durationpb.Duration) (time.Duration, error) {
-	if d == nil {
+func durationFromProto(field string, m *durationpb.Duration) (time.Duration, error) {
+	d, err := signedFromProto(field, m)
+	if err == nil && d < 0 {
+		return 0, fmt.Errorf("%s: %s, expected zero or more", field, d)
+	}
+	return d, err
+}
+
+// signedFromProto refuses what a time.Duration cannot hold: AsDuration would
+// answer with the nearest that it can, 292 years.
+func signedFromProto(field string, m *durationpb.Duration) (time.Duration, error) {
+	if m == nil {
 		return 0, fmt.Errorf("%s: missing", field)
 	}
-	if err := d.CheckValid(); err != nil {
-		return 0, fmt.Errorf("%s: %w", field, err)
+	d := m.AsDuration()
+	if !m.IsValid() || int64(d/time.Second) != m.GetSeconds() || int32(d%time.Second) != m.GetNanos() {
+		return 0, fmt.Errorf("%s: %d s and %d ns, expected at most 292 years", field, m.GetSeconds(), m.GetNanos())
 	}
-	if d.AsDuration() < 0 {
-		return 0, fmt.Errorf("%s: %s, expected zero or more", field, d.AsDuration())
-	}
-	return d.AsDuration(), nil
+	return d, nil
 }

@@ -83,7 +83,7 @@ func SignPlan(p Plan, key ed25519.PrivateKey) (SignedPlan, error) {
 // Open verifies the signature, reads the plan, and verifies that the bundle is
 // the one which the plan names for the given probe.
 func (s SignedPlan) Open(key ed25519.PublicKey, probe string) (Plan, error) {
-	if !ed25519.Verify(key, append([]byte(planDomain), s.Plan...), s.Signature) {
+	if len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, append([]byte(planDomain), s.Plan...), s.Signature) {
 		return Plan{}, ErrPlanSignature
 	}
 	m := new(vardev1.Plan)
@@ -181,16 +181,16 @@ func planFromProto(m *vardev1.Plan) (Plan, error) {
 		}
 		p.Checks = append(p.Checks, t)
 	}
-	for _, r := range m.GetRegions() {
+	for i, r := range m.GetRegions() {
+		if !checks.ValidID(r.GetId()) {
+			return Plan{}, fmt.Errorf("regions[%d]: %q is not an id", i, r.GetId())
+		}
 		p.Regions = append(p.Regions, Region{r.GetId(), r.GetName()})
 	}
 	for i, rm := range m.GetRoster() {
-		r := RosterEntry{Name: rm.GetName(), Region: rm.GetRegion(), Site: rm.GetSite(), ASN: rm.GetAsn(), MeshAddress: rm.GetMeshAddress()}
-		if !checks.ValidID(r.Name) || !checks.ValidID(r.Region) {
-			return Plan{}, fmt.Errorf("roster[%d]: %q of %q, expected two ids", i, r.Name, r.Region)
-		}
-		if copy(r.KeySHA256[:], rm.GetKeySha256()) != 32 || len(rm.GetKeySha256()) != 32 {
-			return Plan{}, fmt.Errorf("roster[%d]: key_sha256 has %d bytes, expected 32", i, len(rm.GetKeySha256()))
+		r, err := rosterFromProto(rm)
+		if err != nil {
+			return Plan{}, fmt.Errorf("roster[%d]: %w", i, err)
 		}
 		p.Roster = append(p.Roster, r)
 	}
@@ -199,16 +199,34 @@ func planFromProto(m *vardev1.Plan) (Plan, error) {
 			return Plan{}, fmt.Errorf("gossip_keys[%d]: %d bytes, expected 32", i, len(k))
 		}
 	}
-	for name, sum := range m.GetBundleSha256() {
-		if len(sum) != 32 {
-			return Plan{}, fmt.Errorf("bundle_sha256[%q]: %d bytes, expected 32", name, len(sum))
-		}
-		if p.Bundles == nil {
-			p.Bundles = map[string][32]byte{}
-		}
-		p.Bundles[name] = [32]byte(sum)
+	p.Bundles, err = bundlesFromProto(m.GetBundleSha256())
+	return p, err
+}
+
+func rosterFromProto(m *vardev1.RosterEntry) (RosterEntry, error) {
+	r := RosterEntry{Name: m.GetName(), Region: m.GetRegion(), Site: m.GetSite(), ASN: m.GetAsn(), MeshAddress: m.GetMeshAddress()}
+	if !checks.ValidID(r.Name) || !checks.ValidID(r.Region) {
+		return RosterEntry{}, fmt.Errorf("%q of %q, expected two ids", r.Name, r.Region)
 	}
-	return p, nil
+	if len(m.GetKeySha256()) != len(r.KeySHA256) {
+		return RosterEntry{}, fmt.Errorf("key_sha256 has %d bytes, expected 32", len(m.GetKeySha256()))
+	}
+	r.KeySHA256 = [32]byte(m.GetKeySha256())
+	return r, nil
+}
+
+func bundlesFromProto(m map[string][]byte) (map[string][32]byte, error) {
+	var out map[string][32]byte
+	for name, sum := range m {
+		if len(sum) != 32 {
+			return nil, fmt.Errorf("bundle_sha256[%q]: %d bytes, expected 32", name, len(sum))
+		}
+		if out == nil {
+			out = make(map[string][32]byte, len(m))
+		}
+		out[name] = [32]byte(sum)
+	}
+	return out, nil
 }
 
 func targetToProto(t checks.Target) *vardev1.Check {
@@ -233,6 +251,14 @@ func targetFromProto(m *vardev1.Check) (checks.Target, error) {
 	t := checks.Target{
 		ID: m.GetId(), Service: m.GetService(), Kind: checks.Kind(m.GetKind()), URL: m.GetUrl(), Regions: m.GetRegions(),
 		Expect: checks.Expect{Mailbox: m.GetExpectMailbox(), Status: int(m.GetExpectStatus()), Body: m.GetExpectBody()},
+	}
+	if !word(m.GetKind()) {
+		return t, fmt.Errorf("kind: %q, expected a word", m.GetKind())
+	}
+	for _, r := range t.Regions {
+		if !checks.ValidID(r) {
+			return t, fmt.Errorf("regions: %q is not an id", r)
+		}
 	}
 	var err error
 	if t.Every, err = durationFromProto("every", m.GetEvery()); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -60,7 +61,8 @@ func ParseToken(s string) (Token, error) {
 	if err := proto.Unmarshal(body, m); err != nil {
 		return Token{}, ErrToken
 	}
-	if len(m.GetId()) != 16 || len(m.GetSecret()) != 16 || len(m.GetCaSha256()) != 32 || len(m.GetCoordinators()) == 0 {
+	if len(m.GetId()) != 16 || len(m.GetSecret()) != 16 || len(m.GetCaSha256()) != 32 ||
+		len(m.GetCoordinators()) == 0 || slices.Contains(m.GetCoordinators(), "") {
 		return Token{}, ErrToken
 	}
 	return Token{
