@@ -131,6 +131,8 @@ func (t Target) Validate() error {
 	}
 	if t.Login != nil && (t.Login.User == "" || t.Login.Password == (Secret{})) {
 		add("login", "expected user and password: {file: PATH}")
+	} else if t.Login != nil {
+		errs = append(errs, errUser(t.Login.User))
 	}
 	return errors.Join(errs...)
 }

@@ -1,0 +1,75 @@
+package imap
+
+import (
+	"slices"
+
+	"varde/checks"
+)
+
+// meaning is what a response code (RFC 5530 section 3) says of a refusal.
+type meaning uint8
+
+const (
+	unsaid   meaning = iota
+	rejected         // the account or its password
+	policy           // the server does not serve us now, or asks for a person
+	trouble          // the server cannot
+	ours             // we asked for what we should not have
+)
+
+func (r response) meaning() meaning {
+	switch r.code {
+	case "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED":
+		return rejected
+	case "LIMIT", "INUSE", "CONTACTADMIN", "ALERT":
+		return policy
+	case "UNAVAILABLE", "SERVERBUG", "CORRUPTION", "TEMPFAIL":
+		return trouble
+	case "CLIENTBUG", "OVERQUOTA", "NONEXISTENT", "NOPERM", "CANNOT":
+		return ours
+	}
+	return unsaid
+}
+
+// refused is the failure of a response that was not the one hoped for.
+func refused(p checks.Phase, r response) error {
+	return checks.Fail(classify(p, r), "%s", r)
+}
+
+// classify names what NO, BAD or BYE means in a phase. What the server says in
+// a code stands over what the word alone would mean.
+func classify(p checks.Phase, r response) checks.Class {
+	m := r.meaning()
+	before := slices.Contains([]checks.Phase{checks.Greeting, checks.StartTLS, checks.Capability, checks.Auth}, p)
+	switch {
+	case m == policy:
+		return checks.Policy
+	case r.word == "BYE" && before:
+		return checks.Busy
+	case r.word == "BYE":
+		return checks.Closed
+	case m == ours:
+		return checks.OwnError
+	case p == checks.Auth:
+		return authClass(r, m)
+	case p == checks.StartTLS:
+		return checks.TLSError
+	case m == rejected:
+		return checks.OwnError // of a mailbox, not of a login
+	case r.word == "NO" || m == trouble:
+		return checks.Busy
+	}
+	return checks.ProtocolError
+}
+
+// authClass names the refusal of a login. A NO without a code is what servers
+// older than RFC 5530 say to a wrong password.
+func authClass(r response, m meaning) checks.Class {
+	switch {
+	case m == trouble:
+		return checks.AuthTempfail
+	case r.word == "NO" || m == rejected:
+		return checks.AuthRejected
+	}
+	return checks.ProtocolError
+}

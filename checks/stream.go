@@ -1,0 +1,105 @@
+package checks
+
+import (
+	"net"
+	"sync"
+	"time"
+)
+
+// stream is a connection that obeys the deadline of the phase under way,
+// whatever the protocol code above sets, and counts what passes. Protocol
+// libraries lift deadlines between commands; a server that fell silent there
+// would hold the attempt for ever.
+type stream struct {
+	net.Conn
+
+	mu       sync.Mutex
+	deadline time.Time
+	cut      bool
+	read     int64 // in all
+	sent     int64 // in all
+	before   int64 // read before the phase under way
+}
+
+// arm begins a phase: no call outlasts its deadline.
+func (s *stream) arm(deadline time.Time) error {
+	s.mu.Lock()
+	s.deadline, s.before = deadline, s.read
+	s.mu.Unlock()
+	return s.SetDeadline(deadline)
+}
+
+// abort makes every call return at once, now and later.
+func (s *stream) abort() {
+	s.mu.Lock()
+	s.cut = true
+	s.mu.Unlock()
+	_ = s.SetDeadline(time.Time{}) // an error means that the stream is closed already
+}
+
+// came is how many bytes were read since the phase began.
+func (s *stream) came() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.read - s.before
+}
+
+// capped is the deadline that t may be at most. It must be called and its
+// result used under mu, or an abort between the two would be undone.
+func (s *stream) cappedLocked(t time.Time) time.Time {
+	switch {
+	case s.cut:
+		return time.Unix(1, 0)
+	case t.IsZero(), t.After(s.deadline):
+		return s.deadline
+	}
+	return t
+}
+
+// SetDeadline sets both deadlines, at most the phase's.
+func (s *stream) SetDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Conn.SetDeadline(s.cappedLocked(t))
+}
+
+// SetReadDeadline sets the deadline of reads, at most the phase's.
+func (s *stream) SetReadDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Conn.SetReadDeadline(s.cappedLocked(t))
+}
+
+// SetWriteDeadline sets the deadline of writes, at most the phase's.
+func (s *stream) SetWriteDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Conn.SetWriteDeadline(s.cappedLocked(t))
+}
+
+// Read refuses to take more than ReadMax bytes in all.
+func (s *stream) Read(b []byte) (int, error) {
+	s.mu.Lock()
+	left := ReadMax - s.read
+	s.mu.Unlock()
+	if left <= 0 {
+		return 0, Fail(ProtocolError, "more than %d kB in one attempt", ReadMax>>10)
+	}
+	n, err := s.Conn.Read(b[:min(int64(len(b)), left)])
+	s.mu.Lock()
+	s.read += int64(n)
+	s.mu.Unlock()
+	return n, err
+}
+
+// Write refuses to send more than SendMax bytes in all.
+func (s *stream) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	s.sent += int64(len(b))
+	over := s.sent > SendMax
+	s.mu.Unlock()
+	if over {
+		return 0, Fail(OwnError, "would send more than %d kB in one attempt", SendMax>>10)
+	}
+	return s.Conn.Write(b)
+}

@@ -1,0 +1,74 @@
+package checks
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// handshakeClass names what went wrong in a handshake that ended in time.
+func handshakeClass(err error) (Class, string) {
+	if v, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return certificateClass(v, time.Now())
+	}
+	if h, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return TLSError, "not TLS: " + h.Msg
+	}
+	if alert, ok := errors.AsType[tls.AlertError](err); ok {
+		return TLSError, "the server refused the handshake: " + strings.TrimPrefix(alert.Error(), "tls: ")
+	}
+	return TLSError, strings.TrimPrefix(err.Error(), "tls: ")
+}
+
+// certificateClass names the first fault that applies: its dates, its names,
+// then who signed it. The order is ours, not that in which verification
+// happens to look.
+func certificateClass(v *tls.CertificateVerificationError, now time.Time) (Class, string) {
+	if len(v.UnverifiedCertificates) == 0 {
+		return CertUntrusted, v.Err.Error()
+	}
+	leaf := v.UnverifiedCertificates[0]
+	switch {
+	case now.After(leaf.NotAfter):
+		return CertExpired, "the certificate expired on " + date(leaf.NotAfter)
+	case now.Before(leaf.NotBefore):
+		return CertExpired, "the certificate is not valid before " + date(leaf.NotBefore)
+	}
+	if host, ok := errors.AsType[x509.HostnameError](v.Err); ok {
+		return CertName, fmt.Sprintf("the certificate is for %s, not %s", names(leaf), host.Host)
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](v.Err); ok && invalid.Reason == x509.Expired {
+		return CertExpired, "a certificate of its chain has expired"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](v.Err); ok {
+		return CertUntrusted, fmt.Sprintf("signed by %q, which is not trusted here", issuer(leaf))
+	}
+	return CertUntrusted, strings.TrimPrefix(v.Err.Error(), "x509: ")
+}
+
+func date(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// names lists whom a certificate is for, at most three of them.
+func names(c *x509.Certificate) string {
+	all := append([]string(nil), c.DNSNames...)
+	for _, ip := range c.IPAddresses {
+		all = append(all, ip.String())
+	}
+	switch {
+	case len(all) == 0:
+		return "nobody"
+	case len(all) > 3:
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:3], ", "), len(all)-3)
+	}
+	return strings.Join(all, ", ")
+}
+
+func issuer(c *x509.Certificate) string {
+	if c.Issuer.CommonName != "" {
+		return c.Issuer.CommonName
+	}
+	return c.Issuer.String()
+}
