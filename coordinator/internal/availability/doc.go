@@ -1,0 +1,20 @@
+// Package availability turns observations into numbers: how long a service could
+// be reached, how long it could not, and how well we looked. It is pure.
+//
+// A scheduled observation speaks for its own slot [scheduled, scheduled +
+// interval). What was looked at again after a failure is left out, since looking
+// harder after a failure would bias the number. With sums of slots up, down and
+// unknown:
+//
+//	availability = up / (up + down)      unknown left out
+//	coverage     = minutes in which enough probes had a known slot / minutes
+//
+// A slot without an observation is unknown. Several probes of a region, and
+// several checks of a service in a region, add up second by second; a number for
+// all regions is the mean of the regions by weight and never over probes, so that
+// a region with many probes does not count for more.
+//
+// Sums and minutes can be merged in any order and any grouping with the same
+// result, down to the last nanosecond: everything that is added is an integer.
+// Adding any number of unknown slots changes no ratio.
+package availability

@@ -1,0 +1,99 @@
+package availability
+
+import (
+	"math"
+	"strconv"
+)
+
+// Coverage counts minutes: those in which we really looked, and all.
+type Coverage struct {
+	Covered, Minutes int
+}
+
+// Merge adds the minutes of another series or window.
+func (c Coverage) Merge(o Coverage) Coverage {
+	return Coverage{c.Covered + o.Covered, c.Minutes + o.Minutes}
+}
+
+// Ratio is the share of the minutes in which we really looked, 0 for no minutes:
+// who did not look at all did not look.
+func (c Coverage) Ratio() float64 {
+	if c.Minutes <= 0 {
+		return 0
+	}
+	return float64(c.Covered) / float64(c.Minutes)
+}
+
+// Enough is the coverage under which a number is labelled as resting on too
+// little. It is shown all the same.
+const Enough = 0.8
+
+// Region is what one region adds to a number for all of them.
+type Region struct {
+	// Weight is the share of users there, in any unit; a region without weight
+	// does not count.
+	Weight float64
+	Sums
+	Coverage Coverage
+}
+
+// Overall is the mean of the regions by weight: of their ratios, over the regions
+// of which anything is known (ok is false if there is none), and of their
+// coverages, over all regions.
+func Overall(regions []Region) (ratio, coverage float64, ok bool) {
+	var sum, weight, covered, all float64
+	for _, r := range regions {
+		w := max(r.Weight, 0)
+		all += w
+		covered += w * r.Coverage.Ratio()
+		if v, known := r.Ratio(); known {
+			sum += w * v
+			weight += w
+		}
+	}
+	if all > 0 {
+		coverage = covered / all
+	}
+	if weight <= 0 {
+		return 0, coverage, false
+	}
+	return min(sum/weight, 1), coverage, true
+}
+
+// z95 is the two-sided 95 % quantile of the normal distribution.
+const z95 = 1.959964
+
+// Wilson is the 95 % interval of a ratio that was measured by n runs:
+//
+//	(p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n)
+//
+// It takes the runs for independent; failures cluster, so the honest interval is
+// wider. Without runs it is [0, 1].
+func Wilson(ratio, n float64) (low, high float64) {
+	if n <= 0 {
+		return 0, 1
+	}
+	const z2 = z95 * z95
+	centre := ratio + z2/(2*n)
+	half := z95 * math.Sqrt(max(ratio*(1-ratio), 0)/n+z2/(4*n*n))
+	scale := 1 + z2/n
+	return max((centre-half)/scale, 0), min((centre+half)/scale, 1)
+}
+
+// FormatPercent writes a ratio as a percentage with the given decimals, cut and
+// never rounded up: 0.99996 with two decimals is "99.99 %". Only all is "100 %",
+// only nothing is "0 %".
+func FormatPercent(ratio float64, decimals int) string {
+	switch {
+	case ratio >= 1:
+		return "100 %"
+	case ratio <= 0 || math.IsNaN(ratio):
+		return "0 %"
+	}
+	unit := math.Pow(10, float64(decimals))
+	// The product can fall short of a whole number by its last bits: 0.57 is
+	// 56.99999999999999 %. A billionth of a unit makes up for that.
+	units := math.Floor(ratio*100*unit + 1e-9)
+	units = min(units, 100*unit-1)
+	return strconv.FormatFloat(units/unit, 'f', decimals, 64) + " %"
+}

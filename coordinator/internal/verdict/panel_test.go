@@ -1,0 +1,107 @@
+package verdict
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"varde/checks"
+)
+
+// A panel that is fed in order says of each series what Final says of it alone,
+// however often it is told the time in between.
+func TestPanelIsFinalInOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rs := results().Draw(t, "results")
+		rules := Rules{"a": rules().Draw(t, "rule a"), "b": rules().Draw(t, "rule b")}
+		bySeries := map[Series][]Result{}
+		panel, end := NewPanel(rules), start.Add(4*time.Hour)
+		got := map[Series][]Change{}
+		add := func(changes []Change) {
+			for _, c := range changes {
+				got[c.Series] = append(got[c.Series], c)
+			}
+		}
+		slices.SortFunc(rs, Result.Compare)
+		for _, r := range rs {
+			s := Series{Check: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "check"), Region: "r", Family: checks.IPv6}
+			bySeries[s] = append(bySeries[s], r)
+			if rapid.Bool().Draw(t, "advance") {
+				add(panel.Advance(r.Ended))
+			}
+			add(panel.Observe(r.Ended, s, r))
+		}
+		add(panel.Advance(end))
+		for s, rs := range bySeries {
+			_, want := Final(s, rules[s.Check], Judge{}, rs, end)
+			if diff := cmp.Diff(want, got[s]); diff != "" {
+				t.Fatalf("%s (-final +panel):\n%s", s, diff)
+			}
+		}
+	})
+}
+
+func TestPanelAdvancesAllSeriesInOrder(t *testing.T) {
+	p := NewPanel(Rules{"x": {Interval: 30 * time.Second, MinProbes: 1}, "y": {Interval: 10 * time.Second, MinProbes: 1}})
+	for i, check := range []string{"x", "y"} {
+		p.Observe(start, Series{Check: check, Region: "r"}, Result{Probe: "a", Seq: uint64(i), Ended: start, Outcome: checks.Up})
+	}
+	var got []string
+	for _, c := range p.Advance(start.Add(time.Hour)) {
+		got = append(got, c.Series.Check+" "+describe(c))
+	}
+	want := []string{"y 20 unknown since 20 (0/0/0)", "x 60 unknown since 60 (0/0/0)"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("changes differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestPanelForgetsChecksWithoutRule(t *testing.T) {
+	p := NewPanel(Rules{"x": {Interval: time.Minute, MinProbes: 1}})
+	s := Series{Check: "x", Region: "r", Family: checks.IPv4}
+	r := Result{Probe: "a", Seq: 1, Ended: start, Outcome: checks.Up}
+	if got := p.Observe(start, Series{Check: "other", Region: "r"}, r); got != nil {
+		t.Errorf("check without a rule: got %v, want nothing", got)
+	}
+	p.Observe(start, s, r)
+	got := p.SetRules(start.Add(time.Second), Rules{})
+	if len(got) != 1 || got[0].To != Unknown || got[0].Series != s {
+		t.Errorf("rule taken away: got %v, want one change to unknown", got)
+	}
+	if p.Judge(s) != nil {
+		t.Error("the series is still there")
+	}
+}
+
+// A panel put together from judges that were kept goes on as if nothing had
+// been.
+func TestPanelRestored(t *testing.T) {
+	rules := Rules{"x": {Interval: 30 * time.Second, MinProbes: 1}}
+	s := Series{Check: "x", Region: "r", Family: checks.IPv4}
+	p := NewPanel(rules)
+	p.Observe(start, s, Result{Probe: "a", Seq: 1, Ended: start, Outcome: checks.Up})
+	again := NewPanel(rules)
+	for s, j := range p.All() {
+		again.Restore(s, j.Clone())
+	}
+	if got := again.Advance(start.Add(30 * time.Second)); got != nil {
+		t.Errorf("30 s later: got %v, want nothing", got)
+	}
+	got := again.Advance(start.Add(2 * time.Minute))
+	if len(got) != 1 || !got[0].At.Equal(start.Add(time.Minute)) {
+		t.Errorf("2 min later: got %v, want unknown at 1 min", got)
+	}
+}
+
+func BenchmarkObserve(b *testing.B) {
+	rule := Rule{Interval: 30 * time.Second, MinProbes: 2}
+	var j Judge
+	at, n := start, uint64(0)
+	for b.Loop() {
+		at, n = at.Add(10*time.Second), n+1
+		j.Observe(rule, at, Result{Probe: string(rune('a' + n%3)), Seq: n, Started: at, Ended: at, Outcome: checks.Up})
+	}
+}
