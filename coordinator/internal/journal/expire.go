@@ -1,0 +1,63 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Messages are discarded by age here and not by JetStream, which compares their
+// times with a clock of the process (nats-server's package ats): in a bubble of
+// testing/synctest that clock is the real one, and every message of the bubble
+// would look decades old.
+
+// sweepEvery is how often to look for messages past their age: a hundredth of
+// it, at most every second and at least every ten minutes.
+func sweepEvery(age time.Duration) time.Duration {
+	return min(max(age/100, time.Second), 10*time.Minute)
+}
+
+// expireLocked discards what is older than MaxAge. It runs with an append: a
+// journal that does not grow keeps what it has.
+func (j *Journal) expireLocked(ctx context.Context) {
+	now := time.Now()
+	if j.opts.MaxAge == 0 || now.Sub(j.swept) < sweepEvery(j.opts.MaxAge) {
+		return
+	}
+	j.swept = now
+	e, err := j.use(ctx)
+	if err == nil {
+		err = e.expire(ctx, now.Add(-j.opts.MaxAge))
+	}
+	if err != nil {
+		j.log.Warn("discard old messages of journal", "error", err)
+	}
+}
+
+// expire discards the messages stored before a time.
+func (e *engine) expire(ctx context.Context, before time.Time) error {
+	first, last, err := e.bounds(ctx)
+	if err != nil {
+		return err
+	}
+	young := sort.Search(int(last+1-first), func(i int) bool {
+		if err != nil {
+			return true
+		}
+		var m *jetstream.RawStreamMsg
+		if m, err = e.stream.GetMsg(ctx, first+uint64(i)); err != nil {
+			return true
+		}
+		return !m.Time.Before(before)
+	})
+	if err != nil {
+		return fmt.Errorf("look for old messages: %w", err)
+	}
+	if young == 0 {
+		return nil
+	}
+	return e.stream.Purge(ctx, jetstream.WithPurgeSequence(first+uint64(young)))
+}

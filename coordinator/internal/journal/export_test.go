@@ -1,0 +1,58 @@
+package journal
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Break makes the journal believe that its engine has failed.
+func (j *Journal) Break() {
+	j.engineMu.Lock()
+	defer j.engineMu.Unlock()
+	if j.engine != nil {
+		j.engine.failed.Store(true)
+	}
+}
+
+// DropSnapshot replaces the saved marks by the given bytes.
+func (j *Journal) DropSnapshot(ctx context.Context, value []byte) error {
+	e, err := j.use(ctx)
+	if err != nil {
+		return err
+	}
+	kv, err := e.bucket(ctx, marksBucket)
+	if err != nil {
+		return err
+	}
+	_, err = kv.Put(ctx, marksKey, value)
+	return err
+}
+
+// SkipSnapshot leaves the saved marks as they are when the journal is closed.
+func (j *Journal) SkipSnapshot() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.unsaved = 0
+}
+
+// ParseSpan is the decoder of headers.
+func ParseSpan(text string) (string, error) {
+	s, err := parseSpan(text)
+	return s.String(), err
+}
+
+// Trim says which epochs of one probe are remembered at a time.
+func Trim(now time.Time, epochs map[string]time.Time) []string {
+	m := marks{}
+	for e, at := range epochs {
+		m[Source{Probe: "osl-1", Epoch: e}] = mark{1, at}
+	}
+	m.trim(now)
+	var out []string
+	for s := range m {
+		out = append(out, s.Epoch)
+	}
+	slices.Sort(out)
+	return out
+}
