@@ -1,0 +1,130 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"varde/proto/wire"
+)
+
+// keptFile is the newest plan on disk.
+const keptFile = "plan.json"
+
+// kept is the newest plan as it was signed, and what tells whether the next one
+// would be another.
+type kept struct {
+	Generation uint64 `json:"generation"`
+	Revision   uint64 `json:"revision"`
+	// Content is the hash of everything but number and time.
+	Content   digest            `json:"content_sha256"`
+	Plan      []byte            `json:"plan"`
+	Signature []byte            `json:"signature"`
+	Sealed    map[string]sealed `json:"sealed,omitempty"`
+}
+
+// sealed is one probe's secrets, encrypted to its key.
+type sealed struct {
+	Recipient string `json:"recipient"`
+	// Names of the secrets in it, sorted.
+	Names []string `json:"names"`
+	// Fingerprint of what is in it.
+	Fingerprint []byte `json:"fingerprint"`
+	Bundle      []byte `json:"bundle"`
+}
+
+// good says whether a bundle can be used again for a recipient and content.
+func (s sealed) good(recipient string, fingerprint []byte) bool {
+	return s.Recipient == recipient && len(s.Bundle) > 0 && bytes.Equal(s.Fingerprint, fingerprint)
+}
+
+// digest is a SHA-256 sum.
+type digest [32]byte
+
+// MarshalText writes lower-case hexadecimal.
+func (d digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (d *digest) UnmarshalText(b []byte) error {
+	raw, err := hex.AppendDecode(nil, b)
+	if err != nil || len(raw) != len(d) {
+		return fmt.Errorf("%d characters, expected %d of 0-9 and a-f", len(b), hex.EncodedLen(len(d)))
+	}
+	*d = digest(raw)
+	return nil
+}
+
+// number is the number of a plan that may be the last of its generation.
+type number wire.PlanNumber
+
+func (k kept) number() number { return number{Generation: k.Generation, Revision: k.Revision} }
+
+// next is the number after n. Where no number is known the generation is the
+// time in seconds: should the file ever be lost, the fleet takes the plans
+// that come after it all the same.
+func (n number) next(at time.Time) wire.PlanNumber {
+	if n == (number{}) {
+		return wire.PlanNumber{Generation: uint64(max(at.Unix(), 1)), Revision: 1}
+	}
+	return wire.PlanNumber{Generation: n.Generation, Revision: n.Revision + 1}
+}
+
+// signed is the plan as it goes to one probe.
+func (k kept) signed(probe string) wire.SignedPlan {
+	return wire.SignedPlan{Plan: k.Plan, Signature: k.Signature, Bundle: k.Sealed[probe].Bundle}
+}
+
+// readKept returns the zero value where there is no plan yet.
+func readKept(dir string) (kept, error) {
+	path := filepath.Join(dir, keptFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return kept{}, nil
+	}
+	if err != nil {
+		return kept{}, err
+	}
+	var k kept
+	if err := json.Unmarshal(b, &k); err != nil {
+		return kept{}, fmt.Errorf("read %s: %w; remove it to begin a new generation", path, err)
+	}
+	if k.Generation == 0 || k.Revision == 0 {
+		return kept{}, fmt.Errorf("read %s: number %d.%d, expected both above zero; remove it to begin a new generation", path, k.Generation, k.Revision)
+	}
+	return k, nil
+}
+
+// writeKept replaces the file as a whole, readable by its owner only: a plan
+// holds the keys of the mesh.
+func writeKept(dir string, k kept) error {
+	b, err := json.Marshal(k)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, keptFile)
+	f, err := os.CreateTemp(dir, ".plan-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

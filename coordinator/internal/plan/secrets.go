@@ -1,0 +1,138 @@
+package plan
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"filippo.io/age"
+
+	"varde/checks"
+	"varde/proto/wire"
+)
+
+// maxSecret bounds one password file, in bytes: whoever names a wrong file by
+// mistake does not send it to every probe.
+const maxSecret = 4 << 10
+
+// secret is one password and the regions whose checks need it.
+type secret struct {
+	value string
+	file  string
+	// everywhere is true when a check without regions needs it.
+	everywhere bool
+	regions    []string
+}
+
+func (s secret) neededIn(region string) bool {
+	return s.everywhere || slices.Contains(s.regions, region)
+}
+
+// readSecrets reads the password files of all checks, by the secrets' names.
+func readSecrets(targets []checks.Target) (map[string]secret, error) {
+	secrets := map[string]secret{}
+	var errs []error
+	for _, t := range targets {
+		if t.Login == nil {
+			continue
+		}
+		ref := t.Login.Password
+		s, known := secrets[ref.Name]
+		if known && s.file != ref.File {
+			errs = append(errs, fmt.Errorf("check %q: login.password: %q names two files, %s and %s", t.ID, ref.Name, s.file, ref.File))
+			continue
+		}
+		if !known {
+			value, err := readSecret(ref.File)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("check %q: login.password.file: %w", t.ID, err))
+			}
+			s = secret{value: value, file: ref.File}
+		}
+		s.everywhere = s.everywhere || len(t.Regions) == 0
+		s.regions = append(s.regions, t.Regions...)
+		secrets[ref.Name] = s
+	}
+	return secrets, errors.Join(errs...)
+}
+
+// readSecret reads one line of text. Its errors hold the path and never a byte
+// of the content.
+func readSecret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	switch {
+	case len(b) > maxSecret:
+		return "", fmt.Errorf("%s: longer than %d bytes, expected one password", path, maxSecret)
+	case text == "":
+		return "", fmt.Errorf("%s: empty, expected one password", path)
+	case !utf8.ValidString(text) || strings.ContainsAny(text, "\r\n\x00"):
+		return "", fmt.Errorf("%s: expected one line of UTF-8 text", path)
+	}
+	return text, nil
+}
+
+// seal returns the bundle of one probe, the former one where recipient and
+// content are the same, and nil where the probe needs no secret. Sealing is
+// random, so a bundle made anew is always another one.
+func (m *Maker) seal(p Probe, secrets map[string]secret, former sealed) (*sealed, error) {
+	values := map[string]string{}
+	for name, s := range secrets {
+		if s.neededIn(p.Region) {
+			values[name] = s.value
+		}
+	}
+	if len(values) == 0 {
+		return nil, nil
+	}
+	plain, err := wire.MarshalSecrets(values)
+	if err != nil {
+		return nil, errors.New("a secret cannot be encoded") // the cause could quote it
+	}
+	fingerprint := m.fingerprint(plain)
+	if former.good(p.Recipient, fingerprint) {
+		return &former, nil
+	}
+	recipient, err := age.ParseX25519Recipient(p.Recipient)
+	if err != nil {
+		return nil, fmt.Errorf("recipient %.80q: %w", p.Recipient, err)
+	}
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, recipient)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(plain); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return &sealed{Recipient: p.Recipient, Names: slices.Sorted(maps.Keys(values)), Fingerprint: fingerprint, Bundle: out.Bytes()}, nil
+}
+
+// fingerprint tells whether secrets changed without keeping them. It is keyed,
+// so that a copy of the file alone does not let anybody try passwords.
+func (m *Maker) fingerprint(plain []byte) []byte {
+	key := hmac.New(sha256.New, m.key.Seed())
+	key.Write([]byte("varde bundle fingerprint v1"))
+	sum := hmac.New(sha256.New, key.Sum(nil))
+	sum.Write(plain)
+	return sum.Sum(nil)
+}
