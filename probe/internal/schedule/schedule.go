@@ -1,0 +1,306 @@
+// Package schedule says when a probe looks.
+//
+// What it promises:
+//
+//   - Runs come from the clock, never from the end of the run before: a target
+//     that answers slowly is not looked at less often.
+//   - The probes of a region look at a check evenly spaced, see [Phase]. When
+//     the membership has changed and settled, each entry moves to its new phase
+//     behind its next run; two runs of an entry are never planned closer than
+//     half an interval or further apart than one and a half. There is no random
+//     jitter.
+//   - Every run has its own goroutine. One that is slow, or that panics, delays
+//     no other, not even the next one of its own entry.
+//   - Slots that were slept through are not made up for: the entry goes on with
+//     its next slot, and the lost ones are counted.
+//
+// Run.Scheduled is the time that was meant; how late a run is, its callback can
+// see by its own clock.
+package schedule
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"varde/checks"
+)
+
+const (
+	// maxLate is how late a run may begin, if that is less than half of its
+	// interval: what was slept through longer belongs to a slot that is over,
+	// and a machine that wakes up must not do everything at once.
+	maxLate = 5 * time.Second
+	// maxWait is how long the clock is trusted: timers stand still while a
+	// machine is suspended, and the wall clock may be set.
+	maxWait = 15 * time.Second
+)
+
+// Options configures a scheduler.
+type Options struct {
+	// Self is the name of this probe. Required.
+	Self string
+	// Run does one run. It should end by itself, since the scheduler waits for
+	// all runs at its end. Its context ends with that of Scheduler.Run.
+	// Required.
+	Run func(ctx context.Context, r Run)
+	// Members returns the live probes of the region, in any order, with or
+	// without Self. It must not call the scheduler. Nil means that there are no
+	// others.
+	Members func() []string
+	// Settled says whether the members have held still long enough to go by
+	// them. Nil means always.
+	Settled func() bool
+	// Panicked is told of a run that panicked and of what with, in the run's
+	// goroutine. May be nil.
+	Panicked func(r Run, value any)
+	// Logger is slog.Default if nil.
+	Logger *slog.Logger
+}
+
+// Entry is one thing to do every interval (Target.Every).
+type Entry struct {
+	Target checks.Target
+	Family checks.Family
+}
+
+// Run is one run of an entry.
+type Run struct {
+	Target checks.Target
+	Family checks.Family
+	// Scheduled is the time for which the run was planned, in UTC.
+	Scheduled time.Time
+}
+
+// Scheduler starts runs by the clock. Its methods may be called from many
+// goroutines.
+type Scheduler struct {
+	opt   Options
+	wake  chan struct{}
+	dirty atomic.Bool // the members changed since they were last taken over
+
+	mu      sync.Mutex // protects all following fields
+	members []string
+	entries map[key]*entry
+	queue   queue // the same entries, the next one first
+	stats   Stats
+}
+
+// Stats counts what a scheduler did since it was made.
+type Stats struct {
+	// Entries there are, and Running runs.
+	Entries, Running int
+	// Runs were started. Missed slots were not, because the machine slept or was
+	// starved. Panics are the runs that panicked.
+	Runs, Missed, Panics uint64
+}
+
+// New returns a scheduler without entries.
+func New(opt Options) (*Scheduler, error) {
+	if opt.Self == "" || opt.Run == nil {
+		return nil, errors.New("schedule: Self and Run are required")
+	}
+	if opt.Members == nil {
+		opt.Members = func() []string { return nil }
+	}
+	if opt.Settled == nil {
+		opt.Settled = func() bool { return true }
+	}
+	if opt.Panicked == nil {
+		opt.Panicked = func(Run, any) {}
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.Default()
+	}
+	s := &Scheduler{opt: opt, wake: make(chan struct{}, 1), entries: map[key]*entry{}}
+	s.dirty.Store(true)
+	return s, nil
+}
+
+// Set makes entries all that there is to do. Entries that are there already and
+// have the same interval keep their times, so that no planned run is lost; runs
+// under way are left alone. An entry with an interval below checks.MinEvery is
+// refused and logged. Of two entries of one check and family the later stands.
+func (s *Scheduler) Set(entries []Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.adoptLocked()
+	now := time.Now()
+	old := s.entries
+	s.entries = make(map[key]*entry, len(entries))
+	for _, n := range entries {
+		if n.Target.Every < checks.MinEvery {
+			s.opt.Logger.Error("check is not scheduled, its interval is too short",
+				"check", n.Target.ID, "every", n.Target.Every, "min", checks.MinEvery)
+			continue
+		}
+		k := key{n.Target.ID, n.Family}
+		s.entries[k] = s.entryLocked(n, old[k], now)
+	}
+	s.queue = slices.AppendSeq(s.queue[:0:0], maps.Values(s.entries))
+	heap.Init(&s.queue)
+	select {
+	case s.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// entryLocked is the entry for n; old is what was there before, nil for none.
+func (s *Scheduler) entryLocked(n Entry, old *entry, now time.Time) *entry {
+	e := &entry{Entry: n}
+	if old != nil {
+		e.last, e.panicked = old.last, old.panicked
+		if old.Target.Every == n.Target.Every {
+			e.due = old.due
+			return e
+		}
+	}
+	every, phase := n.Target.Every, s.phaseLocked(e)
+	e.due = slot(now, every, phase)
+	if next := follow(e.last, every, phase); !e.last.IsZero() && next.After(e.due) {
+		e.due = next
+	}
+	return e
+}
+
+// MembersChanged says that Members may answer differently from now on. It does
+// not wait.
+func (s *Scheduler) MembersChanged() { s.dirty.Store(true) }
+
+// Stats returns what was done so far.
+func (s *Scheduler) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.stats
+	st.Entries = len(s.entries)
+	return st
+}
+
+// adoptLocked takes the members over when they have changed and settled.
+func (s *Scheduler) adoptLocked() {
+	if !s.dirty.Swap(false) {
+		return
+	}
+	if !s.opt.Settled() {
+		s.dirty.Store(true)
+		return
+	}
+	members := slices.Clone(s.opt.Members())
+	slices.Sort(members)
+	if members = slices.Compact(members); !slices.Equal(members, s.members) {
+		s.members = members
+		s.opt.Logger.Info("probes of the region settled", "members", len(members))
+	}
+}
+
+func (s *Scheduler) phaseLocked(e *entry) time.Duration {
+	return Phase(e.Target.ID, e.Family, e.Target.Every, s.opt.Self, s.members)
+}
+
+// Run starts runs until ctx ends, and returns nil when the last of them has
+// ended. A scheduler runs once.
+func (s *Scheduler) Run(ctx context.Context) error {
+	var runs sync.WaitGroup
+	defer runs.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		due, wait := s.due(time.Now())
+		for _, e := range due {
+			runs.Go(func() { s.do(ctx, e) })
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+		case <-s.wake:
+		case <-timer.C:
+		}
+	}
+	return nil
+}
+
+// due plans the next runs of all entries whose time has come, and returns those
+// that begin now and how long to wait for the next one.
+func (s *Scheduler) due(now time.Time) (runs []Run, wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rewindLocked(now)
+	for len(s.queue) > 0 && !s.queue[0].due.After(now) {
+		e := s.queue[0]
+		s.adoptLocked()
+		every, phase := e.Target.Every, s.phaseLocked(e)
+		if late := now.Sub(e.due); late <= min(maxLate, every/2) {
+			runs = append(runs, Run{e.Target, e.Family, e.due})
+			e.last, e.due = e.due, follow(e.due, every, phase)
+		} else {
+			s.stats.Missed += 1 + uint64(late/every)
+			e.due = slot(now, every, phase)
+		}
+		heap.Fix(&s.queue, 0)
+	}
+	s.stats.Runs += uint64(len(runs))
+	s.stats.Running += len(runs)
+	wait = maxWait
+	if len(s.queue) > 0 {
+		wait = min(wait, s.queue[0].due.Sub(now))
+	}
+	return runs, wait
+}
+
+// rewindLocked plans anew when the clock was set back so far that an entry would
+// wait longer than one interval and a half.
+func (s *Scheduler) rewindLocked(now time.Time) {
+	tooFar := func(e *entry) bool { return e.due.Sub(now) > e.Target.Every*3/2 }
+	if len(s.queue) == 0 || !tooFar(s.queue[0]) {
+		return
+	}
+	for _, e := range s.queue {
+		if tooFar(e) {
+			e.due = slot(now, e.Target.Every, s.phaseLocked(e))
+		}
+	}
+	heap.Init(&s.queue)
+}
+
+// do does one run and survives its panic.
+func (s *Scheduler) do(ctx context.Context, r Run) {
+	defer func() {
+		value := recover()
+		first := s.done(key{r.Target.ID, r.Family}, value != nil)
+		if value == nil {
+			return
+		}
+		level := slog.LevelDebug
+		if first {
+			level = slog.LevelError
+		}
+		s.opt.Logger.Log(ctx, level, "run panicked", "check", r.Target.ID, "family", r.Family.String(),
+			"panic", value, "stack", string(debug.Stack()))
+		s.opt.Panicked(r, value)
+	}()
+	s.opt.Run(ctx, r)
+}
+
+// done counts the end of a run; first is true for the first panic of an entry.
+func (s *Scheduler) done(k key, panicked bool) (first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Running--
+	if !panicked {
+		return false
+	}
+	s.stats.Panics++
+	e := s.entries[k]
+	first = e == nil || !e.panicked
+	if e != nil {
+		e.panicked = true
+	}
+	return first
+}

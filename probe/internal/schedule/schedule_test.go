@@ -1,0 +1,413 @@
+package schedule
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"varde/checks"
+)
+
+func target(id string, every time.Duration) checks.Target {
+	return checks.Target{ID: id, Service: "mail", Kind: checks.IMAP, URL: "imaps://mail.example.net", Every: every, Timeout: every}
+}
+
+func entry4(id string, every time.Duration) Entry { return Entry{target(id, every), checks.IPv4} }
+
+// recorder keeps the runs that were begun.
+type recorder struct {
+	mu   sync.Mutex
+	runs []Run
+	at   []time.Time
+}
+
+func (r *recorder) run(_ context.Context, run Run) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.runs, r.at = append(r.runs, run), append(r.at, time.Now())
+}
+
+// times of the runs of one check, which must have begun when they were planned.
+func (r *recorder) times(t *testing.T, check string) (at []time.Time) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, run := range r.runs {
+		if run.Target.ID != check {
+			continue
+		}
+		if !run.Scheduled.Equal(r.at[i]) {
+			t.Errorf("%s planned for %s began at %s", check, run.Scheduled, r.at[i])
+		}
+		at = append(at, run.Scheduled)
+	}
+	return at
+}
+
+// start makes a scheduler for probe "a" and runs it until the bubble's test
+// ends.
+func start(t *testing.T, opt Options) *Scheduler {
+	t.Helper()
+	opt.Self = "a"
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	s, err := New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestRunsComeFromTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var rec recorder
+		s := start(t, Options{Run: rec.run})
+		s.Set([]Entry{entry4("imap", 30*time.Second), entry4("web", time.Minute), {target("imap", 30*time.Second), checks.IPv6}})
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got := len(rec.times(t, "imap")); got != 240 {
+			t.Errorf("imap ran %d times over two families, want 240", got)
+		}
+		web := rec.times(t, "web")
+		if len(web) != 60 {
+			t.Errorf("web ran %d times, want 60", len(web))
+		}
+		phase := Phase("web", checks.IPv4, time.Minute, "a", nil)
+		for _, at := range web {
+			if got := time.Duration(at.UnixNano()) % time.Minute; got != phase {
+				t.Errorf("web at phase %s, want %s", got, phase)
+			}
+		}
+		if st := s.Stats(); st != (Stats{Entries: 3, Runs: 300}) {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+// A target that swallows its whole interval, and one that panics, change nothing
+// for the others nor for their own next run.
+func TestSlowAndPanickingRunsDelayNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var rec, panics recorder
+		var log bytes.Buffer
+		s := start(t, Options{
+			Run: func(ctx context.Context, r Run) {
+				rec.run(ctx, r)
+				switch r.Target.ID {
+				case "slow":
+					select {
+					case <-time.After(45 * time.Second): // longer than the interval
+					case <-ctx.Done():
+					}
+				case "broken":
+					panic("index out of range")
+				}
+			},
+			Panicked: func(r Run, value any) {
+				if value != "index out of range" {
+					t.Errorf("told of %v", value)
+				}
+				panics.run(context.Background(), r)
+			},
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		s.Set([]Entry{entry4("slow", 30*time.Second), entry4("broken", 30*time.Second), entry4("good", 30*time.Second)})
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		for _, id := range []string{"slow", "broken", "good"} {
+			if got := len(rec.times(t, id)); got != 20 {
+				t.Errorf("%s ran %d times, want 20", id, got)
+			}
+		}
+		if got := len(panics.runs); got != 20 {
+			t.Errorf("told of %d panics, want 20", got)
+		}
+		if got := strings.Count(log.String(), "run panicked"); got != 1 {
+			t.Errorf("%d lines about the panic, want 1:\n%s", got, log.String())
+		}
+		if st := s.Stats(); st.Panics != 20 || st.Running < 1 || st.Running > 2 {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+// Three schedulers of one region look evenly; when one leaves, the others space
+// themselves anew without ever coming too close to their own run before.
+func TestRegionSpacesItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const every = 30 * time.Second
+		members := &membership{names: []string{"a", "b", "c"}, since: time.Now()}
+		recs := map[string]*recorder{}
+		stop := map[string]context.CancelFunc{}
+		scheds := map[string]*Scheduler{}
+		var all sync.WaitGroup
+		for _, name := range members.names {
+			rec := &recorder{}
+			s, err := New(Options{Self: name, Members: members.list, Settled: members.settled, Run: rec.run, Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Set([]Entry{entry4("imap", every)})
+			ctx, cancel := context.WithCancel(t.Context())
+			all.Go(func() { s.Run(ctx) })
+			recs[name], stop[name], scheds[name] = rec, cancel, s
+		}
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		checkSpacing(t, recs, []string{"a", "b", "c"}, time.Now().Add(-every), every/3)
+
+		stop["b"]()
+		members.set("a", "c")
+		for _, s := range scheds {
+			s.MembersChanged()
+		}
+		left := time.Now()
+		time.Sleep(29 * time.Second)
+		checkSpacing(t, recs, []string{"a"}, left.Add(-every), every) // not settled: all as before
+		time.Sleep(5 * time.Minute)
+		checkSpacing(t, recs, []string{"a", "c"}, time.Now().Add(-every), every/2)
+		for name, rec := range recs {
+			at := rec.times(t, "imap")
+			for i := range len(at) - 1 {
+				if d := at[i+1].Sub(at[i]); d < every/2 || d > every*3/2 {
+					t.Errorf("%s: %s between two runs", name, d)
+				}
+			}
+		}
+		for _, cancel := range stop {
+			cancel()
+		}
+		all.Wait()
+	})
+}
+
+// membership is a mesh that settles 30 s after a change.
+type membership struct {
+	mu    sync.Mutex
+	names []string
+	since time.Time
+}
+
+func (m *membership) list() []string { m.mu.Lock(); defer m.mu.Unlock(); return m.names }
+func (m *membership) settled() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return time.Since(m.since) >= 30*time.Second
+}
+func (m *membership) set(names ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.names, m.since = names, time.Now()
+}
+
+// checkSpacing looks at the interval that begins at from.
+func checkSpacing(t *testing.T, recs map[string]*recorder, names []string, from time.Time, want time.Duration) {
+	t.Helper()
+	var at []time.Time
+	for _, name := range names {
+		for _, x := range recs[name].times(t, "imap") {
+			if !x.Before(from) && x.Before(from.Add(30*time.Second)) {
+				at = append(at, x)
+			}
+		}
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	if len(at) != len(names) {
+		t.Fatalf("%d runs in an interval of %v, want %d", len(at), names, len(names))
+	}
+	for i := range len(at) - 1 {
+		if d := at[i+1].Sub(at[i]); d != want {
+			t.Errorf("%v: %s between two looks, want %s", names, d, want)
+		}
+	}
+}
+
+// A new plan every few seconds must not keep a check from ever running.
+func TestSetKeepsTheTimesOfUnchangedEntries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var rec recorder
+		s := start(t, Options{Run: rec.run})
+		s.Set([]Entry{entry4("imap", 30*time.Second)})
+		begin := time.Now()
+		for i := range 600 {
+			time.Sleep(time.Second)
+			changed := entry4("imap", 30*time.Second)
+			changed.Target.URL = fmt.Sprintf("imaps://mail%d.example.net", i)
+			s.Set([]Entry{changed, entry4(fmt.Sprintf("web-%d", i%3), 10*time.Second)})
+		}
+		synctest.Wait()
+		at := rec.times(t, "imap")
+		if len(at) != 20 {
+			t.Fatalf("ran %d times in 10 minutes, want 20", len(at))
+		}
+		rec.mu.Lock()
+		defer rec.mu.Unlock()
+		for i, r := range rec.runs { // the plan of second i is set i+1 seconds after the start
+			set := int(rec.at[i].Sub(begin)/time.Second) - 1
+			if want := fmt.Sprintf("imaps://mail%d.example.net", set); r.Target.ID == "imap" && set >= 0 && r.Target.URL != want {
+				t.Errorf("run %d asks %s, want %s", i, r.Target.URL, want)
+			}
+		}
+	})
+}
+
+func TestSetRemovesAndChangesIntervals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var rec recorder
+		s := start(t, Options{Run: rec.run})
+		s.Set([]Entry{entry4("gone", 10*time.Second), entry4("faster", 10*time.Minute), entry4("hasty", time.Second)})
+		time.Sleep(10*time.Minute + time.Millisecond)
+		changed := time.Now()
+		s.Set([]Entry{entry4("faster", 30*time.Second)})
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if at := rec.times(t, "gone"); len(at) != 60 || at[59].After(changed) {
+			t.Errorf("gone ran %d times, last at %s", len(at), at[len(at)-1])
+		}
+		at := rec.times(t, "faster")
+		if len(at) < 20 || at[0].After(changed) || at[1].Sub(at[0]) < 15*time.Second {
+			t.Errorf("faster ran at %v", at)
+		}
+		if got := rec.times(t, "hasty"); len(got) != 0 {
+			t.Errorf("a check every second ran %d times, want none", len(got))
+		}
+	})
+}
+
+// The machine slept: what was missed is counted and not made up for.
+func TestMissedSlots(t *testing.T) {
+	var rec recorder
+	s, err := New(Options{Self: "a", Run: rec.run, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries []Entry
+	for i := range 50 {
+		entries = append(entries, entry4(fmt.Sprintf("check-%d", i), 30*time.Second))
+	}
+	s.Set(entries)
+	now := time.Now().Add(time.Hour)
+	runs, wait := s.due(now)
+	// Each entry has lost 119 or 120 slots; those of the last seconds come late.
+	if st := s.Stats(); len(runs) != 0 || st.Missed < 50*119 || st.Missed > 50*121 {
+		t.Errorf("%d runs at once, %d missed", len(runs), st.Missed)
+	}
+	if wait <= 0 || wait > 15*time.Second {
+		t.Errorf("then waits %s", wait)
+	}
+	missed := s.Stats().Missed
+	total := 0
+	for end := now.Add(30 * time.Second); now.Before(end); now = now.Add(wait) {
+		runs, wait = s.due(now)
+		total += len(runs)
+		for _, r := range runs {
+			if late := now.Sub(r.Scheduled); late < 0 || late > time.Millisecond {
+				t.Errorf("late by %s", late)
+			}
+		}
+	}
+	if total != 50 || s.Stats().Missed != missed {
+		t.Errorf("%d runs in the next interval, want 50; %d more missed", total, s.Stats().Missed-missed)
+	}
+	// A little late is not missed.
+	runs, _ = s.due(now.Add(2 * time.Second))
+	if want := int(math.Round(50 * 2 / 30.0)); len(runs) == 0 || len(runs) > 4*want || s.Stats().Missed != missed {
+		t.Errorf("%d runs after 2 s, %d more missed", len(runs), s.Stats().Missed-missed)
+	}
+}
+
+// The clock was set back by an hour: nobody waits that long.
+func TestClockSetBack(t *testing.T) {
+	var rec recorder
+	s, err := New(Options{Self: "a", Run: rec.run, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Set([]Entry{entry4("imap", 30*time.Second), entry4("web", time.Minute)})
+	now := time.Now().Add(-time.Hour).Round(0)
+	ran := map[string]int{}
+	for end := now.Add(time.Minute); now.Before(end); {
+		runs, wait := s.due(now)
+		for _, r := range runs {
+			ran[r.Target.ID]++
+		}
+		now = now.Add(wait)
+	}
+	if ran["imap"] != 2 || ran["web"] != 1 {
+		t.Errorf("in the minute after the clock was set back ran %v", ran)
+	}
+}
+
+func TestRunEndsAfterTheLastRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := false
+		ctx, cancel := context.WithCancel(t.Context())
+		s, err := New(Options{Self: "a", Run: func(ctx context.Context, _ Run) {
+			<-ctx.Done()
+			time.Sleep(3 * time.Second) // a check that is slow to notice
+			ended = true
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Set([]Entry{entry4("imap", 5*time.Second)})
+		time.AfterFunc(6*time.Second, cancel)
+		begin := time.Now()
+		if err := s.Run(ctx); err != nil || !ended || time.Since(begin) != 9*time.Second {
+			t.Errorf("got %v after %s, run ended %t", err, time.Since(begin), ended)
+		}
+	})
+}
+
+func TestNewRefuses(t *testing.T) {
+	if _, err := New(Options{Self: "a"}); err == nil {
+		t.Error("no Run: no error")
+	}
+	if _, err := New(Options{Run: func(context.Context, Run) {}}); err == nil {
+		t.Error("no Self: no error")
+	}
+}
+
+func BenchmarkDue(b *testing.B) {
+	members := make([]string, 50)
+	for i := range members {
+		members[i] = fmt.Sprintf("probe-%d", i)
+	}
+	s, err := New(Options{
+		Self: members[7], Members: func() []string { return members }, Run: func(context.Context, Run) {},
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var entries []Entry
+	for i := range 1000 {
+		entries = append(entries, entry4(fmt.Sprintf("check-%d", i), 30*time.Second))
+	}
+	s.Set(entries)
+	now := time.Now()
+	b.ResetTimer()
+	for n := 0; n < b.N; {
+		runs, wait := s.due(now)
+		n += len(runs)
+		now = now.Add(max(wait, 0))
+	}
+}

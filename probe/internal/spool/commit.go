@@ -1,0 +1,241 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"varde/checks"
+	"varde/proto/wire"
+)
+
+// batch is what is written together: whoever gets to write takes all that was
+// appended while the write before was under way.
+type batch struct {
+	items []item
+	// done says that the batch was written. Everything up to durable is on disk
+	// then, and err is why the rest is not. Guarded by Spool.commitMu.
+	done    bool
+	durable uint64
+	err     error
+}
+
+type item struct {
+	seq   uint64
+	at    time.Time
+	frame []byte
+}
+
+var errDamaged = errors.New("segment was damaged meanwhile")
+
+// joinLocked numbers o and puts it into the batch that will be written next.
+func (s *Spool) joinLocked(o *checks.Observation) (*batch, error) {
+	next := *o
+	next.Epoch, next.Seq = s.opt.Epoch, s.lastSeq+1
+	frame, err := encode(wire.Record{Observation: next})
+	if err != nil {
+		return nil, err
+	}
+	*o = next
+	s.lastSeq++
+	s.batch.items = append(s.batch.items, item{next.Seq, next.Started, frame})
+	return s.batch, nil
+}
+
+// commit writes the batch and wakes whoever reads. commitMu is held.
+func (s *Spool) commit() {
+	s.mu.Lock()
+	b := s.batch
+	s.batch = new(batch)
+	s.mu.Unlock()
+	items := b.items
+	for len(items) > 0 && b.err == nil {
+		var n int
+		if n, b.err = s.write(items); b.err == nil {
+			b.durable = items[n-1].seq
+			items = items[n:]
+		}
+	}
+	if b.err != nil {
+		s.giveUp(items)
+	}
+	b.done = true
+	s.signal()
+}
+
+// write puts as many of the items on disk as fit the segment, at least one.
+// With an error none of them counts as written.
+func (s *Spool) write(items []item) (n int, err error) {
+	s.mu.Lock()
+	g, tail := s.active, s.current().tail
+	s.mu.Unlock()
+	var buf []byte
+	fresh := g == nil || g.size >= s.segmentSize() || s.file == nil
+	if fresh {
+		if g, buf, err = s.begin(items[0].seq, tail); err != nil {
+			return 0, err
+		}
+	}
+	head := int64(len(buf))
+	for n < len(items) && (n == 0 || g.size+int64(len(buf)+len(items[n].frame)) <= s.segmentSize()) {
+		buf = append(buf, items[n].frame...)
+		n++
+	}
+	s.mu.Lock()
+	s.makeRoomLocked(int64(len(buf)))
+	s.mu.Unlock()
+	if err = s.put(g, buf, fresh); err != nil {
+		return 0, fmt.Errorf("write spool: %w", err)
+	}
+	if fresh {
+		g.size = head
+	}
+	return n, s.publish(g, items[:n], fresh)
+}
+
+// begin opens the next segment. What could not be written before goes to its
+// head as a gap.
+func (s *Spool) begin(first uint64, tail *wire.Gap) (*segment, []byte, error) {
+	if s.file != nil {
+		_ = s.file.Close() // what counts was synced, or given up
+		s.file = nil
+	}
+	var head []byte
+	if tail != nil {
+		var err error
+		if head, err = encode(wire.Record{Gap: tail}); err != nil {
+			return nil, nil, fmt.Errorf("encode gap: %w", err)
+		}
+		first = tail.First
+	}
+	path := filepath.Join(s.opt.Dir, s.opt.Epoch, segmentName(first))
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("begin segment: %w", err)
+	}
+	s.file = f
+	return &segment{path: path}, head, nil
+}
+
+// put writes buf behind what the segment holds. When that goes wrong the
+// segment is cut back to whole records and not written to again, because after
+// a failed sync nobody knows what the disk holds.
+func (s *Spool) put(g *segment, buf []byte, fresh bool) error {
+	err := s.disk.write(s.file, buf, g.size)
+	if err == nil {
+		err = s.disk.sync(s.file)
+	}
+	if err == nil && fresh {
+		err = s.disk.syncDir(filepath.Dir(g.path))
+	}
+	if err == nil {
+		return nil
+	}
+	// Both are tidying: a torn record is cut when the spool is opened again.
+	if fresh {
+		_ = os.Remove(g.path)
+	} else {
+		_ = s.file.Truncate(g.size)
+	}
+	_ = s.file.Close()
+	s.file = nil
+	return err
+}
+
+// publish lets readers see what was written.
+func (s *Spool) publish(g *segment, items []item, fresh bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.current()
+	if fresh {
+		// An acknowledgement may have shortened the gap since it was written.
+		g.gap, e.tail = e.tail, nil
+		e.segs = append(e.segs, g)
+		s.active = g
+	} else if s.active != g {
+		return errDamaged
+	}
+	for _, it := range items {
+		g.observe(it.seq, it.at)
+		g.size += int64(len(it.frame))
+	}
+	if e.mark.FirstAt == 0 {
+		e.mark.FirstAt = nanos(items[0].at)
+	}
+	if done := e.prune(g); len(done) > 0 {
+		s.saveLocked(e)
+		if err := removeSegments(done); err != nil {
+			s.opt.Logger.Warn("spool segment is left over", "error", err)
+		}
+	}
+	return nil
+}
+
+// giveUp counts what could not be written. It becomes a gap, kept in the mark
+// until a segment can be written again.
+func (s *Spool) giveUp(items []item) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lost := &wire.Gap{First: items[0].seq, Last: items[len(items)-1].seq, From: items[0].at, To: items[0].at}
+	for _, it := range items {
+		lost.From, lost.To = earlier(lost.From, it.at), later(lost.To, it.at)
+	}
+	e := s.current()
+	e.tail = merge(e.tail, lost)
+	s.active = nil
+	s.dropped += uint64(len(items))
+	if e.mark.FirstAt == 0 {
+		e.mark.FirstAt = nanos(lost.From)
+	}
+	s.saveLocked(e)
+}
+
+// makeRoomLocked drops the oldest segments until need more bytes fit the bound.
+// The segment that is written to is never dropped.
+func (s *Spool) makeRoomLocked(need int64) {
+	for s.bytesLocked()+need > s.opt.MaxBytes {
+		e := s.oldestLocked()
+		if e == nil {
+			return
+		}
+		g, n := e.drop()
+		s.dropped += n
+		s.opt.Logger.Warn("spool is full, oldest observations dropped",
+			"epoch", e.name, "observations", n, "max_bytes", s.opt.MaxBytes)
+		s.saveLocked(e)
+		if err := removeSegments([]*segment{g}); err != nil {
+			s.opt.Logger.Warn("spool segment is left over", "error", err)
+		}
+	}
+}
+
+// oldestLocked is the epoch that holds the oldest segment that can be dropped.
+func (s *Spool) oldestLocked() *epoch {
+	for _, e := range s.epochs {
+		if len(e.segs) > 0 && e.segs[0] != s.active {
+			return e
+		}
+	}
+	return nil
+}
+
+func (s *Spool) bytesLocked() int64 {
+	var n int64
+	for _, e := range s.epochs {
+		n += e.bytes()
+	}
+	return n
+}
+
+// saveLocked writes the mark of e. Without it nothing is lost: after a restart
+// some records are handed out again, or a gap has rougher times.
+func (s *Spool) saveLocked(e *epoch) {
+	if err := e.save(!s.opt.NoSync); err != nil {
+		s.opt.Logger.Debug("spool mark is behind", "epoch", e.name, "error", err)
+	}
+}
+
+// segmentSize is where the next segment begins, in bytes.
+func (s *Spool) segmentSize() int64 { return min(largestSegment, s.opt.MaxBytes/16) }

@@ -1,0 +1,59 @@
+package spool
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// disk is what can fail in a commit; tests put a failing one in its place.
+type disk interface {
+	write(f *os.File, b []byte, at int64) error
+	sync(f *os.File) error
+	syncDir(path string) error
+}
+
+// systemDisk is the machine's disk; without fsync, syncing does nothing.
+type systemDisk struct{ fsync bool }
+
+func (systemDisk) write(f *os.File, b []byte, at int64) error {
+	_, err := f.WriteAt(b, at)
+	return err
+}
+
+func (d systemDisk) sync(f *os.File) error {
+	if !d.fsync {
+		return nil
+	}
+	return f.Sync()
+}
+
+// syncDir makes the names in a folder durable.
+func (d systemDisk) syncDir(path string) error {
+	if !d.fsync {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// lockFolder takes the lock of a folder, which the system frees when the file
+// is closed or the program dies. It does not wait.
+func lockFolder(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = ErrLocked
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}

@@ -1,0 +1,89 @@
+package spool
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const smallDiskEnv = "VARDE_TEST_SMALL_DISK"
+
+// TestRealFullDisk fills a disk of 256 kB, a tmpfs in a mount namespace of its
+// own that goes away with the process.
+func TestRealFullDisk(t *testing.T) {
+	if dir := os.Getenv(smallDiskEnv); dir != "" {
+		fillSmallDisk(t, dir)
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestRealFullDisk$", "-test.v")
+	cmd.Env = append(os.Environ(), smallDiskEnv+"="+t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) || strings.Contains(string(out), "no tmpfs") {
+		t.Skipf("a full disk: this machine allows no user namespace: %v %s", err, out)
+	}
+	if err != nil || !strings.Contains(string(out), "--- PASS") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func fillSmallDisk(t *testing.T, dir string) {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skipf("no tmpfs: %v", err)
+	}
+	spoolDir, ballast := filepath.Join(dir, "spool"), filepath.Join(dir, "ballast")
+	s, err := Open(Options{Dir: spoolDir, Epoch: "e1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, 1, 20)
+	// The system's log fills the disk.
+	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("filling the disk: %v", err)
+	}
+	failed := 0
+	for i := 21; i <= 60; i++ { // the last page of the segment still has room for some
+		if _, err := s.Append(observation(i)); errors.Is(err, syscall.ENOSPC) {
+			failed++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if failed == 0 || s.Stats().Dropped != uint64(failed) {
+		t.Fatalf("%d appends failed, %d counted", failed, s.Stats().Dropped)
+	}
+	if err := s.Ack("e1", 10); err != nil {
+		t.Errorf("ack on a full disk: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: spoolDir, Epoch: "e2"}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("open on a full disk: %v", err)
+	} else if entries, _ := os.ReadDir(filepath.Join(spoolDir, "e2")); len(entries) > 0 {
+		t.Errorf("open on a full disk left %v", entries)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(Options{Dir: spoolDir, Epoch: "e2"}); err != nil {
+		t.Fatal(err)
+	}
+	recs := drain(t, s, "e1", 10)
+	if g := recs[len(recs)-1]; g.Gap == nil || g.Last() != 60 || g.Last()-g.First()+1 != uint64(failed) {
+		t.Errorf("got %s, want the %d lost ones at the end", show(recs), failed)
+	}
+	fill(t, s, 1, 5)
+	if got := show(drain(t, s, "e2", 0)); got != numbers(1, 5) {
+		t.Errorf("after there was room again got %s", got)
+	}
+	s.Close()
+}

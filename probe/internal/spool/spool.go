@@ -1,0 +1,382 @@
+package spool
+
+import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"varde/checks"
+	"varde/proto/wire"
+)
+
+// Sizes of a spool, in bytes.
+const (
+	// DefaultMaxBytes holds about 200,000 observations: 50 checks every 30 s
+	// over both families for 16 hours without a coordinator.
+	DefaultMaxBytes = 64 << 20
+	// MinMaxBytes is the least that Open takes.
+	MinMaxBytes = 64 << 10
+	// largestSegment is where a new segment begins: what is dropped and what is
+	// removed goes by whole segments, so they must not be large.
+	largestSegment = 1 << 20
+	// maxEpochs bounds what a program that dies at every start leaves behind.
+	maxEpochs = 1000
+)
+
+// Errors that a caller may want to tell from others.
+var (
+	// ErrClosed says that the spool was closed.
+	ErrClosed = errors.New("spool is closed")
+	// ErrLocked says that another program uses the folder.
+	ErrLocked = errors.New("in use by another probe")
+)
+
+// Options configure a spool.
+type Options struct {
+	// Dir is the folder, made if it is missing and used by one program at a
+	// time. Required.
+	Dir string
+	// Epoch names this life of the program, see NewEpoch. It must not exist in
+	// Dir. Required.
+	Epoch string
+	// MaxBytes bounds the segments of all epochs together, DefaultMaxBytes if 0,
+	// at least MinMaxBytes.
+	MaxBytes int64
+	// NoSync leaves it to the system when bytes reach the disk: for tests and
+	// machines whose death need not be survived.
+	NoSync bool
+	// Logger is told of losses; slog.Default if nil.
+	Logger *slog.Logger
+}
+
+func (o *Options) validate() error {
+	o.MaxBytes = cmp.Or(o.MaxBytes, DefaultMaxBytes)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	switch {
+	case o.Dir == "":
+		return errors.New("spool: no folder given")
+	case !epochPattern.MatchString(o.Epoch):
+		return fmt.Errorf("spool: epoch %q, expected 1 to 64 of a-z, 0-9 and -", o.Epoch)
+	case o.MaxBytes < MinMaxBytes:
+		return fmt.Errorf("spool: bound of %d bytes, expected at least %d", o.MaxBytes, MinMaxBytes)
+	}
+	return nil
+}
+
+var epochPattern = regexp.MustCompile(`^[0-9a-z-]{1,64}$`)
+
+// NewEpoch returns the name of a life of the program that starts now: the time
+// in milliseconds as 12 hexadecimal digits, a hyphen and 8 random ones, because
+// a machine restored from a snapshot can start at the same time twice. Names
+// sort by time.
+func NewEpoch(now time.Time) string {
+	var r [4]byte
+	rand.Read(r[:]) // never returns an error
+	return fmt.Sprintf("%012x-%x", uint64(now.UnixMilli())&(1<<48-1), r)
+}
+
+// Spool is an open spool. Its methods may be called from many goroutines.
+type Spool struct {
+	opt   Options
+	lock  *os.File
+	ready chan struct{}
+	// disk is what a test replaces to make writes fail.
+	disk disk
+
+	// commitMu is held by whoever writes; it is taken before mu.
+	commitMu sync.Mutex
+	// file is that of the active segment; nil when the next write begins one.
+	// Guarded by commitMu.
+	file *os.File
+
+	mu sync.Mutex // protects all following fields
+	// active is the segment that is written to, nil for none.
+	active  *segment
+	batch   *batch
+	lastSeq uint64
+	closed  bool
+	dropped uint64
+	// epochs are the old ones by name, then the current one.
+	epochs []*epoch
+}
+
+// Open opens the spool in opt.Dir, recovers what earlier epochs left, and
+// begins the new one. It fails with ErrLocked when another program has the
+// folder open.
+func Open(opt Options) (*Spool, error) {
+	if err := opt.validate(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make spool folder: %w", err)
+	}
+	lock, err := lockFolder(opt.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock spool %s: %w", opt.Dir, err)
+	}
+	s := &Spool{opt: opt, lock: lock, ready: make(chan struct{}, 1), disk: systemDisk{!opt.NoSync}, batch: new(batch)}
+	if err := s.recover(); err != nil {
+		return nil, fmt.Errorf("open spool %s: %w", opt.Dir, errors.Join(err, lock.Close()))
+	}
+	return s, nil
+}
+
+func (s *Spool) recover() error {
+	if err := s.recoverEpochs(); err != nil {
+		return err
+	}
+	if len(s.epochs) > 0 {
+		s.signal()
+	}
+	cur := &epoch{name: s.opt.Epoch, dir: filepath.Join(s.opt.Dir, s.opt.Epoch)}
+	if err := os.Mkdir(cur.dir, 0o700); err != nil {
+		return fmt.Errorf("begin epoch: %w", err)
+	}
+	err := createMark(cur.dir, !s.opt.NoSync)
+	if err == nil {
+		err = errors.Join(s.disk.syncDir(cur.dir), s.disk.syncDir(s.opt.Dir))
+	}
+	if err != nil {
+		return errors.Join(err, cur.remove())
+	}
+	s.epochs = append(s.epochs, cur)
+	s.makeRoomLocked(0)
+	return nil
+}
+
+// recoverEpochs reads the epochs there are, the oldest first, and removes those
+// with nothing left in them and those that are too many.
+func (s *Spool) recoverEpochs() error {
+	entries, err := os.ReadDir(s.opt.Dir)
+	if err != nil {
+		return err
+	}
+	for _, d := range entries {
+		if !d.IsDir() || !epochPattern.MatchString(d.Name()) || d.Name() == s.opt.Epoch {
+			continue
+		}
+		e, err := recoverEpoch(filepath.Join(s.opt.Dir, d.Name()), d.Name(), s.opt.Logger)
+		if err != nil {
+			return err
+		}
+		if e.empty() {
+			if err := e.remove(); err != nil {
+				s.opt.Logger.Warn("spent epoch is left over", "epoch", e.name, "error", err)
+			}
+			continue
+		}
+		s.epochs = append(s.epochs, e)
+	}
+	for len(s.epochs) >= maxEpochs {
+		e := s.epochs[0]
+		s.opt.Logger.Error("epoch dropped, there are too many", "epoch", e.name, "records", e.waiting(), "max", maxEpochs)
+		if err := e.remove(); err != nil {
+			return err
+		}
+		s.epochs = s.epochs[1:]
+	}
+	return nil
+}
+
+// Close writes what is being appended and closes the spool. What it holds stays
+// for the next Open. Closing twice does no harm.
+func (s *Spool) Close() error {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.commit()
+	var err error
+	if s.file != nil {
+		err = s.file.Close()
+	}
+	if err = errors.Join(err, s.lock.Close()); err != nil {
+		return fmt.Errorf("close spool: %w", err)
+	}
+	return nil
+}
+
+// Epochs returns the epochs that have something to hand out, the oldest first,
+// and then the current one.
+func (s *Spool) Epochs() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := make([]string, len(s.epochs))
+	for i, e := range s.epochs {
+		names[i] = e.name
+	}
+	return names
+}
+
+// Ready is signalled after something was appended, and once when an earlier
+// epoch left something to hand out. One signal may stand for many appends.
+func (s *Spool) Ready() <-chan struct{} { return s.ready }
+
+func (s *Spool) signal() {
+	select {
+	case s.ready <- struct{}{}:
+	default: // a signal is waiting already
+	}
+}
+
+// Next returns up to limit records (at most wire.MaxRecords) of an epoch that come
+// after the given sequence number, in order and without a hole: the first one
+// begins at after+1. It returns none when there is no more, or no such epoch.
+// Records that were acknowledged are not kept; asked for those, Next returns a
+// gap that stands for them.
+func (s *Spool) Next(name string, after uint64, limit int) ([]wire.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.find(name)
+	if s.closed {
+		return nil, ErrClosed
+	} else if e == nil || limit <= 0 {
+		return nil, nil
+	}
+	for {
+		recs, g, err := e.next(after, min(limit, wire.MaxRecords))
+		var f *fault
+		if !errors.As(err, &f) {
+			if err != nil {
+				err = fmt.Errorf("read spool: %w", err)
+			}
+			return recs, err
+		}
+		s.damaged(e, g, f)
+	}
+}
+
+// damaged gives up what cannot be read any more, so that it does not block what
+// comes after it.
+func (s *Spool) damaged(e *epoch, g *segment, f *fault) {
+	n := e.damage(slices.Index(e.segs, g), f.place)
+	s.dropped += n
+	if g == s.active {
+		s.active = nil
+	}
+	s.opt.Logger.Error("spool segment is damaged, what follows in it is lost",
+		"file", g.path, "seq", f.seq, "observations", n, "error", f.err)
+	s.saveLocked(e)
+}
+
+// Ack notes that everything of the epoch up to and including through is safe
+// elsewhere, and removes what is not needed any more. Acknowledging twice, an
+// epoch that has gone, or more than there is does no harm.
+func (s *Spool) Ack(name string, through uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.find(name)
+	if s.closed {
+		return ErrClosed
+	} else if e == nil {
+		return nil
+	}
+	done, changed := e.ack(through, s.active)
+	if !changed {
+		return nil
+	}
+	// Only what is deleted needs the mark on disk first: else the deleted
+	// records would look lost after a crash.
+	if err := e.save(len(done) > 0 && !s.opt.NoSync); err != nil {
+		return err
+	}
+	if e.empty() && e != s.current() {
+		s.epochs = slices.DeleteFunc(s.epochs, func(x *epoch) bool { return x == e })
+		return e.remove()
+	}
+	return removeSegments(done)
+}
+
+func removeSegments(segs []*segment) error {
+	var errs []error
+	for _, g := range segs {
+		if err := os.Remove(g.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("remove segment: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Spool) current() *epoch { return s.epochs[len(s.epochs)-1] }
+
+func (s *Spool) find(name string) *epoch {
+	i := slices.IndexFunc(s.epochs, func(e *epoch) bool { return e.name == name })
+	if i < 0 {
+		return nil
+	}
+	return s.epochs[i]
+}
+
+// Stats is what a spool holds.
+type Stats struct {
+	// Epochs is how many have something to hand out, the current one included
+	// in any case.
+	Epochs int
+	// Records were not acknowledged yet; a gap counts as one.
+	Records uint64
+	// Bytes is the size of the segments on disk.
+	Bytes int64
+	// Dropped observations were lost since Open: to the bound, to a disk that
+	// would not take them, or to damage.
+	Dropped uint64
+	// Oldest is about when the oldest of the records was made, at most one
+	// segment too early; zero when there is none.
+	Oldest time.Time
+}
+
+// Stats returns what the spool holds now.
+func (s *Spool) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := Stats{Epochs: len(s.epochs), Dropped: s.dropped}
+	st.Bytes = s.bytesLocked()
+	for _, e := range s.epochs {
+		st.Records += e.waiting()
+		if st.Oldest.IsZero() {
+			st.Oldest = e.oldest()
+		}
+	}
+	return st
+}
+
+// Append gives the observation its epoch and the next sequence number, and
+// returns it when it is on disk. Those who append at the same time share one
+// write. With an error the observation is lost and, unless it was refused
+// because it is not valid, counted as dropped.
+func (s *Spool) Append(o checks.Observation) (checks.Observation, error) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return o, ErrClosed
+	}
+	b, err := s.joinLocked(&o)
+	s.mu.Unlock()
+	if err != nil {
+		return o, fmt.Errorf("append observation of %s: %w", strings.ToValidUTF8(o.Check, "?"), err)
+	}
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	if !b.done {
+		s.commit()
+	}
+	if o.Seq > b.durable {
+		return o, fmt.Errorf("append observation of %s: %w", o.Check, b.err)
+	}
+	return o, nil
+}
