@@ -333,6 +333,28 @@ func TestStoreBeginsNowhere(t *testing.T) {
 	}
 }
 
+// TestAnotherCoordinatorWasFaster: every change is tried anew.
+func TestAnotherCoordinatorWasFaster(t *testing.T) {
+	a, s := newAuthority(t)
+	beaten := map[string]bool{}
+	s.failing(func(operation, key string) error {
+		if op := operation + key; !beaten[op] {
+			beaten[op] = true
+			return identity.ErrConflict
+		}
+		return nil
+	})
+	join(t, a, "osl-1")
+	if _, err := a.Remove(t.Context(), "osl-1"); err != nil {
+		t.Error(err)
+	}
+	for _, op := range []string{"putprobe.osl-1", "putgossip", "deleteprobe.osl-1"} {
+		if !beaten[op] {
+			t.Errorf("%s never met a conflict", op)
+		}
+	}
+}
+
 func TestPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _ := newAuthority(t)

@@ -142,6 +142,31 @@ func TestRetries(t *testing.T) {
 	})
 }
 
+// TestRetriesBeginAnew: who was once answered waits a minute again.
+func TestRetriesBeginAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAuthority(t)
+		i := a.join(t, t.TempDir())
+		var failed []time.Time
+		runFor(t, i, 21*24*time.Hour, func(ctx context.Context, requestDER []byte) ([][]byte, error) {
+			if len(failed)%6 == 5 {
+				failed = append(failed, time.Time{})
+				return a.renew(t)(ctx, requestDER)
+			}
+			failed = append(failed, time.Now())
+			return nil, errors.New("coordinator is away")
+		})
+		if len(failed) != 12 {
+			t.Fatalf("%d attempts, expected twice five that fail and one that does not", len(failed))
+		}
+		for _, first := range []int{0, 6} {
+			if wait := failed[first+1].Sub(failed[first]); wait > 66*time.Second {
+				t.Errorf("waited %s after the first failure", wait)
+			}
+		}
+	})
+}
+
 // TestAnAttemptIsBounded: a coordinator that is silent costs one minute.
 func TestAnAttemptIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
