@@ -1,0 +1,243 @@
+// Package config reads the configuration of the coordinator, one YAML file.
+//
+//   - The file is read strictly: an unknown key, a wrong type, a doubled key or
+//     id, an unknown region or service is an error.
+//   - Every error of a file is reported at once, one line each, as
+//     "FILE:LINE:COLUMN: key: got …, expected …". Only a fault of the YAML
+//     itself hides what follows it.
+//   - What [Load] returns passes [Config.Validate], its defaults are filled in,
+//     its relative paths are resolved against the folder of the file, and every
+//     file that it names could be read at that time.
+//   - Arbitrary bytes never panic and cost bounded time and memory. YAML's
+//     anchors, aliases, tags, merge keys and directives are refused: no key needs
+//     them, and they are what makes small files expand.
+//
+// The package opens no connection and keeps no secret: a login names a file.
+package config
+
+import (
+	"cmp"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"varde/checks"
+)
+
+// Config is a coordinator's whole configuration. The struct that is read is
+// the struct that the program uses.
+type Config struct {
+	// Name is the coordinator's own name, "coordinator" if not given.
+	Name string `yaml:"name"`
+	// Data is the folder of everything the coordinator keeps,
+	// /var/lib/varde-coordinator if not given.
+	Data   string `yaml:"data"`
+	Listen Listen `yaml:"listen"`
+	// Advertise lists the addresses, host:port, by which probes reach Listen.GRPC.
+	// Tokens and plans carry them. Required.
+	Advertise []string `yaml:"advertise"`
+	// Controls are targets by which a probe tells a fault of its own from one
+	// of the service: https:// or http:// URLs, or tcp://host:port. None are
+	// built in. At least three networks make them useful.
+	Controls []string `yaml:"controls"`
+	// MinProbes is how many qualified probes a region needs before it says
+	// anything but unknown, 2 if not given.
+	MinProbes int             `yaml:"min_probes"`
+	Retention Retention       `yaml:"retention"`
+	Regions   []Region        `yaml:"regions"`
+	Services  []Service       `yaml:"services"`
+	Checks    []checks.Target `yaml:"checks"`
+	// Pages are the public pages; the Host of a request chooses by URL and
+	// the first is the default. If none is given there is one, "main", with
+	// every service.
+	Pages []Page `yaml:"pages"`
+}
+
+// Listen holds the addresses that the coordinator binds, host:port. An empty
+// host is every address of the machine, port 0 any free port.
+type Listen struct {
+	// GRPC is where probes connect, ":7950" if not given.
+	GRPC string `yaml:"grpc"`
+	// Public serves the status page, ":8080" if not given.
+	Public string `yaml:"public"`
+	// Ops serves the operators, "127.0.0.1:8081" if not given. It asks for the
+	// operator token as soon as it is not on loopback.
+	Ops string `yaml:"ops"`
+}
+
+// Retention says how long things are kept.
+type Retention struct {
+	// Journal is for raw observations, 7 days if not given.
+	Journal time.Duration `yaml:"journal"`
+	// Evidence is for the observations of incidents, 400 days if not given.
+	Evidence time.Duration `yaml:"evidence"`
+	// Minutes, Hours and Days are for the rollups of those widths: 30 days,
+	// 1 year and 10 years if not given.
+	Minutes time.Duration `yaml:"minutes"`
+	Hours   time.Duration `yaml:"hours"`
+	Days    time.Duration `yaml:"days"`
+	// JournalMax bounds the journal in bytes ("20GB"), 20 GB if not given. The
+	// oldest observations go first.
+	JournalMax int64 `yaml:"journal_max"`
+}
+
+// Region is a unit of verdicts.
+type Region struct {
+	ID string `yaml:"id"`
+	// Name is what people read, the id if not given.
+	Name string `yaml:"name"`
+	// Weight is the share of users there, relative to the other regions', 1 if
+	// not given.
+	Weight float64 `yaml:"weight"`
+}
+
+// Service is what a customer knows by name.
+type Service struct {
+	ID string `yaml:"id"`
+	// Name is what people read, the id if not given.
+	Name string `yaml:"name"`
+	// Provider names whose service it is, where one fleet watches several.
+	Provider string `yaml:"provider"`
+	// SLO is the objective in percent, e.g. 99.9; 0 means that there is none.
+	SLO float64 `yaml:"slo"`
+	// Consent says that the servers are ours or that their operator agreed; it
+	// lifts the cadence floors.
+	Consent bool `yaml:"consent"`
+	Hint    Hint `yaml:"hint"`
+}
+
+// Hint is what customers can do while a service is away.
+type Hint struct {
+	Text string `yaml:"text"`
+	URL  string `yaml:"url"`
+}
+
+// Page is one public page.
+type Page struct {
+	ID string `yaml:"id"`
+	// Title heads the page, the id if not given.
+	Title string `yaml:"title"`
+	// URL is where readers find it, https://status.example.net; its host
+	// chooses the page. Only the first page may leave it out.
+	URL string `yaml:"url"`
+	// Services are the ids that it shows, in order; every service if none is given.
+	Services []string `yaml:"services"`
+}
+
+// The largest numbers of things in a configuration. They bound what a mistake
+// of a generating script can ask of the fleet.
+const (
+	MaxRegions  = 256
+	MaxServices = 1000
+	MaxChecks   = 2000
+	MaxPages    = 100
+)
+
+const (
+	day  = 24 * time.Hour
+	year = 365 * day
+)
+
+// WithDefaults returns the configuration with everything filled in that may be
+// left out. It does not touch what is there.
+func (c Config) WithDefaults() Config {
+	c.Name = cmp.Or(c.Name, "coordinator")
+	c.Data = cmp.Or(c.Data, "/var/lib/varde-coordinator")
+	c.Listen = Listen{
+		GRPC:   cmp.Or(c.Listen.GRPC, ":7950"),
+		Public: cmp.Or(c.Listen.Public, ":8080"),
+		Ops:    cmp.Or(c.Listen.Ops, "127.0.0.1:8081"),
+	}
+	c.MinProbes = cmp.Or(c.MinProbes, 2)
+	c.Retention = c.Retention.withDefaults()
+	c.Regions = slices.Clone(c.Regions)
+	for i, r := range c.Regions {
+		c.Regions[i].Name = cmp.Or(r.Name, r.ID)
+		c.Regions[i].Weight = cmp.Or(r.Weight, 1)
+	}
+	c.Services = slices.Clone(c.Services)
+	for i, s := range c.Services {
+		c.Services[i].Name = cmp.Or(s.Name, s.ID)
+	}
+	c.Checks = slices.Clone(c.Checks)
+	for i, t := range c.Checks {
+		c.Checks[i] = named(t.WithDefaults())
+	}
+	c.Pages = c.pagesWithDefaults()
+	return c
+}
+
+func (r Retention) withDefaults() Retention {
+	return Retention{
+		Journal:    cmp.Or(r.Journal, 7*day),
+		Evidence:   cmp.Or(r.Evidence, 400*day),
+		Minutes:    cmp.Or(r.Minutes, 30*day),
+		Hours:      cmp.Or(r.Hours, year),
+		Days:       cmp.Or(r.Days, 10*year),
+		JournalMax: cmp.Or(r.JournalMax, 20e9),
+	}
+}
+
+func (c Config) pagesWithDefaults() []Page {
+	if len(c.Pages) == 0 {
+		return []Page{{ID: "main", Title: "Status", Services: distinct(c.serviceIDs())}}
+	}
+	pages := slices.Clone(c.Pages)
+	for i, p := range pages {
+		pages[i].Title = cmp.Or(p.Title, p.ID)
+		if len(p.Services) == 0 {
+			pages[i].Services = distinct(c.serviceIDs())
+		}
+	}
+	return pages
+}
+
+func (c Config) serviceIDs() []string {
+	ids := make([]string, len(c.Services))
+	for i, s := range c.Services {
+		ids[i] = s.ID
+	}
+	return ids
+}
+
+// distinct leaves out what was there before: a doubled id is one fault, not two.
+func distinct(ids []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(ids, func(id string) bool {
+		again := seen[id]
+		seen[id] = true
+		return again
+	})
+}
+
+// named gives the login's secret the name by which a plan carries it.
+func named(t checks.Target) checks.Target {
+	if t.Login != nil && t.Login.Password.File != "" {
+		l := *t.Login
+		l.Password.Name = t.ID
+		t.Login = &l
+	}
+	return t
+}
+
+// OperatorToken returns the path of the file in a data folder that holds the
+// token by which operators log in.
+func OperatorToken(data string) string { return filepath.Join(data, "operator.token") }
+
+// resolve makes every relative path of the configuration relative to dir.
+func (c *Config) resolve(dir string) {
+	abs := func(p *string) {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	abs(&c.Data)
+	for i := range c.Checks {
+		if l := c.Checks[i].Login; l != nil {
+			abs(&l.Password.File)
+		}
+		if ca := c.Checks[i].CA; ca != nil {
+			abs(&ca.File)
+		}
+	}
+}
