@@ -1,0 +1,255 @@
+package cell
+
+import (
+	"bytes"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/DataDog/sketches-go/ddsketch"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"varde/checks"
+)
+
+var exact = cmp.Options{cmp.AllowUnexported(Sketch{}, bin{}), cmpopts.EquateEmpty()}
+
+func durations() *rapid.Generator[[]time.Duration] {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) time.Duration {
+		return time.Duration(rapid.Int64Range(0, int64(time.Minute)).Draw(t, "d"))
+	}), 0, 40)
+}
+
+func sketchOf(ds []time.Duration) Sketch {
+	var s Sketch
+	for _, d := range ds {
+		s.Add(d)
+	}
+	return s
+}
+
+// The quantiles are those of the library's own sketch of the same accuracy.
+func TestSketchIsADDSketch(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ds := durations().Draw(t, "durations")
+		got := sketchOf(ds)
+		want, err := ddsketch.NewDefaultDDSketch(accuracy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range ds {
+			if err := want.Add(float64(max(d, time.Microsecond)) / 1e6); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, q := range []float64{0, 0.5, 0.95, 0.99, 1} {
+			g, ok := got.Quantile(q)
+			if ok != (len(ds) > 0) {
+				t.Fatalf("quantile %v of %d: ok is %t", q, len(ds), ok)
+			}
+			if !ok {
+				continue
+			}
+			w, err := want.GetValueAtQuantile(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if math.Abs(float64(g)/1e6-w) > w*1e-6+1e-6 {
+				t.Fatalf("quantile %v: got %v, the library says %v ms", q, g, w)
+			}
+		}
+	})
+}
+
+func TestSketchErrorIsOnePercent(t *testing.T) {
+	var s Sketch
+	for ms := 1; ms <= 1000; ms++ {
+		s.Add(time.Duration(ms) * time.Millisecond)
+	}
+	for q, want := range map[float64]float64{0.5: 500, 0.95: 950, 0.99: 990} {
+		got, _ := s.Quantile(q)
+		if ms := checks.Milliseconds(got); math.Abs(ms-want) > want*0.011 {
+			t.Errorf("quantile %v: got %v ms, want %v within 1 %%", q, ms, want)
+		}
+	}
+	if _, ok := s.Quantile(math.NaN()); ok {
+		t.Error("quantile NaN has a value")
+	}
+}
+
+func minutes() *rapid.Generator[Minute] {
+	return rapid.Custom(func(t *rapid.T) Minute {
+		var m Minute
+		for range rapid.IntRange(0, 12).Draw(t, "runs") {
+			o := checks.Outcome(rapid.IntRange(0, 2).Draw(t, "outcome"))
+			r := checks.Result{Outcome: o, Elapsed: time.Duration(rapid.IntRange(1, 5000).Draw(t, "ms")) * time.Millisecond}
+			if o != checks.Up {
+				r.Class = rapid.SampledFrom([]checks.Class{checks.Busy, checks.TLSTimeout, checks.OwnNetwork}).Draw(t, "class")
+			}
+			m.Piece(rapid.SampledFrom([]string{"osl-1", "osl-2", "fra-1"}).Draw(t, "probe"), o, 30*time.Second)
+			m.Run(r)
+		}
+		return m
+	})
+}
+
+func TestMinuteIsOrderFree(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b, c := minutes().Draw(t, "a"), minutes().Draw(t, "b"), minutes().Draw(t, "c")
+		join := func(ms ...Minute) []byte {
+			var out Minute
+			for _, m := range ms {
+				out.Merge(m)
+			}
+			return out.Encode()
+		}
+		var right, whole Minute
+		right.Merge(c)
+		right.Merge(b)
+		whole.Merge(right)
+		whole.Merge(a)
+		if !bytes.Equal(join(a, b, c), whole.Encode()) {
+			t.Fatal("grouping or order changed the bytes")
+		}
+		if !bytes.Equal(join(a, Minute{}), a.Encode()) || !bytes.Equal(join(Minute{}, a), a.Encode()) {
+			t.Fatal("the empty minute changed the bytes")
+		}
+	})
+}
+
+func hours() *rapid.Generator[*Hour] {
+	return rapid.Custom(func(t *rapid.T) *Hour {
+		h := &Hour{Probes: rapid.IntRange(0, 9).Draw(t, "probes")}
+		for range rapid.IntRange(0, 5).Draw(t, "minutes") {
+			m := minutes().Draw(t, "minute")
+			h.Minutes[rapid.IntRange(0, 59).Draw(t, "at")] = &m
+		}
+		h.Quarters[rapid.IntRange(0, 3).Draw(t, "quarter")].Run(checks.Result{Outcome: checks.Up, Phases: []checks.PhaseTiming{
+			{Name: checks.Connect, Duration: 20 * time.Millisecond}, {Name: checks.TLS, Duration: 30 * time.Millisecond},
+		}})
+		return h
+	})
+}
+
+func TestHourRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := hours().Draw(t, "hour")
+		b, err := h.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := DecodeHour(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(h, back, exact); diff != "" {
+			t.Fatalf("hour differs (-before +after):\n%s", diff)
+		}
+		again, err := back.Encode()
+		if err != nil || !bytes.Equal(b, again) {
+			t.Fatalf("bytes differ after a round: %v", err)
+		}
+	})
+}
+
+func TestHourTotal(t *testing.T) {
+	h := &Hour{Probes: 2}
+	for i := range 30 {
+		m := new(Minute)
+		m.Piece("a", checks.Up, time.Minute)
+		m.Run(checks.Result{Outcome: checks.Up, Elapsed: 100 * time.Millisecond})
+		if i < 10 {
+			m.Piece("b", checks.Down, time.Minute)
+			m.Run(checks.Result{Outcome: checks.Down, Class: checks.Busy})
+		}
+		h.Minutes[i] = m
+	}
+	got := h.Total(2)
+	if got.Up != 30*time.Minute || got.Down != 10*time.Minute || got.Unknown != 80*time.Minute {
+		t.Errorf("sums: got %+v, want all of two hours", got.Sums)
+	}
+	if got.Coverage.Covered != 10 || got.Coverage.Minutes != 60 {
+		t.Errorf("coverage: got %+v, want 10 of 60", got.Coverage)
+	}
+	if got.Latency.Count() != 30 || got.Failures.Count(checks.Down) != 10 {
+		t.Errorf("runs: got %d up and %d down", got.Latency.Count(), got.Failures.Count(checks.Down))
+	}
+	var parts Total
+	for _, m := range h.Minutes {
+		var one Total
+		one.AddMinute(m, 2, 2, time.Minute)
+		parts.Merge(one)
+	}
+	if diff := cmp.Diff(got, parts, exact); diff != "" {
+		t.Errorf("the minutes add up to something else (-hour +minutes):\n%s", diff)
+	}
+}
+
+func TestInventedNamesAreBounded(t *testing.T) {
+	var m Minute
+	var p Phases
+	for i := range 1000 {
+		name := string(rune('a'+i%26)) + string(rune('a'+i/26))
+		m.Run(checks.Result{Outcome: checks.Down, Class: checks.Class(name)})
+		p.Run(checks.Result{Outcome: checks.Up, Phases: []checks.PhaseTiming{{Name: checks.Phase(name), Duration: 1}}})
+	}
+	if len(m.Failures) > maxNames+1 || m.Failures.Count(checks.Down) != 1000 {
+		t.Errorf("%d classes with %d runs, want at most %d with 1000", len(m.Failures), m.Failures.Count(checks.Down), maxNames+1)
+	}
+	if len(p) > maxNames {
+		t.Errorf("%d phases, want at most %d", len(p), maxNames)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	var m Minute
+	m.Piece("a", checks.Up, time.Minute)
+	m.Run(checks.Result{Outcome: checks.Down, Class: checks.Busy})
+	h := &Hour{Probes: 3}
+	h.Minutes[7] = &m
+	b, err := h.Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add(m.Encode())
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if m, err := DecodeMinute(b); err == nil {
+			if again, err := DecodeMinute(m.Encode()); err != nil || !cmp.Equal(m, again, exact) {
+				t.Errorf("a minute that was read cannot be written: %v", err)
+			}
+		}
+		if h, err := DecodeHour(b); err == nil {
+			if _, err := h.Encode(); err != nil {
+				t.Errorf("an hour that was read cannot be written: %v", err)
+			}
+		}
+		if s, err := DecodeSketch(b); err == nil {
+			s.Quantile(0.5)
+		}
+		_, _ = DecodePhases(b)
+		_, _ = DecodeFailures(b)
+	})
+}
+
+func BenchmarkSeal(b *testing.B) {
+	h := &Hour{Probes: 3}
+	for i := range h.Minutes {
+		h.Minutes[i] = new(Minute)
+		for j := range 6 {
+			h.Minutes[i].Piece("osl-"+string(rune('1'+j%3)), checks.Up, 30*time.Second)
+			r := checks.Result{Outcome: checks.Up, Elapsed: time.Duration(80+(i*j)%13) * time.Millisecond}
+			h.Minutes[i].Run(r)
+		}
+	}
+	for b.Loop() {
+		out, err := h.Encode()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(len(out)), "bytes")
+	}
+}

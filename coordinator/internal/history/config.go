@@ -1,0 +1,90 @@
+package history
+
+import (
+	"slices"
+	"time"
+
+	"varde/checks"
+	"varde/coordinator/internal/verdict"
+)
+
+// Config is what the history needs to know of the fleet. It is never changed
+// after it was handed over; a change is a new one.
+type Config struct {
+	// MinProbes is the quorum of a region.
+	MinProbes int
+	Regions   []Region
+	Checks    []Check
+	// Probes is the roster: every enrolled probe.
+	Probes []Probe
+}
+
+// Region is a unit of verdicts with its share of users, in any unit.
+type Region struct {
+	ID     string
+	Weight float64
+}
+
+// Check is one configured check.
+type Check struct {
+	ID, Service string
+	// Every is the interval of each probe.
+	Every time.Duration
+	// Regions restricts the check; none means all.
+	Regions []string
+	// Families restricts the check; none means each that its name has.
+	Families []checks.Family
+}
+
+// Probe is one enrolled probe.
+type Probe struct{ Name, Region string }
+
+func (c *Config) rules() verdict.Rules {
+	rules := make(verdict.Rules, len(c.Checks))
+	for _, check := range c.Checks {
+		rules[check.ID] = verdict.Rule{Interval: check.Every, MinProbes: max(c.MinProbes, 1)}
+	}
+	return rules
+}
+
+// probesIn is how many probes the roster has in the region.
+func (c *Config) probesIn(region string) (n int) {
+	for _, p := range c.Probes {
+		if p.Region == region {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *Config) weight(region string) float64 {
+	for _, r := range c.Regions {
+		if r.ID == region {
+			return r.Weight
+		}
+	}
+	return 0
+}
+
+// check returns the check of the id; ok is false when it is not configured.
+func (c *Config) check(id string) (k Check, ok bool) {
+	i := slices.IndexFunc(c.Checks, func(k Check) bool { return k.ID == id })
+	if i < 0 {
+		return Check{}, false
+	}
+	return c.Checks[i], true
+}
+
+func (c *Config) has(region string) bool {
+	return slices.ContainsFunc(c.Regions, func(r Region) bool { return r.ID == region })
+}
+
+// in says whether the check is made in the region.
+func (k Check) in(region string) bool {
+	return len(k.Regions) == 0 || slices.Contains(k.Regions, region)
+}
+
+// over says whether the check is made over the family.
+func (k Check) over(family checks.Family) bool {
+	return len(k.Families) == 0 || slices.Contains(k.Families, family)
+}

@@ -1,0 +1,78 @@
+package history
+
+import (
+	"database/sql"
+	"fmt"
+	"time"
+
+	"varde/checks"
+	"varde/proto/wire"
+)
+
+// marks is how far a reader has come: its place in the journal, and the last
+// sequence number of every epoch of every probe.
+type marks struct {
+	reader string
+	// seq is the last entry taken.
+	seq uint64
+	// last and changed are by epoch; changed are not written yet.
+	last    map[epoch]uint64
+	changed map[epoch]time.Time
+}
+
+type epoch struct{ probe, name string }
+
+func loadMarks(db *sql.DB, reader string) (*marks, error) {
+	m := &marks{reader: reader, last: make(map[epoch]uint64), changed: make(map[epoch]time.Time)}
+	row := db.QueryRow(`SELECT seq FROM place WHERE reader = ?`, reader)
+	if err := row.Scan(&m.seq); err != nil && err != sql.ErrNoRows {
+		return nil, fmt.Errorf("read place of %s: %w", reader, err)
+	}
+	rows, err := db.Query(`SELECT probe, epoch, seq FROM mark WHERE reader = ?`, reader)
+	if err != nil {
+		return nil, fmt.Errorf("read marks of %s: %w", reader, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var e epoch
+		var seq uint64
+		if err := rows.Scan(&e.probe, &e.name, &seq); err != nil {
+			return nil, fmt.Errorf("read marks of %s: %w", reader, err)
+		}
+		m.last[e] = seq
+	}
+	return m, rows.Err()
+}
+
+// take calls fn with every observation of the batch that was not taken before,
+// its times corrected. It returns how many made no sense.
+func (m *marks) take(b *wire.Batch, fn func(checks.Observation)) (ignored int) {
+	e := epoch{b.Probe, b.Epoch}
+	for i := range b.Records {
+		r := &b.Records[i]
+		if r.Last() <= m.last[e] {
+			continue
+		}
+		m.last[e], m.changed[e] = r.Last(), b.Received
+		if r.Gap != nil {
+			continue // what was dropped is unknown by being absent
+		}
+		if o, ok := correct(b, r.Observation); ok {
+			fn(o)
+		} else {
+			ignored++
+		}
+	}
+	return ignored
+}
+
+// save writes what changed, in the transaction of what was made of it.
+func (m *marks) save(w *writer) {
+	w.exec(savePlace, m.reader, m.seq)
+	for e, at := range m.changed {
+		w.exec(saveMark, m.reader, e.probe, e.name, m.last[e], at.Unix())
+	}
+}
+
+// saved says that what save wrote is on disk.
+func (m *marks) saved() { clear(m.changed) }

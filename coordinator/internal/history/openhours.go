@@ -1,0 +1,205 @@
+package history
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"varde/checks"
+	"varde/coordinator/internal/availability"
+	"varde/coordinator/internal/history/cell"
+	"varde/coordinator/internal/verdict"
+)
+
+// hourKey names one hour of one series.
+type hourKey struct {
+	series int64
+	// hour is its start, in seconds since 1970.
+	hour int64
+}
+
+// openHour is an hour that is being added to, and what of it is not written yet.
+type openHour struct {
+	cell.Hour
+	// fresh says that the hour has no row yet.
+	fresh    bool
+	minutes  [60]bool
+	quarters [4]bool
+	// used is when it was last added to.
+	used time.Time
+}
+
+// openHours are the hours in memory. What is on disk is read when it is needed.
+type openHours struct {
+	s     *Store
+	hours map[hourKey]*openHour
+	dirty map[hourKey]*openHour
+}
+
+func newOpenHours(s *Store) *openHours {
+	return &openHours{s: s, hours: make(map[hourKey]*openHour), dirty: make(map[hourKey]*openHour)}
+}
+
+// add takes one scheduled observation at the time now.
+func (h *openHours) add(o checks.Observation, id int64, now time.Time) error {
+	slot, ok := availability.SlotOf(o)
+	if !ok || slot.From.Before(now.Add(-h.s.options.Retention.Minutes)) {
+		return nil // older than the minutes that are kept: its hour cannot be opened
+	}
+	// Cells are kept in milliseconds: cut before adding, so that sums are exact.
+	slot.From, slot.Length = slot.From.Truncate(time.Millisecond), slot.Length.Truncate(time.Millisecond)
+	series := seriesOf(o)
+	for at, d := range slot.Minutes() {
+		hour, err := h.get(series, id, at, now)
+		if err != nil {
+			return err
+		}
+		i := at.Minute()
+		if hour.Minutes[i] == nil {
+			hour.Minutes[i] = new(cell.Minute)
+		}
+		hour.Minutes[i].Piece(slot.Probe, slot.Outcome, d)
+		hour.minutes[i] = true
+		if !at.After(slot.From) { // the minute in which the slot begins
+			hour.Minutes[i].Run(o.Result)
+			if o.Outcome == checks.Up {
+				hour.Quarters[i/15].Run(o.Result)
+				hour.quarters[i/15] = true
+			}
+		}
+	}
+	return nil
+}
+
+func (h *openHours) get(s verdict.Series, id int64, at, now time.Time) (*openHour, error) {
+	start := at.Truncate(time.Hour)
+	key := hourKey{id, start.Unix()}
+	hour := h.hours[key]
+	if hour == nil {
+		var err error
+		if hour, err = h.load(s, key, start); err != nil {
+			return nil, fmt.Errorf("open hour %s of %s: %w", start.Format(time.RFC3339), s, err)
+		}
+		h.hours[key] = hour
+	}
+	h.dirty[key], hour.used = hour, now
+	return hour, nil
+}
+
+// load reads the hour if it is open, takes it out of its block if it was sealed,
+// and begins it otherwise.
+func (h *openHours) load(s verdict.Series, key hourKey, start time.Time) (*openHour, error) {
+	stored, err := h.s.openHour(key)
+	if err != nil || stored != nil {
+		return &openHour{Hour: deref(stored)}, err
+	}
+	sealed, err := h.s.months.get(s, start)
+	if err != nil {
+		return nil, err
+	}
+	if sealed == nil {
+		return &openHour{Hour: cell.Hour{Probes: h.s.options.Config().probesIn(s.Region)}, fresh: true}, nil
+	}
+	o := &openHour{Hour: *sealed, fresh: true}
+	for i, m := range o.Minutes {
+		o.minutes[i] = m != nil
+	}
+	for i, q := range o.Quarters {
+		o.quarters[i] = len(q) > 0
+	}
+	return o, nil
+}
+
+func deref(h *cell.Hour) cell.Hour {
+	if h == nil {
+		return cell.Hour{}
+	}
+	return *h
+}
+
+// save writes what changed.
+func (h *openHours) save(w *writer) {
+	for key, o := range h.dirty {
+		if o.fresh {
+			w.exec(saveOpen, key.hour, key.series, o.Probes)
+		}
+		for i, changed := range o.minutes {
+			if changed {
+				w.exec(saveMinute, key.series, key.hour+int64(i)*60, o.Minutes[i].Encode())
+			}
+		}
+		for i, changed := range o.quarters {
+			if changed {
+				w.exec(saveQuarter, key.series, key.hour+int64(i)*900, o.Quarters[i].Encode())
+			}
+		}
+	}
+}
+
+// saved says that what save wrote is on disk, and lets go of hours that were not
+// added to for a while.
+func (h *openHours) saved(now time.Time) {
+	for _, o := range h.dirty {
+		o.fresh, o.minutes, o.quarters = false, [60]bool{}, [4]bool{}
+	}
+	clear(h.dirty)
+	for key, o := range h.hours {
+		if now.Sub(o.used) > 5*time.Minute {
+			delete(h.hours, key)
+		}
+	}
+}
+
+// forget lets go of an hour that is open no longer.
+func (h *openHours) forget(key hourKey) { delete(h.hours, key) }
+
+// openHour reads an hour that is open on disk, nil if it is not.
+func (s *Store) openHour(key hourKey) (*cell.Hour, error) {
+	var h cell.Hour
+	err := s.reads.QueryRow(`SELECT probes FROM open_hour WHERE hour = ? AND series = ?`, key.hour, key.series).Scan(&h.Probes)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = s.eachBlob(`SELECT minute, cell FROM open_minute WHERE series = ? AND minute >= ? AND minute < ?`, key,
+		func(offset int64, b []byte) error {
+			m, err := cell.DecodeMinute(b)
+			h.Minutes[offset/60] = &m
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	err = s.eachBlob(`SELECT quarter, phases FROM open_quarter WHERE series = ? AND quarter >= ? AND quarter < ?`, key,
+		func(offset int64, b []byte) (err error) {
+			h.Quarters[offset/900], err = cell.DecodePhases(b)
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	return &h, nil
+}
+
+// eachBlob calls fn with the rows of one hour and their offset in seconds.
+func (s *Store) eachBlob(query string, key hourKey, fn func(offset int64, b []byte) error) error {
+	rows, err := s.reads.Query(query, key.series, key.hour, key.hour+3600)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var at int64
+		var b []byte
+		if err := rows.Scan(&at, &b); err != nil {
+			return err
+		}
+		if err := fn(at-key.hour, b); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,164 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"varde/checks"
+	"varde/proto/wire"
+)
+
+// Rollup adds observations up by minute, hour and day.
+type Rollup struct {
+	s        *Store
+	marks    *marks
+	hours    *openHours
+	passages *passages
+	// reported are the probes whose newest observation is not written yet.
+	reported map[string]struct{}
+	// clock is the largest time of arrival, or the time when all was read.
+	clock time.Time
+	// entries and flushed say how much is not written, and since when.
+	entries int
+	flushed time.Time
+	sealed  time.Time
+	// doubtful makes the log say once a minute, not once an observation, that a
+	// probe's times make no sense.
+	doubtful map[string]time.Time
+}
+
+// How much may be read twice after a crash, and how late a graph may be.
+const (
+	rollupFlush   = 5 * time.Second
+	rollupEntries = 2000
+	// sealEvery is how often finished hours are looked for.
+	sealEvery = time.Minute
+)
+
+// NewRollup returns the reader; nothing happens before Run.
+func NewRollup(s *Store) (*Rollup, error) {
+	if s == nil {
+		return nil, errors.New("rollup: a store is required")
+	}
+	return &Rollup{s: s, doubtful: make(map[string]time.Time)}, nil
+}
+
+// Run follows the journal until ctx ends and returns when everything is written.
+func (r *Rollup) Run(ctx context.Context) error { return r.s.run(ctx, "rollup", r) }
+
+func (r *Rollup) reload() (uint64, error) {
+	m, err := loadMarks(r.s.db, "rollup")
+	if err != nil {
+		return 0, err
+	}
+	r.marks, r.hours, r.passages = m, newOpenHours(r.s), newPassages(r.s)
+	r.reported, r.entries, r.flushed = make(map[string]struct{}), 0, time.Now()
+	r.s.rolled.Store(m.seq)
+	return m.seq, nil
+}
+
+func (r *Rollup) place() uint64 { return r.marks.seq }
+
+func (r *Rollup) apply(e Entry) error {
+	if e.Seq <= r.marks.seq {
+		return nil
+	}
+	for i := range e.Batches {
+		if err := r.batch(&e.Batches[i], e.Seq); err != nil {
+			return err
+		}
+	}
+	r.marks.seq = e.Seq
+	if r.entries++; r.entries >= rollupEntries || time.Since(r.flushed) >= rollupFlush {
+		return r.flush()
+	}
+	return nil
+}
+
+func (r *Rollup) batch(b *wire.Batch, seq uint64) (err error) {
+	if b.Received.After(r.clock) {
+		r.clock = b.Received.UTC()
+	}
+	ignored := r.marks.take(b, func(o checks.Observation) {
+		if err == nil {
+			err = r.observe(o, b, seq)
+		}
+	})
+	if ignored > 0 {
+		r.ignore(b, ignored)
+	}
+	return err
+}
+
+func (r *Rollup) observe(o checks.Observation, b *wire.Batch, seq uint64) error {
+	id, err := r.s.id(seriesOf(o))
+	if err != nil {
+		return err
+	}
+	if err := r.passages.add(o.End(), seq); err != nil {
+		return err
+	}
+	r.s.newest.see(o.Probe, o.Region, o.End(), b.Received)
+	r.reported[o.Probe] = struct{}{}
+	return r.hours.add(o, id, r.clock)
+}
+
+func (r *Rollup) ignore(b *wire.Batch, n int) {
+	r.s.ignored.Add(uint64(n))
+	if last, ok := r.doubtful[b.Probe]; ok && b.Received.Sub(last) < time.Minute {
+		return
+	}
+	r.doubtful[b.Probe] = b.Received
+	r.s.log.Warn("observations ignored, their times make no sense", "probe", b.Probe, "observations", n, "received", b.Received)
+}
+
+// tick writes what waits, and seals hours that are over.
+func (r *Rollup) tick(now time.Time, caught bool) error {
+	if caught && now.After(r.clock) {
+		r.clock = now.UTC()
+	}
+	if r.entries > 0 && now.Sub(r.flushed) >= rollupFlush {
+		if err := r.flush(); err != nil {
+			return err
+		}
+	}
+	if r.clock.Sub(r.sealed) < sealEvery {
+		return nil
+	}
+	if err := r.flush(); err != nil {
+		return err
+	}
+	if err := r.seal(r.clock); err != nil {
+		return err
+	}
+	r.sealed = r.clock
+	return nil
+}
+
+func (r *Rollup) flush() error {
+	r.flushed = time.Now()
+	if r.entries == 0 {
+		return nil
+	}
+	err := r.s.write(func(w *writer) {
+		r.hours.save(w)
+		r.passages.save(w)
+		for name := range r.reported {
+			l := r.s.newest.of(name)
+			w.exec(saveProbe, name, l.region, l.ended.UnixNano(), l.received.UnixNano())
+		}
+		r.marks.save(w)
+	})
+	if err != nil {
+		return fmt.Errorf("write rollups: %w", err)
+	}
+	r.marks.saved()
+	r.hours.saved(r.clock)
+	r.passages.saved(r.clock)
+	clear(r.reported)
+	r.entries = 0
+	r.s.rolled.Store(r.marks.seq)
+	return nil
+}

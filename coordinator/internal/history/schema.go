@@ -1,0 +1,64 @@
+package history
+
+// schemaVersion is kept in PRAGMA user_version of history.db.
+const schemaVersion = 1
+
+// schema of history.db. Instants are nanoseconds since 1970 (columns at, since,
+// newest), starts of minutes, hours and days are seconds.
+const schema = `
+CREATE TABLE place (reader TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE mark (reader TEXT, probe TEXT, epoch TEXT, seq INTEGER NOT NULL, received INTEGER NOT NULL,
+	PRIMARY KEY (reader, probe, epoch)) WITHOUT ROWID;
+CREATE TABLE series (id INTEGER PRIMARY KEY, check_id TEXT NOT NULL, region TEXT NOT NULL, family TEXT NOT NULL,
+	UNIQUE (check_id, region, family));
+CREATE TABLE probe (name TEXT PRIMARY KEY, region TEXT NOT NULL, newest INTEGER NOT NULL, received INTEGER NOT NULL)
+	WITHOUT ROWID;
+CREATE TABLE judge (series INTEGER PRIMARY KEY, judge TEXT NOT NULL);
+CREATE TABLE verdict (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, series INTEGER NOT NULL, at INTEGER NOT NULL,
+	was TEXT NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL, reason TEXT NOT NULL,
+	up INTEGER NOT NULL, down INTEGER NOT NULL, unknown INTEGER NOT NULL);
+CREATE INDEX verdict_at ON verdict (kind, series, at);
+CREATE TABLE final (one INTEGER PRIMARY KEY CHECK (one = 1), first INTEGER NOT NULL, until INTEGER NOT NULL);
+CREATE TABLE boundary (hour INTEGER, series INTEGER, judge TEXT NOT NULL, PRIMARY KEY (hour, series)) WITHOUT ROWID;
+CREATE TABLE touched (hour INTEGER PRIMARY KEY);
+CREATE TABLE passage (minute INTEGER, first INTEGER, last INTEGER NOT NULL, PRIMARY KEY (minute, first)) WITHOUT ROWID;
+CREATE TABLE open_hour (hour INTEGER, series INTEGER, probes INTEGER NOT NULL, PRIMARY KEY (hour, series)) WITHOUT ROWID;
+CREATE TABLE open_minute (series INTEGER, minute INTEGER, cell BLOB NOT NULL, PRIMARY KEY (series, minute)) WITHOUT ROWID;
+CREATE TABLE open_quarter (series INTEGER, quarter INTEGER, phases BLOB NOT NULL, PRIMARY KEY (series, quarter)) WITHOUT ROWID;
+CREATE TABLE hour (series INTEGER, at INTEGER, up_ms INTEGER NOT NULL, down_ms INTEGER NOT NULL, unknown_ms INTEGER NOT NULL,
+	covered INTEGER NOT NULL, minutes INTEGER NOT NULL,
+	runs_up INTEGER NOT NULL, runs_down INTEGER NOT NULL, runs_unknown INTEGER NOT NULL,
+	latency BLOB NOT NULL, phases BLOB NOT NULL, failures BLOB NOT NULL, PRIMARY KEY (series, at));
+CREATE TABLE day (series INTEGER, at INTEGER, up_ms INTEGER NOT NULL, down_ms INTEGER NOT NULL, unknown_ms INTEGER NOT NULL,
+	covered INTEGER NOT NULL, minutes INTEGER NOT NULL,
+	runs_up INTEGER NOT NULL, runs_down INTEGER NOT NULL, runs_unknown INTEGER NOT NULL,
+	latency BLOB NOT NULL, phases BLOB NOT NULL, failures BLOB NOT NULL, PRIMARY KEY (series, at));
+CREATE TABLE days_closed (one INTEGER PRIMARY KEY CHECK (one = 1), until INTEGER NOT NULL);
+`
+
+// monthSchema is that of minutes-YYYY-MM.db: one block per series and hour, as
+// cell.Hour encodes it. A file stands on its own.
+const monthSchema = `
+CREATE TABLE IF NOT EXISTS block (check_id TEXT, region TEXT, family TEXT, hour INTEGER, block BLOB NOT NULL,
+	PRIMARY KEY (check_id, region, family, hour));
+`
+
+// The statements of every transaction, prepared once.
+const (
+	savePlace   = `INSERT OR REPLACE INTO place (reader, seq) VALUES (?, ?)`
+	saveMark    = `INSERT OR REPLACE INTO mark (reader, probe, epoch, seq, received) VALUES (?, ?, ?, ?, ?)`
+	saveJudge   = `INSERT OR REPLACE INTO judge (series, judge) VALUES (?, ?)`
+	dropJudge   = `DELETE FROM judge WHERE series = ?`
+	saveProbe   = `INSERT OR REPLACE INTO probe (name, region, newest, received) VALUES (?, ?, ?, ?)`
+	savePassage = `INSERT OR REPLACE INTO passage (minute, first, last) VALUES (?, ?, ?)`
+	saveMinute  = `INSERT OR REPLACE INTO open_minute (series, minute, cell) VALUES (?, ?, ?)`
+	saveQuarter = `INSERT OR REPLACE INTO open_quarter (series, quarter, phases) VALUES (?, ?, ?)`
+	saveOpen    = `INSERT OR REPLACE INTO open_hour (hour, series, probes) VALUES (?, ?, ?)`
+	saveVerdict = `INSERT INTO verdict (kind, series, at, was, state, since, reason, up, down, unknown)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	touchHour = `INSERT OR IGNORE INTO touched (hour) SELECT ? FROM final WHERE until > ?`
+)
+
+var hotStatements = [...]string{
+	savePlace, saveMark, saveJudge, dropJudge, saveProbe, savePassage, saveMinute, saveQuarter, saveOpen, saveVerdict, touchHour,
+}

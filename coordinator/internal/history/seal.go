@@ -1,0 +1,214 @@
+package history
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"varde/checks"
+	"varde/coordinator/internal/history/cell"
+)
+
+// sealAfter is how long after its end an hour stays open for observations that
+// are a little late, the same as for the final verdicts.
+const sealAfter = 15 * time.Minute
+
+// seal turns the hours that are over into blocks, adds days up and deletes what
+// is kept no longer. Everything was flushed before.
+func (r *Rollup) seal(now time.Time) error {
+	hours, err := r.s.overdue(now)
+	if err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	for _, hour := range hours {
+		if err := r.sealHour(hour); err != nil {
+			return fmt.Errorf("seal %s: %w", hour.Format(time.RFC3339), err)
+		}
+	}
+	if err := r.s.closeDays(now); err != nil {
+		return fmt.Errorf("close day: %w", err)
+	}
+	if now.Truncate(time.Hour) != r.sealed.Truncate(time.Hour) {
+		if err := r.s.retain(now); err != nil {
+			return fmt.Errorf("delete old history: %w", err)
+		}
+	}
+	return nil
+}
+
+// overdue are the open hours that can be sealed.
+func (s *Store) overdue(now time.Time) ([]time.Time, error) {
+	rows, err := s.reads.Query(`SELECT DISTINCT hour FROM open_hour WHERE hour <= ? ORDER BY hour`,
+		now.Add(-time.Hour-sealAfter).Unix())
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []time.Time
+	for rows.Next() {
+		var hour int64
+		if err := rows.Scan(&hour); err != nil {
+			return nil, err
+		}
+		out = append(out, time.Unix(hour, 0).UTC())
+	}
+	return out, rows.Err()
+}
+
+// sealing is one hour of one series on its way into a block.
+type sealing struct {
+	key   hourKey
+	total cell.Total
+}
+
+func (r *Rollup) sealHour(hour time.Time) error {
+	list, err := r.s.sealBlocks(hour)
+	if err != nil {
+		return err
+	}
+	// The blocks are on disk: a crash here repeats them, byte for byte.
+	if err := r.s.sealTotals(hour, list); err != nil {
+		return err
+	}
+	for _, l := range list {
+		r.hours.forget(l.key)
+	}
+	return nil
+}
+
+// sealBlocks writes the blocks of all series that are open in the hour.
+func (s *Store) sealBlocks(hour time.Time) ([]sealing, error) {
+	ids, err := s.ids(`SELECT series FROM open_hour WHERE hour = ?`, hour.Unix())
+	if err != nil {
+		return nil, err
+	}
+	minProbes := s.options.Config().MinProbes
+	var list []sealing
+	var blocks []block
+	for _, id := range ids {
+		key := hourKey{id, hour.Unix()}
+		series, known := s.series.name(id)
+		h, err := s.openHour(key)
+		if err != nil {
+			return nil, err
+		}
+		if h == nil || !known {
+			continue
+		}
+		data, err := h.Encode()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, sealing{key, h.Total(minProbes)})
+		blocks = append(blocks, block{series, data})
+	}
+	return list, s.months.put(hour, blocks)
+}
+
+// sealTotals writes the totals and deletes the minutes that the blocks hold now.
+func (s *Store) sealTotals(hour time.Time, list []sealing) error {
+	closed, err := s.daysClosed()
+	if err != nil {
+		return err
+	}
+	return s.write(func(w *writer) {
+		for _, l := range list {
+			w.total("hour", l.key.series, hour, l.total)
+			w.exec(`DELETE FROM open_minute WHERE series = ? AND minute >= ? AND minute < ?`, l.key.series, l.key.hour, l.key.hour+3600)
+			w.exec(`DELETE FROM open_quarter WHERE series = ? AND quarter >= ? AND quarter < ?`, l.key.series, l.key.hour, l.key.hour+3600)
+			w.exec(`DELETE FROM open_hour WHERE hour = ? AND series = ?`, l.key.hour, l.key.series)
+			if start := hour.Truncate(day); start.Before(closed) {
+				w.day(l.key.series, start)
+			}
+		}
+	})
+}
+
+// total writes one row of the table hour or day.
+func (w *writer) total(table string, series int64, at time.Time, t cell.Total) {
+	w.exec(`INSERT OR REPLACE INTO `+table+` (series, at, up_ms, down_ms, unknown_ms, covered, minutes,
+		runs_up, runs_down, runs_unknown, latency, phases, failures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		series, at.Unix(), t.Up.Milliseconds(), t.Down.Milliseconds(), t.Unknown.Milliseconds(),
+		t.Coverage.Covered, t.Coverage.Minutes,
+		t.Latency.Count(), t.Failures.Count(checks.Down), t.Failures.Count(checks.Unknown),
+		t.Latency.Encode(), t.Phases.Encode(), t.Failures.Encode())
+}
+
+// day adds the hours of one day up.
+func (w *writer) day(series int64, start time.Time) {
+	if w.err != nil {
+		return
+	}
+	rows, err := w.tx.Query(selectTotals("hour"), series, start.Unix(), start.Add(day).Unix())
+	if err != nil {
+		w.fail(err)
+		return
+	}
+	var sum cell.Total
+	err = eachTotal(rows, everything, func(_ time.Time, t cell.Total) { sum.Merge(t) })
+	if err != nil {
+		w.fail(err)
+		return
+	}
+	w.total("day", series, start, sum)
+}
+
+// closeDays adds up the days whose last hour was sealed since the last time.
+func (s *Store) closeDays(now time.Time) error {
+	closed, err := s.daysClosed()
+	if err != nil {
+		return err
+	}
+	until := now.Add(-time.Hour - sealAfter).Truncate(day)
+	if !until.After(closed) {
+		return nil
+	}
+	rows, err := s.reads.Query(`SELECT DISTINCT series, at - at % 86400 FROM hour WHERE at >= ? AND at < ?`, closed.Unix(), until.Unix())
+	if err != nil {
+		return err
+	}
+	var keys []hourKey
+	defer rows.Close()
+	for rows.Next() {
+		var k hourKey
+		if err := rows.Scan(&k.series, &k.hour); err != nil {
+			return err
+		}
+		keys = append(keys, k)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return s.write(func(w *writer) {
+		for _, k := range keys {
+			w.day(k.series, time.Unix(k.hour, 0).UTC())
+		}
+		w.exec(`INSERT OR REPLACE INTO days_closed (one, until) VALUES (1, ?)`, until.Unix())
+	})
+}
+
+// daysClosed is the end of the last day that was added up; 1970 when none was.
+func (s *Store) daysClosed() (time.Time, error) {
+	var until int64
+	err := s.reads.QueryRow(`SELECT coalesce(max(until), 0) FROM days_closed`).Scan(&until)
+	return time.Unix(until, 0).UTC(), err
+}
+
+// ids returns the numbers of a query, in order.
+func (s *Store) ids(query string, args ...any) ([]int64, error) {
+	rows, err := s.reads.Query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		out = append(out, id)
+	}
+	slices.Sort(out)
+	return out, rows.Err()
+}

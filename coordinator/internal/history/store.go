@@ -1,0 +1,232 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// Options of a Store.
+type Options struct {
+	// Dir is the folder of the files; it is made if it is missing. Required.
+	Dir string
+	// Source is the journal. Required.
+	Source Source
+	// Config returns the configuration in force, the same pointer until it
+	// changes. It is called often and from several goroutines. Required.
+	Config    func() *Config
+	Retention Retention
+	// Logger is required.
+	Logger *slog.Logger
+}
+
+// Retention says how long rollups are kept. Zero means the default.
+type Retention struct {
+	// Minutes are kept by whole months, so up to a month longer: default 30 days.
+	Minutes time.Duration
+	// Hours: default one year.
+	Hours time.Duration
+	// Days and verdicts: default ten years.
+	Days time.Duration
+}
+
+const day = 24 * time.Hour
+
+func (r Retention) withDefaults() Retention {
+	set := func(d *time.Duration, value time.Duration) {
+		if *d == 0 {
+			*d = value
+		}
+	}
+	set(&r.Minutes, 30*day)
+	set(&r.Hours, 366*day)
+	set(&r.Days, 3653*day)
+	return r
+}
+
+func (o Options) validate() error {
+	if o.Dir == "" || o.Source == nil || o.Config == nil || o.Logger == nil {
+		return errors.New("open history: Dir, Source, Config and Logger are required")
+	}
+	return nil
+}
+
+// Store is the history on disk and what is known of the present. Its queries may
+// be called from many goroutines, also while the readers run.
+type Store struct {
+	options Options
+	log     *slog.Logger
+	// db writes, through one connection; reads go to their own.
+	db, reads *sql.DB
+	prepared  map[string]*sql.Stmt
+	months    *months
+	series    *dictionary
+	board     *board
+	newest    *newest
+	// rolled is the place up to which the rollups are on disk.
+	rolled atomic.Uint64
+	// ignored counts observations whose times made no sense.
+	ignored atomic.Uint64
+}
+
+// Open opens the history, or makes a new one, and reads the last known verdicts.
+// It starts no goroutine: the parts that write are run by whoever opened it.
+func Open(o Options) (_ *Store, err error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	o.Retention = o.Retention.withDefaults()
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open history: %w", err)
+	}
+	s := &Store{options: o, log: o.Logger, months: &months{dir: o.Dir}, newest: &newest{probes: make(map[string]lastSeen)}}
+	defer func() {
+		if err != nil {
+			_ = s.Close() // the first error is the one that matters
+		}
+	}()
+	path := filepath.Join(o.Dir, "history.db")
+	if s.db, err = openSQLite(path, "NORMAL", 1); err != nil {
+		return nil, fmt.Errorf("open history: %w", err)
+	}
+	if err := migrate(s.db); err != nil {
+		return nil, fmt.Errorf("open history %s: %w", path, err)
+	}
+	if s.reads, err = openSQLite(path, "NORMAL", readers); err != nil {
+		return nil, fmt.Errorf("open history: %w", err)
+	}
+	if err := s.load(); err != nil {
+		return nil, fmt.Errorf("open history %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// readers is the number of connections for queries: pages are drawn one at a
+// time, and each holds a page cache.
+const readers = 4
+
+// openSQLite opens one file. With NORMAL in WAL mode a loss of power takes back
+// the last transactions, each as a whole, but damages nothing: the place in the
+// journal is taken back with them.
+func openSQLite(path, synchronous string, connections int) (*sql.DB, error) {
+	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + synchronous + ")", "cache_size(-4000)",
+	}}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db, nil
+}
+
+func migrate(db *sql.DB) error {
+	var version int
+	if err := db.QueryRow(`PRAGMA user_version`).Scan(&version); err != nil {
+		return err
+	}
+	switch version {
+	case schemaVersion:
+		return nil
+	case 0:
+		_, err := db.Exec(fmt.Sprintf("BEGIN; %s PRAGMA user_version = %d; COMMIT", schema, schemaVersion))
+		return err
+	}
+	return fmt.Errorf("schema version %d, expected %d: written by another version of the program", version, schemaVersion)
+}
+
+func (s *Store) load() (err error) {
+	s.prepared = make(map[string]*sql.Stmt, len(hotStatements))
+	for _, q := range hotStatements {
+		if s.prepared[q], err = s.db.Prepare(q); err != nil {
+			return err
+		}
+	}
+	if s.series, err = loadDictionary(s.db); err != nil {
+		return err
+	}
+	if s.board, err = s.loadBoard(); err != nil {
+		return err
+	}
+	return s.newest.load(s.db)
+}
+
+// Close closes the files. The parts that write must have ended.
+func (s *Store) Close() error {
+	errs := []error{s.months.close()}
+	for _, st := range s.prepared {
+		errs = append(errs, st.Close())
+	}
+	for _, db := range []*sql.DB{s.reads, s.db} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Stats is how far the history has come.
+type Stats struct {
+	// Told and Rolled are the places in the journal up to which verdicts were told
+	// and rollups are on disk.
+	Told, Rolled uint64
+	// Final is the time up to which verdicts are final; zero when none is.
+	Final time.Time
+	// Ignored counts observations, since the start, whose times made no sense.
+	Ignored uint64
+}
+
+// Stats returns how far the history has come.
+func (s *Store) Stats(ctx context.Context) (Stats, error) {
+	_, until, err := s.finalRange(ctx)
+	return Stats{Told: s.board.place(), Rolled: s.rolled.Load(), Final: until, Ignored: s.ignored.Load()}, err
+}
+
+// writer runs the statements of one transaction and remembers the first error.
+type writer struct {
+	s   *Store
+	tx  *sql.Tx
+	err error
+}
+
+func (w *writer) exec(query string, args ...any) {
+	if w.err != nil {
+		return
+	}
+	if st := w.s.prepared[query]; st != nil {
+		_, w.err = w.tx.Stmt(st).Exec(args...)
+		return
+	}
+	_, w.err = w.tx.Exec(query, args...)
+}
+
+// fail remembers an error that did not come from the database.
+func (w *writer) fail(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+// write runs fn in one transaction. It does not obey a context: a transaction is
+// short, and one that was begun is better finished.
+func (s *Store) write(fn func(*writer)) error {
+	tx, err := s.db.Begin()
+	if err != nil {
+		return err
+	}
+	w := &writer{s: s, tx: tx}
+	if fn(w); w.err != nil {
+		return errors.Join(w.err, tx.Rollback())
+	}
+	return tx.Commit()
+}

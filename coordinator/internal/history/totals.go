@@ -1,0 +1,62 @@
+package history
+
+import (
+	"database/sql"
+	"time"
+
+	"varde/coordinator/internal/availability"
+	"varde/coordinator/internal/history/cell"
+)
+
+// parts are the columns of a total that cost something to decode.
+type parts uint8
+
+const (
+	latencies parts = 1 << iota
+	phases
+	failures
+	everything = latencies | phases | failures
+)
+
+// selectTotals reads rows of the table hour or day of one series in [from, to).
+func selectTotals(table string) string {
+	return `SELECT at, up_ms, down_ms, unknown_ms, covered, minutes, latency, phases, failures FROM ` + table +
+		` WHERE series = ? AND at >= ? AND at < ? ORDER BY at`
+}
+
+// eachTotal calls fn with every row and closes rows.
+func eachTotal(rows *sql.Rows, want parts, fn func(at time.Time, t cell.Total)) error {
+	defer rows.Close()
+	for rows.Next() {
+		var at, up, down, unknown int64
+		var covered availability.Coverage
+		var latency, phase, failure sql.RawBytes
+		err := rows.Scan(&at, &up, &down, &unknown, &covered.Covered, &covered.Minutes, &latency, &phase, &failure)
+		if err != nil {
+			return err
+		}
+		t := cell.Total{
+			Sums:     availability.Sums{Up: ms(up), Down: ms(down), Unknown: ms(unknown)},
+			Coverage: covered,
+		}
+		if want&latencies != 0 {
+			if t.Latency, err = cell.DecodeSketch(latency); err != nil {
+				return err
+			}
+		}
+		if want&phases != 0 {
+			if t.Phases, err = cell.DecodePhases(phase); err != nil {
+				return err
+			}
+		}
+		if want&failures != 0 {
+			if t.Failures, err = cell.DecodeFailures(failure); err != nil {
+				return err
+			}
+		}
+		fn(time.Unix(at, 0).UTC(), t)
+	}
+	return rows.Err()
+}
+
+func ms(n int64) time.Duration { return time.Duration(n) * time.Millisecond }

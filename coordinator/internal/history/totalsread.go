@@ -1,0 +1,221 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"varde/checks"
+	"varde/coordinator/internal/history/cell"
+	"varde/coordinator/internal/verdict"
+)
+
+// target is a series that a query is about. A check that was never observed in a
+// region is one too, without number: nobody looked.
+type target struct {
+	verdict.Series
+	id     int64
+	exists bool
+	// probes is how many probes the roster has there.
+	probes int
+}
+
+// targets returns the series of a query in order. They are those that the
+// configuration asks for; only a check that is asked for by name may have left it.
+func (s *Store) targets(q Query) ([]target, error) {
+	if q.Check == "" && q.Service == "" {
+		return nil, &QueryError{"neither check nor service given"}
+	}
+	config := s.options.Config()
+	type place struct{ check, region string }
+	seen := make(map[place]bool)
+	var out []target
+	for _, series := range s.series.all() {
+		if q.wants(config, series) {
+			id, _ := s.series.find(series)
+			out = append(out, target{series, id, true, config.probesIn(series.Region)})
+			seen[place{series.Check, series.Region}] = true
+		}
+	}
+	for _, check := range config.Checks {
+		for _, r := range config.Regions {
+			series := verdict.Series{Check: check.ID, Region: r.ID}
+			if q.wants(config, series) && !seen[place{check.ID, r.ID}] {
+				out = append(out, target{Series: series, probes: config.probesIn(r.ID)})
+			}
+		}
+	}
+	return out, nil
+}
+
+// wants says whether the query is about a series; one without family stands for a
+// check that was never observed.
+func (q Query) wants(c *Config, s verdict.Series) bool {
+	check, configured := c.check(s.Check)
+	switch {
+	case q.Check != "" && s.Check != q.Check, q.Check == "" && (!configured || check.Service != q.Service):
+		return false
+	case !q.allRegions() && s.Region != q.Region, q.allRegions() && !c.has(s.Region):
+		return false
+	}
+	return !configured || check.in(s.Region) && (s.Family == checks.NoFamily || check.over(s.Family))
+}
+
+// read calls fn with the totals of a target, piece by piece: every minute, hour or
+// day of the window once, also those of which nothing is known.
+func (s *Store) read(ctx context.Context, t target, w window, want parts, fn func(at time.Time, total cell.Total)) error {
+	absent := s.absent(t, w, fn)
+	for _, p := range w.pieces() {
+		var err error
+		switch {
+		case !t.exists:
+			for at := p.from; at.Before(p.to); at = at.Add(p.unit) {
+				absent(at, p.unit)
+			}
+		case p.unit == time.Minute:
+			err = s.readMinutes(ctx, t, w, p, fn)
+		default:
+			err = s.readRows(ctx, t, w, p, want, fn)
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", t.Series, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// absent says of a unit that nothing is known of it.
+func (s *Store) absent(t target, w window, fn func(time.Time, cell.Total)) func(time.Time, time.Duration) {
+	return func(at time.Time, unit time.Duration) {
+		var total cell.Total
+		total.Coverage.Minutes = int(unit / time.Minute)
+		total.Unknown = time.Duration(t.probes) * passed(at, unit, w.now)
+		fn(at, total)
+	}
+}
+
+// passed is how much of the unit has passed.
+func passed(at time.Time, unit time.Duration, now time.Time) time.Duration {
+	return max(min(now.Sub(at), unit), 0)
+}
+
+// readMinutes reads minutes, an hour at a time.
+func (s *Store) readMinutes(ctx context.Context, t target, w window, p piece, fn func(time.Time, cell.Total)) error {
+	minProbes := s.options.Config().MinProbes
+	for start := p.from.Truncate(time.Hour); start.Before(p.to); start = start.Add(time.Hour) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		h, err := s.hour(t, start)
+		if err != nil {
+			return err
+		}
+		if h == nil {
+			h = &cell.Hour{Probes: t.probes}
+		}
+		for i, m := range h.Minutes {
+			at := start.Add(time.Duration(i) * time.Minute)
+			if at.Before(p.from) || !at.Before(p.to) {
+				continue
+			}
+			var total cell.Total
+			total.AddMinute(m, h.Probes, minProbes, passed(at, time.Minute, w.now))
+			if i%15 == 0 {
+				total.Phases.Merge(h.Quarters[i/15])
+			}
+			fn(at, total)
+		}
+	}
+	return nil
+}
+
+// hour returns one hour minute by minute, open or sealed; nil if nothing is known
+// of it. Open comes first: an hour that is sealed between the two reads is found
+// in its block.
+func (s *Store) hour(t target, start time.Time) (*cell.Hour, error) {
+	h, err := s.openHour(hourKey{t.id, start.Unix()})
+	if h != nil || err != nil {
+		return h, err
+	}
+	return s.months.get(t.Series, start)
+}
+
+// readRows reads hours or days. Hours that are open are added up from their
+// minutes; a day without a row, which is not over or was not added up yet, from
+// its hours.
+func (s *Store) readRows(ctx context.Context, t target, w window, p piece, want parts, fn func(time.Time, cell.Total)) error {
+	known, err := s.rows(ctx, t, p, want)
+	if err != nil {
+		return err
+	}
+	var hours map[time.Time]cell.Total
+	if p.unit == day && len(known) < int(p.to.Sub(p.from)/day) {
+		if hours, err = s.rows(ctx, t, piece{time.Hour, p.from, p.to}, want); err != nil {
+			return err
+		}
+	}
+	absent := s.absent(t, w, fn)
+	for at := p.from; at.Before(p.to); at = at.Add(p.unit) {
+		if total, ok := known[at]; ok {
+			fn(at, total)
+		} else if p.unit != day || !eachHour(hours, at, fn, absent) {
+			absent(at, p.unit)
+		}
+	}
+	return nil
+}
+
+// eachHour calls fn with the hours of a day, absent for those of which nothing is
+// known; false if that is so of all of them, and then nothing is called.
+func eachHour(hours map[time.Time]cell.Total, start time.Time, fn func(time.Time, cell.Total), absent func(time.Time, time.Duration)) bool {
+	found := false
+	for i := range 24 {
+		_, ok := hours[start.Add(time.Duration(i)*time.Hour)]
+		found = found || ok
+	}
+	for at := start; found && at.Before(start.Add(day)); at = at.Add(time.Hour) {
+		if total, ok := hours[at]; ok {
+			fn(at, total)
+		} else {
+			absent(at, time.Hour)
+		}
+	}
+	return found
+}
+
+// rows reads what is known of the hours or days of a piece.
+func (s *Store) rows(ctx context.Context, t target, p piece, want parts) (map[time.Time]cell.Total, error) {
+	table, known := "hour", make(map[time.Time]cell.Total)
+	if p.unit == day {
+		table = "day"
+	}
+	rows, err := s.reads.QueryContext(ctx, selectTotals(table), t.id, p.from.Unix(), p.to.Unix())
+	if err != nil {
+		return nil, err
+	}
+	if err := eachTotal(rows, want, func(at time.Time, total cell.Total) { known[at] = total }); err != nil {
+		return nil, err
+	}
+	if p.unit == time.Hour {
+		return known, s.openTotals(t, p, known)
+	}
+	return known, nil
+}
+
+// openTotals puts the hours of the piece that are open over those that are not.
+func (s *Store) openTotals(t target, p piece, known map[time.Time]cell.Total) error {
+	hours, err := s.ids(`SELECT hour FROM open_hour WHERE series = ? AND hour >= ? AND hour < ?`, t.id, p.from.Unix(), p.to.Unix())
+	if err != nil {
+		return err
+	}
+	for _, start := range hours {
+		h, err := s.openHour(hourKey{t.id, start})
+		if err != nil {
+			return err
+		}
+		if h != nil {
+			known[time.Unix(start, 0).UTC()] = h.Total(s.options.Config().MinProbes)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"varde/coordinator/internal/verdict"
+)
+
+// Verdict is what is told of one series now.
+type Verdict struct {
+	verdict.Series
+	State verdict.State `json:"state"`
+	// Since is when the state began; zero, and left out, while it was never judged.
+	Since  time.Time `json:"since,omitzero"`
+	Reason string    `json:"reason"`
+	// Counts are the probes that it rests on. A rostered probe of the region that
+	// says nothing counts as unknown.
+	verdict.Counts
+}
+
+// Verdicts returns what is told of every configured series that was ever observed,
+// in order. It is as new as the newest entry of the journal.
+func (s *Store) Verdicts() []Verdict {
+	now := time.Now()
+	b := s.board
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	config := s.options.Config()
+	out := []Verdict{}
+	for series, j := range b.panel.All() {
+		rule, ok := b.panel.Rule(series)
+		if !ok {
+			continue
+		}
+		c := j.Counts(rule, now)
+		c.Unknown = max(c.Unknown, config.probesIn(series.Region)-c.Up-c.Down)
+		out = append(out, Verdict{Series: series, State: j.State(), Since: j.Since(), Reason: j.Reason(), Counts: c})
+	}
+	return out
+}
+
+// Span is a stretch of time in one state, told or final.
+type Span struct {
+	verdict.Span
+	// Final says that the whole set of observations was judged; otherwise it is
+	// what was told when they arrived.
+	Final bool
+}
+
+// Spans returns the states of a series in [from, to) without gap or overlap: final
+// ones as far as there are any, then what was told. The last span is open (To is
+// zero) if it still holds at to and to is not before now.
+func (s *Store) Spans(ctx context.Context, series verdict.Series, from, to time.Time) ([]Span, error) {
+	id, _ := s.series.find(series)
+	first, until, err := s.finalRange(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []Span
+	for _, part := range []struct {
+		kind     string
+		from, to time.Time
+	}{
+		{"told", from, earlier(first, to)},
+		{"final", later(from, first), earlier(until, to)},
+		{"told", later(from, until), to},
+	} {
+		if !part.from.Before(part.to) {
+			continue
+		}
+		spans, err := s.spans(ctx, part.kind, id, series, part.from, part.to)
+		if err != nil {
+			return nil, fmt.Errorf("read verdicts of %s: %w", series, err)
+		}
+		for _, span := range spans {
+			out = appendSpan(out, Span{span, part.kind == "final"})
+		}
+	}
+	if n := len(out); n > 0 && !to.Before(time.Now()) {
+		out[n-1].To = time.Time{}
+	}
+	return out, nil
+}
+
+// appendSpan joins a span to the one before it if that is the same state going on.
+func appendSpan(out []Span, s Span) []Span {
+	if n := len(out); n > 0 && out[n-1].State == s.State {
+		out[n-1].To = s.To
+		return out
+	}
+	return append(out, s)
+}
+
+// spans reads the states of one kind in [from, to), the last one ending at to.
+func (s *Store) spans(ctx context.Context, kind string, id int64, series verdict.Series, from, to time.Time) ([]verdict.Span, error) {
+	const columns = `SELECT at, was, state, since, reason, up, down, unknown FROM verdict WHERE kind = ? AND series = ? `
+	before, err := s.changes(ctx, series, columns+`AND at <= ? ORDER BY at DESC, id DESC LIMIT 1`, kind, id, from.UnixNano())
+	if err != nil {
+		return nil, err
+	}
+	inside, err := s.changes(ctx, series, columns+`AND at > ? AND at < ? ORDER BY at, id`, kind, id, from.UnixNano(), to.UnixNano())
+	if err != nil {
+		return nil, err
+	}
+	state := verdict.Unknown
+	if len(before) == 0 && len(inside) > 0 {
+		state = inside[0].From
+	}
+	spans := verdict.Spans(series, state, from, append(before, inside...))
+	spans[len(spans)-1].To = to
+	return spans, nil
+}
+
+func (s *Store) changes(ctx context.Context, series verdict.Series, query string, args ...any) ([]verdict.Change, error) {
+	rows, err := s.reads.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []verdict.Change
+	for rows.Next() {
+		c, err := scanChange(rows, series)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, rows.Err()
+}
+
+func scanChange(rows *sql.Rows, series verdict.Series) (verdict.Change, error) {
+	c := verdict.Change{Series: series}
+	var at, since int64
+	var was, state string
+	if err := rows.Scan(&at, &was, &state, &since, &c.Reason, &c.Counts.Up, &c.Counts.Down, &c.Counts.Unknown); err != nil {
+		return c, err
+	}
+	c.At, c.Since = time.Unix(0, at).UTC(), time.Unix(0, since).UTC()
+	return c, errors.Join(c.From.UnmarshalText([]byte(was)), c.To.UnmarshalText([]byte(state)))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+func compareCounts(a, b FailureCount) int {
+	return cmp.Or(a.T.Compare(b.T), cmp.Compare(a.Region, b.Region), cmp.Compare(a.Outcome, b.Outcome), cmp.Compare(a.Class, b.Class))
+}
