@@ -5,270 +5,236 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	vardev1 "varde/proto/varde/v1"
 	"varde/proto/wire"
 )
 
-// reporter is one Report stream.
+const (
+	// stateEvery is how often a probe says how it is when nothing changes.
+	stateEvery = 30 * time.Second
+	// ackWithin is how long a coordinator may take for a mark: longer than the
+	// slowest disk that is still of use.
+	ackWithin = 30 * time.Second
+)
+
+var errNoAck = fmt.Errorf("coordinator acknowledges nothing within %s", ackWithin)
+
+type reportStream = grpc.BidiStreamingClient[vardev1.ReportRequest, vardev1.ReportResponse]
+
+// reporter is one Report stream. One goroutine receives and one sends.
 type reporter struct {
-	u     *Uplink
-	marks chan *vardev1.Mark
-	ended <-chan struct{} // closed when the uplink shall flush and end
-
-	sending sync.Mutex // a stream takes one sender at a time
-	stream  vardev1.FleetService_ReportClient
+	*Uplink
+	address string
+	stream  reportStream
+	// marks and queries are what the coordinator said. Their buffers hold more
+	// than it can say before it waits for us.
+	marks   chan *vardev1.Mark
+	queries chan uint64
+	// stopping is closed when the probe is to end; flushing once that was seen.
+	stopping <-chan struct{}
+	flushing bool
+	// patience ends the stream when no mark comes.
+	patience *time.Timer
+	// epochs are those to send, flow is that of the first of them.
+	epochs []string
+	flow   flow
+	// age runs from the first record that waits for others, while aging; ripe
+	// says that there may be records to send now.
+	age         *time.Timer
+	aging, ripe bool
 }
 
-// report hands over the spool, epoch by epoch, until the stream breaks or
-// everything is handed over after ended was closed.
-func (u *Uplink) report(ctx context.Context, ended <-chan struct{}, cc *grpc.ClientConn) error {
-	g, ctx := errgroup.WithContext(ctx)
-	stream, err := vardev1.NewFleetServiceClient(cc).Report(ctx)
+// report sends what is in the spool until the stream fails, or until stopping
+// is closed and all of it is acknowledged.
+func (u *Uplink) report(ctx context.Context, stopping <-chan struct{}, address string, client vardev1.FleetServiceClient) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stream, err := client.Report(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("report: %w", err)
 	}
-	r := &reporter{u: u, stream: stream, ended: ended, marks: make(chan *vardev1.Mark)}
-	g.Go(func() error { return r.receive(ctx) })
-	g.Go(func() error { return r.tellState(ctx) })
-	g.Go(func() error { return r.handOver(ctx) })
-	return g.Wait()
-}
-
-// send sends one message. A stream that has ended says why to its receiver
-// only, so that send then waits until the receiver has said it.
-func (r *reporter) send(ctx context.Context, m *vardev1.ReportRequest) error {
-	r.sending.Lock()
-	err := r.stream.Send(m)
-	r.sending.Unlock()
-	if errors.Is(err, io.EOF) {
-		<-ctx.Done()
-		return ctx.Err()
+	r := &reporter{
+		Uplink: u, address: address, stream: stream, stopping: stopping,
+		marks: make(chan *vardev1.Mark, 64), queries: make(chan uint64, 64),
+		patience: time.AfterFunc(ackWithin, func() { cancel(errNoAck) }),
+		age:      time.NewTimer(u.opts.Age),
 	}
-	return err
-}
-
-// receive answers clock queries at once and passes marks on.
-func (r *reporter) receive(ctx context.Context) error {
-	for {
-		resp, err := r.stream.Recv()
-		if err != nil {
+	defer r.patience.Stop()
+	defer r.age.Stop()
+	r.age.Stop()
+	var g errgroup.Group
+	for _, part := range []func(context.Context) error{r.receive, r.send} {
+		g.Go(func() error {
+			err := part(ctx)
+			if err != nil {
+				cancel(err)
+			}
 			return err
-		}
-		if q := resp.GetClockQuery(); q != nil {
-			if err := r.send(ctx, &vardev1.ReportRequest{Kind: &vardev1.ReportRequest_ClockReply{
-				ClockReply: &vardev1.ClockReply{Id: q.GetId(), ProbeTime: timestamppb.Now()},
-			}}); err != nil {
-				return err
-			}
-		}
-		if m := resp.GetMark(); m != nil {
-			r.u.set(func(s *Status) { s.Connected, s.LastAck, s.LastError = true, time.Now(), "" })
-			select {
-			case r.marks <- m:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
+		})
 	}
-}
-
-// tellState sends the probe's state at the start, when it changes and every
-// half minute.
-func (r *reporter) tellState(ctx context.Context) error {
-	tick := time.NewTicker(stateLook)
-	defer tick.Stop()
-	var last State
-	var sent time.Time
-	for {
-		s := r.u.opts.State()
-		if time.Since(sent) >= stateEvery || changed(last, s) {
-			if err := r.send(ctx, &vardev1.ReportRequest{Kind: &vardev1.ReportRequest_State{State: stateToProto(s)}}); err != nil {
-				return err
-			}
-			last, sent = s, time.Now()
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
-}
-
-// changed leaves out the depth of the spool, which always changes.
-func changed(a, b State) bool {
-	return a.Plan != b.Plan || a.MeshAddress != b.MeshAddress || a.Qualified != b.Qualified ||
-		a.Reason != b.Reason || !slices.Equal(a.Peers, b.Peers)
-}
-
-func stateToProto(s State) *vardev1.ProbeState {
-	return &vardev1.ProbeState{
-		Epoch: s.Epoch, Version: s.Version, PlanGeneration: s.Plan.Generation, PlanRevision: s.Plan.Revision,
-		Spool: s.Spool, MeshAddress: s.MeshAddress, Peers: s.Peers, Qualified: s.Qualified, Reason: s.Reason,
-	}
-}
-
-// handOver sends the epochs in order. The last of them is the current one and
-// never ends by itself.
-func (r *reporter) handOver(ctx context.Context) error {
-	for {
-		epochs := r.u.opts.Spool.Epochs()
-		if len(epochs) == 0 {
-			return errors.New("spool has no epoch")
-		}
-		e := &epoch{reporter: r, name: epochs[0], current: len(epochs) == 1}
-		if err := e.resume(ctx); err != nil {
-			return err
-		}
-		if err := e.run(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-// epoch is the state of handing over one epoch on one stream.
-type epoch struct {
-	*reporter
-	name    string
-	current bool
-	// next is the sequence number after which to go on, flying the last numbers
-	// of the batches that were not acknowledged.
-	next   uint64
-	flying []uint64
-	// since is when something was last acknowledged while batches fly.
-	since time.Time
-}
-
-// resume asks where the coordinator stands.
-func (e *epoch) resume(ctx context.Context) error {
-	if err := e.send(ctx, &vardev1.ReportRequest{Kind: &vardev1.ReportRequest_Resume{
-		Resume: &vardev1.Resume{Epoch: e.name},
-	}}); err != nil {
-		return err
-	}
-	late := time.NewTimer(ackTimeout)
-	defer late.Stop()
-	for {
-		select {
-		case m := <-e.marks:
-			if m.GetEpoch() == e.name {
-				e.next = m.GetSeq()
-				return e.ack(m.GetSeq())
-			}
-		case <-late.C:
-			return fmt.Errorf("no mark within %s", ackTimeout)
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-func (e *epoch) ack(seq uint64) error {
-	if err := e.u.opts.Spool.Ack(e.name, seq); err != nil {
-		return fmt.Errorf("acknowledge in spool: %w", err)
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("report: %w", err)
 	}
 	return nil
 }
 
-// run hands over the epoch. It returns nil when an older epoch has gone.
-func (e *epoch) run(ctx context.Context) error {
-	look := time.NewTimer(0) // when to look into the spool
-	defer look.Stop()
-	waiting := true // look is due within the age of a batch
-	ended := e.ended
+func (r *reporter) receive(ctx context.Context) error {
 	for {
-		var ready <-chan struct{}
-		if e.current && !waiting && len(e.flying) < window {
-			ready = e.u.opts.Spool.Ready()
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case m := <-e.marks:
-			if err := e.marked(m); err != nil {
-				return err
-			}
-			waiting = true
-			look.Reset(0)
-		case <-ready:
-			waiting = true
-			look.Reset(e.u.opts.BatchAge)
-		case <-ended:
-			ended, waiting = nil, true
-			look.Reset(0)
-		case <-look.C:
-			waiting = false
-			done, err := e.fill(ctx, ended == nil)
-			if done || err != nil {
-				return err
-			}
-			look.Reset(e.patience())
-		}
-	}
-}
-
-// patience is how long to wait before the next look, if nothing happens.
-func (e *epoch) patience() time.Duration {
-	if len(e.flying) == 0 {
-		return ackTimeout
-	}
-	return ackTimeout - time.Since(e.since)
-}
-
-// fill sends what there is, as far as the window allows. Done is true when an
-// older epoch has nothing left.
-func (e *epoch) fill(ctx context.Context, flushing bool) (done bool, err error) {
-	for len(e.flying) < window {
-		records, err := e.u.opts.Spool.Next(e.name, e.next, wire.MaxRecords)
+		m, err := r.stream.Recv()
 		if err != nil {
-			return false, fmt.Errorf("read spool: %w", err)
+			return causeOf(ctx, err)
 		}
-		if len(records) == 0 {
+		switch k := m.GetKind().(type) {
+		case *vardev1.ReportResponse_Mark:
+			select {
+			case r.marks <- k.Mark:
+			case <-ctx.Done():
+			}
+		case *vardev1.ReportResponse_ClockQuery:
+			select {
+			case r.queries <- k.ClockQuery.GetId():
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// send is the one place from which the stream is written.
+func (r *reporter) send(ctx context.Context) error {
+	states := time.NewTicker(stateEvery)
+	defer states.Stop()
+	r.choose(r.opts.Spool.Epochs())
+	err := r.sendState()
+	for err == nil {
+		if err = r.fill(); err != nil {
 			break
 		}
-		b := wire.Batch{Epoch: e.name, Records: records}
-		if err := e.send(ctx, &vardev1.ReportRequest{Kind: &vardev1.ReportRequest_Batch{Batch: wire.BatchToProto(b)}}); err != nil {
-			return false, err
+		if r.flushing && len(r.epochs) == 1 && !r.ripe && !r.flow.waiting() {
+			return errDone
 		}
-		if len(e.flying) == 0 {
-			e.since = time.Now()
-		}
-		e.next = b.Last()
-		e.flying = append(e.flying, e.next)
+		err = r.next(ctx, states.C)
 	}
-	switch {
-	case len(e.flying) > 0 && time.Since(e.since) >= ackTimeout:
-		return false, fmt.Errorf("nothing acknowledged for %s", ackTimeout)
-	case len(e.flying) > 0:
-		return false, nil
-	case !e.current:
-		return true, nil
-	case flushing:
-		return false, errFlushed
+	if errors.Is(err, io.EOF) {
+		return nil // the reason is what receive gets
 	}
-	return false, nil
+	return causeOf(ctx, err)
 }
 
-// marked takes an acknowledgement, or goes back to where the coordinator is.
-func (e *epoch) marked(m *vardev1.Mark) error {
-	if m.GetEpoch() != e.name {
-		return nil // of an epoch that is done with
+// next waits for something to happen and does what it asks for.
+func (r *reporter) next(ctx context.Context, states <-chan time.Time) error {
+	select {
+	case id := <-r.queries:
+		return r.stream.Send(&vardev1.ReportRequest{Kind: &vardev1.ReportRequest_ClockReply{
+			ClockReply: wire.ClockReplyToProto(id, time.Now()),
+		}})
+	case m := <-r.marks:
+		return r.take(m)
+	case <-r.opts.Spool.Ready():
+		r.startAge()
+	case <-r.age.C:
+		r.aging, r.ripe = false, true
+	case <-states:
+		return r.sendState()
+	case <-r.changed:
+		return r.sendState()
+	case <-r.stopping:
+		r.stopping, r.flushing, r.ripe = nil, true, true
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	seq := m.GetSeq()
-	e.since = time.Now()
-	if len(e.flying) > 0 && seq < e.flying[0] {
-		e.next, e.flying = seq, nil
-		return e.ack(seq)
+	return nil
+}
+
+// startAge begins to wait for others that can go in the same batch.
+func (r *reporter) startAge() {
+	switch {
+	case r.flushing:
+		r.ripe = true
+	case !r.aging && !r.ripe:
+		r.aging = true
+		r.age.Reset(r.opts.Age)
 	}
-	e.flying = slices.DeleteFunc(e.flying, func(last uint64) bool { return last <= seq })
-	e.next = max(e.next, seq)
-	return e.ack(seq)
+}
+
+// choose begins with the first of epochs.
+func (r *reporter) choose(epochs []string) {
+	r.epochs = epochs
+	r.flow = flow{epoch: epochs[0], window: r.opts.Window}
+	r.ripe = true
+}
+
+// fill sends what may be sent now.
+func (r *reporter) fill() error {
+	if !r.flow.asked {
+		r.flow.asked = true
+		r.expect()
+		return r.stream.Send(&vardev1.ReportRequest{Kind: &vardev1.ReportRequest_Resume{
+			Resume: &vardev1.Resume{Epoch: r.flow.epoch},
+		}})
+	}
+	for r.ripe && r.flow.open() {
+		records, err := r.opts.Spool.Next(r.flow.epoch, r.flow.next, r.opts.Batch)
+		if err != nil {
+			return fmt.Errorf("read spool: %w", err)
+		}
+		if len(records) == 0 {
+			r.ripe = false
+			if len(r.epochs) > 1 && !r.flow.waiting() { // all of an old epoch is acknowledged
+				r.choose(r.epochs[1:])
+				return r.fill()
+			}
+			return nil
+		}
+		b := wire.Batch{Epoch: r.flow.epoch, Records: records}
+		r.flow.sent(b.Last())
+		r.expect()
+		err = r.stream.Send(&vardev1.ReportRequest{Kind: &vardev1.ReportRequest_Batch{Batch: wire.BatchToProto(b)}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take handles a mark.
+func (r *reporter) take(m *vardev1.Mark) error {
+	r.met(r.address)
+	if m.GetEpoch() != r.flow.epoch {
+		return fmt.Errorf("coordinator sent a mark of epoch %.80q, expected %s", m.GetEpoch(), r.flow.epoch)
+	}
+	back, err := r.flow.mark(m.GetSeq())
+	if err != nil {
+		return err
+	}
+	if m.GetSeq() > 0 {
+		if err := r.opts.Spool.Ack(r.flow.epoch, m.GetSeq()); err != nil {
+			return fmt.Errorf("acknowledge in spool: %w", err)
+		}
+		r.acked()
+	}
+	if back || len(r.epochs) > 1 && !r.flow.waiting() {
+		r.ripe = true
+	}
+	r.expect()
+	return nil
+}
+
+// expect has the stream end when an answer is to come and does not.
+func (r *reporter) expect() {
+	if r.flow.waiting() {
+		r.patience.Reset(ackWithin)
+	} else {
+		r.patience.Stop()
+	}
+}
+
+func (r *reporter) sendState() error {
+	return r.stream.Send(&vardev1.ReportRequest{Kind: &vardev1.ReportRequest_State{
+		State: wire.ProbeStateToProto(r.opts.State()),
+	}})
 }

@@ -1,424 +1,449 @@
-package uplink
+package uplink_test
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
-	"varde/checks"
 	"varde/checks/checktest"
-	"varde/probe/internal/spool"
+	"varde/probe/internal/uplink"
 	vardev1 "varde/proto/varde/v1"
 	"varde/proto/wire"
 )
 
-const address = "10.0.0.1:7950"
+type reportServer = grpc.BidiStreamingServer[vardev1.ReportRequest, vardev1.ReportResponse]
 
-// coordinator keeps what it is given, in memory, by the rule of marks.
-type coordinator struct {
-	vardev1.UnimplementedFleetServiceServer
-	vardev1.UnimplementedEnrolmentServiceServer
-
-	mu     sync.Mutex
-	marks  map[string]uint64
-	kept   []string // "epoch/seq" in order of arrival
-	silent bool     // takes batches and says nothing
-	forget uint64   // marks go back to this once, as after a restored backup
-	clock  int
-	states []*vardev1.ProbeState
-	plan   *vardev1.SignedPlan
-	refuse error
-}
-
-func (c *coordinator) Enrol(context.Context, *vardev1.EnrolRequest) (*vardev1.EnrolResponse, error) {
-	return &vardev1.EnrolResponse{Name: "osl-1"}, c.refuse
-}
-
-func (c *coordinator) WatchPlan(_ *vardev1.WatchPlanRequest, s vardev1.FleetService_WatchPlanServer) error {
-	if c.plan != nil {
-		if err := s.Send(&vardev1.WatchPlanResponse{Plan: c.plan}); err != nil {
-			return err
+func TestBatchesBySizeAndAge(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, k := newWorld(t), newKeeper()
+		stop := w.serve(first, k)
+		defer stop()
+		w.spool.add("e1", 2300) // waits already: goes at once, in full batches
+		begin := time.Now()
+		u, end := w.run()
+		time.Sleep(10 * time.Second)
+		w.spool.add("e1", 1)
+		time.Sleep(300 * time.Millisecond)
+		w.spool.add("e1", 1) // rides with the one before
+		time.Sleep(10 * time.Second)
+		end()
+		want := []string{"e1 1-1000", "e1 1001-2000", "e1 2001-2300", "e1 2301-2302"}
+		if d := cmp.Diff(want, k.sizes()); d != "" {
+			t.Errorf("batches (-want +got):\n%s", d)
 		}
-	}
-	<-s.Context().Done()
-	return nil
-}
-
-func (c *coordinator) Report(s vardev1.FleetService_ReportServer) error {
-	if err := s.Send(&vardev1.ReportResponse{Kind: &vardev1.ReportResponse_ClockQuery{ClockQuery: &vardev1.ClockQuery{Id: 7}}}); err != nil {
-		return err
-	}
-	for {
-		m, err := s.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
+		var at []time.Duration
+		for _, a := range k.at {
+			at = append(at, a.Sub(begin))
 		}
-		if err != nil {
-			return err
+		if !slices.Equal(at, []time.Duration{0, 0, 0, 10*time.Second + 500*time.Millisecond}) {
+			t.Errorf("they came after %v", at)
 		}
-		if mark := c.take(m); mark != nil {
-			if err := s.Send(&vardev1.ReportResponse{Kind: &vardev1.ReportResponse_Mark{Mark: mark}}); err != nil {
-				return err
-			}
+		if w.spool.through("e1") != 2302 || !u.Status().LastAck.Equal(begin.Add(10*time.Second+500*time.Millisecond)) {
+			t.Errorf("acknowledged through %d at %s", w.spool.through("e1"), u.Status().LastAck)
 		}
-	}
-}
-
-func (c *coordinator) take(m *vardev1.ReportRequest) *vardev1.Mark {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch k := m.GetKind().(type) {
-	case *vardev1.ReportRequest_State:
-		c.states = append(c.states, k.State)
-	case *vardev1.ReportRequest_ClockReply:
-		c.clock++
-	case *vardev1.ReportRequest_Resume:
-		return &vardev1.Mark{Epoch: k.Resume.GetEpoch(), Seq: c.marks[k.Resume.GetEpoch()]}
-	case *vardev1.ReportRequest_Batch:
-		if c.silent {
-			return nil
-		}
-		return c.keep(k.Batch)
-	}
-	return nil
-}
-
-func (c *coordinator) keep(m *vardev1.Batch) *vardev1.Mark {
-	b, err := wire.BatchFromProto(m)
-	if err != nil {
-		panic(err)
-	}
-	if c.forget > 0 {
-		c.marks[b.Epoch], c.forget = c.forget, 0
-	} else if b.First() == c.marks[b.Epoch]+1 {
-		for _, r := range b.Records {
-			c.kept = append(c.kept, fmt.Sprintf("%s/%d", b.Epoch, r.First()))
-		}
-		c.marks[b.Epoch] = b.Last()
-	}
-	return &vardev1.Mark{Epoch: b.Epoch, Seq: c.marks[b.Epoch]}
-}
-
-func (c *coordinator) got() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.kept)
-}
-
-// bench is one uplink and the coordinator that it talks to.
-type bench struct {
-	t           *testing.T
-	net         *checktest.Internet
-	host, probe *checktest.Host
-	ca          *checktest.CA
-	coordinator *coordinator
-	dir         string
-	spool       *spool.Spool
-	uplink      *Uplink
-	plans       []wire.SignedPlan
-}
-
-func newBench(t *testing.T) *bench {
-	b := &bench{t: t, net: checktest.NewInternet(), ca: checktest.NewCA(), dir: t.TempDir(), coordinator: &coordinator{marks: map[string]uint64{}}}
-	b.host = b.net.Host(netip.MustParseAddr("10.0.0.1"))
-	b.probe = b.net.Host(netip.MustParseAddr("10.0.0.2"))
-	return b
-}
-
-// serve runs the coordinator until the returned function is called.
-func (b *bench) serve() (stop func()) {
-	l, err := b.host.Listen("tcp", address)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	srv := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{
-		Certificates: []tls.Certificate{b.ca.Certificate(wire.CoordinatorName)}, MinVersion: tls.VersionTLS13,
-	})))
-	vardev1.RegisterFleetServiceServer(srv, b.coordinator)
-	vardev1.RegisterEnrolmentServiceServer(srv, b.coordinator)
-	done := make(chan error)
-	go func() { done <- srv.Serve(l) }()
-	return func() {
-		srv.Stop()
-		if err := <-done; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-			b.t.Error(err)
-		}
-	}
-}
-
-func (b *bench) tls() *tls.Config {
-	return &tls.Config{RootCAs: b.ca.Pool(), ServerName: wire.CoordinatorName, MinVersion: tls.VersionTLS13}
-}
-
-func (b *bench) dial(ctx context.Context, address string) (net.Conn, error) {
-	return b.probe.DialContext(ctx, "tcp", address)
-}
-
-// open opens the spool with a new epoch and makes the uplink.
-func (b *bench) open(epoch string) {
-	b.t.Helper()
-	var err error
-	b.spool, err = spool.Open(spool.Options{Dir: b.dir, Epoch: epoch, NoSync: true, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.uplink, err = New(Options{
-		Dial: b.dial, Coordinators: func() []string { return []string{address} }, TLS: b.tls, Spool: b.spool,
-		State:      func() State { return State{Epoch: epoch, Version: "test", Qualified: true} },
-		PlanNumber: func() wire.PlanNumber { return wire.PlanNumber{} },
-		OnPlan:     func(s wire.SignedPlan) error { b.plans = append(b.plans, s); return nil },
-		Logger:     slog.New(slog.DiscardHandler),
 	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
 }
 
-// run runs the uplink until the returned function is called.
-func (b *bench) run() (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- b.uplink.Run(ctx) }()
-	return func() {
-		cancel()
-		if err := <-done; err != nil {
-			b.t.Error(err)
+func TestWindowIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, k := newWorld(t), newKeeper()
+		k.answer = func(*keeper, string, uint64) (uint64, bool) { return 0, false }
+		stop := w.serve(first, k)
+		defer stop()
+		w.batch = 10
+		w.spool.add("e1", 100)
+		_, end := w.run()
+		time.Sleep(10 * time.Second)
+		if got := len(k.sizes()); got != 4 {
+			t.Errorf("%d batches without an answer, want 4", got)
 		}
-		if err := b.spool.Close(); err != nil {
-			b.t.Error(err)
-		}
-	}
+		end()
+	})
 }
 
-func (b *bench) observe(n int) {
-	b.t.Helper()
-	for range n {
-		if _, err := b.spool.Append(checks.Observation{
-			Check: "imap", Service: "imap", Family: checks.IPv4, Scheduled: time.Now(), Started: time.Now(),
-			Every: time.Minute, Result: checks.Result{Outcome: checks.Up},
-		}); err != nil {
-			b.t.Fatal(err)
+// TestResumesWhereTheMarkIs: the coordinator may know more or less than the
+// probe thinks.
+func TestResumesWhereTheMarkIs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, k := newWorld(t), newKeeper()
+		k.marks["e1"] = 40 // acknowledged, and the answer was lost
+		stop := w.serve(first, k)
+		w.spool.add("e1", 100)
+		_, end := w.run()
+		time.Sleep(time.Second)
+		stop()
+		k.marks["e1"] = 70 // restored from a backup
+		w.spool.add("e1", 10)
+		stop = w.serve(first, k)
+		time.Sleep(5 * time.Second)
+		end()
+		stop()
+		if d := cmp.Diff([]string{"e1 41-100", "e1 71-100", "e1 101-110"}, k.sizes()); d != "" {
+			t.Errorf("batches (-want +got):\n%s", d)
 		}
-	}
+		if k.kept[1].Records[0].Gap == nil {
+			t.Error("what the coordinator has lost was not sent as a gap")
+		}
+	})
 }
 
-func sequence(epoch string, n int) (out []string) {
-	for i := 1; i <= n; i++ {
-		out = append(out, fmt.Sprintf("%s/%d", epoch, i))
+func TestGoesBackToTheMark(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, k := newWorld(t), newKeeper()
+		refused := 0
+		k.answer = func(k *keeper, epoch string, mark uint64) (uint64, bool) {
+			if mark == 30 && refused < 1 { // loses the third batch
+				refused++
+				k.marks[epoch], k.kept = 20, k.kept[:2]
+			}
+			return k.marks[epoch], true
+		}
+		stop := w.serve(first, k)
+		defer stop()
+		w.batch = 10
+		w.spool.add("e1", 100)
+		u, end := w.run()
+		time.Sleep(time.Second)
+		if k.mark("e1") != 100 || w.spool.through("e1") != 100 || !u.Status().Connected || len(w.dials) != 1 {
+			t.Errorf("mark %d, acknowledged %d, %+v, %d connections", k.mark("e1"), w.spool.through("e1"), u.Status(), len(w.dials))
+		}
+		end()
+	})
+}
+
+func TestOldEpochsFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, k := newWorld(t), newKeeper()
+		w.spool = newMemory("e1", "e2", "e3")
+		k.marks["e2"] = 5 // all of it is there
+		stop := w.serve(first, k)
+		defer stop()
+		w.batch = 20
+		w.spool.add("e1", 50)
+		w.spool.add("e2", 5)
+		w.spool.add("e3", 7)
+		_, end := w.run()
+		time.Sleep(time.Second)
+		w.spool.add("e3", 1)
+		end()
+		want := []string{"e1 1-20", "e1 21-40", "e1 41-50", "e3 1-7", "e3 8-8"}
+		if d := cmp.Diff(want, k.sizes()); d != "" {
+			t.Errorf("batches (-want +got):\n%s", d)
+		}
+		if w.spool.through("e2") != 5 {
+			t.Errorf("old epoch acknowledged through %d, want 5", w.spool.through("e2"))
+		}
+	})
+}
+
+func TestStateIsSaidEveryHalfMinuteAndOnChange(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, k := newWorld(t), newKeeper()
+		k.plans = make(chan *vardev1.SignedPlan)
+		stop := w.serve(first, k)
+		defer stop()
+		begin := time.Now()
+		u, end := w.run()
+		time.Sleep(40 * time.Second)
+		u.StateChanged()
+		time.Sleep(10 * time.Second)
+		k.plans <- &vardev1.SignedPlan{Plan: []byte("one")}
+		time.Sleep(time.Second)
+		w.changed.Lock()
+		w.planErr = errors.New("not signed")
+		w.changed.Unlock()
+		k.plans <- &vardev1.SignedPlan{Plan: []byte("two")}
+		time.Sleep(10 * time.Second)
+		var at []string
+		for _, s := range k.states {
+			at = append(at, s.Sub(begin).String())
+		}
+		if !slices.Equal(at, []string{"0s", "30s", "40s", "50s", "1m0s"}) {
+			t.Errorf("states came after %v", at)
+		}
+		if !slices.Equal(w.plans, []string{"one", "two"}) || !u.Status().Connected {
+			t.Errorf("plans %q, %+v", w.plans, u.Status())
+		}
+		end()
+	})
+}
+
+func TestClockIsAnsweredAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, k := newWorld(t), newKeeper()
+		k.answer = func(*keeper, string, uint64) (uint64, bool) { return 0, false } // the window is full
+		k.began = func(s reportServer) error {
+			for id := range uint64(8) {
+				if err := s.Send(&vardev1.ReportResponse{Kind: &vardev1.ReportResponse_ClockQuery{ClockQuery: &vardev1.ClockQuery{Id: id}}}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		stop := w.serve(first, k)
+		defer stop()
+		w.spool.add("e1", 5000)
+		begin := time.Now()
+		_, end := w.run()
+		time.Sleep(time.Second)
+		if len(k.clocks) != 8 || !k.clocks[0].Equal(begin) || !k.clocks[7].Equal(begin) {
+			t.Errorf("clock was told as %v, want 8 times %s", k.clocks, begin)
+		}
+		end()
+	})
+}
+
+// since returns when the connections were tried.
+func (w *world) since(begin time.Time) []string {
+	w.changed.Lock()
+	defer w.changed.Unlock()
+	var out []string
+	for _, d := range w.dials {
+		out = append(out, d.Sub(begin).String())
 	}
 	return out
 }
 
-func (b *bench) expect(want ...string) {
-	b.t.Helper()
-	if got := b.coordinator.got(); !slices.Equal(got, want) {
-		b.t.Errorf("coordinator has %v, want %v", got, want)
+func TestPausesBetweenAttempts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		begin := time.Now()
+		u, end := w.run()
+		time.Sleep(93 * time.Second)
+		want := []string{"0s", "500ms", "1.5s", "3.5s", "7.5s", "15.5s", "31.5s", "1m1.5s", "1m31.5s"}
+		if got := w.since(begin); !slices.Equal(got, want) {
+			t.Errorf("refused, it tried after %v, want %v", got, want)
+		}
+		if s := u.Status(); s.Connected || s.Coordinator != first || !strings.HasSuffix(s.LastError, "connection refused") || !s.Since.Equal(begin) {
+			t.Errorf("status %+v", s)
+		}
+		// A connection that does not last a minute leaves the pauses long.
+		k := newKeeper()
+		stop := w.serve(first, k)
+		time.Sleep(30*time.Second + 30*time.Second)
+		w.dials = nil
+		begin = time.Now()
+		stop()
+		time.Sleep(31 * time.Second)
+		if got := w.since(begin); !slices.Equal(got, []string{"30s"}) {
+			t.Errorf("after half a minute's connection it tried after %v, want 30s", got)
+		}
+		// One that does makes them short.
+		stop = w.serve(first, k)
+		time.Sleep(30*time.Second + time.Minute)
+		if s := u.Status(); !s.Connected {
+			t.Fatalf("status %+v", s)
+		}
+		w.dials = nil
+		begin = time.Now()
+		stop()
+		time.Sleep(4 * time.Second)
+		if got := w.since(begin); !slices.Equal(got, []string{"500ms", "1.5s", "3.5s"}) {
+			t.Errorf("after a minute's connection it tried after %v, want 500ms first", got)
+		}
+		end()
+	})
+}
+
+// TestNextCoordinator: whatever is wrong with the first, the second gets it.
+func TestNextCoordinator(t *testing.T) {
+	for name, c := range map[string]struct {
+		within time.Duration
+		err    string
+		first  func(w *world) (stop func())
+	}{
+		"it is down": {0, "connection refused", func(*world) func() { return func() {} }},
+		"it does not answer": {10 * time.Second, "no answer within 10s", func(w *world) func() {
+			w.net.Rule(func(_, to netip.AddrPort, _ string) checktest.Effect {
+				if to.String() == first {
+					return checktest.Drop
+				}
+				return checktest.Pass
+			})
+			return func() {}
+		}},
+		"it accepts and is silent": {10 * time.Second, "no TLS handshake within 10s", func(w *world) func() {
+			l := w.listen(first)
+			return func() { l.Close() }
+		}},
+		"it acknowledges nothing": {30 * time.Second, "acknowledges nothing within 30s", func(w *world) func() {
+			k := newKeeper()
+			k.answer = func(*keeper, string, uint64) (uint64, bool) { return 0, false }
+			return w.serve(first, k)
+		}},
+		"it answers nothing at all": {30 * time.Second, "acknowledges nothing within 30s", func(w *world) func() {
+			k := newKeeper()
+			k.began = func(s reportServer) error { <-s.Context().Done(); return nil }
+			return w.serve(first, k)
+		}},
+		"it refuses": {0, "coordinator refuses: removed", func(w *world) func() {
+			k := newKeeper()
+			k.began = func(reportServer) error { return status.Error(codes.PermissionDenied, "removed") }
+			return w.serve(first, k)
+		}},
+		"it is somebody else": {0, "certificate signed by unknown authority", func(w *world) func() {
+			return serve(w.t, w.listen(first), checktest.NewCA().Certificate(wire.CoordinatorName), newKeeper())
+		}},
+		"it goes by another name": {0, "not coordinator", func(w *world) func() {
+			return serve(w.t, w.listen(first), w.ca.Certificate("mallory"), newKeeper())
+		}},
+		"it makes no progress": {0, "does not take what follows its mark: e1 0", func(w *world) func() {
+			k := newKeeper()
+			k.answer = func(*keeper, string, uint64) (uint64, bool) { return 0, true }
+			return w.serve(first, k)
+		}},
+		"it talks nonsense": {0, "mark of epoch \"e9\", expected e1", func(w *world) func() {
+			k := newKeeper()
+			k.began = func(s reportServer) error {
+				_ = s.Send(&vardev1.ReportResponse{Kind: &vardev1.ReportResponse_Mark{Mark: &vardev1.Mark{Epoch: "e9"}}})
+				<-s.Context().Done()
+				return nil
+			}
+			return w.serve(first, k)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.addresses = []string{first, second}
+				w.spool.add("e1", 3)
+				stop := c.first(w)
+				defer stop()
+				good := newKeeper()
+				defer w.serve(second, good)()
+				begin := time.Now()
+				u, end := w.run()
+				if c.within > 0 {
+					time.Sleep(c.within - time.Nanosecond)
+					if good.mark("e1") != 0 {
+						t.Errorf("the first was left before %s", c.within)
+					}
+				}
+				time.Sleep(2 * time.Nanosecond)
+				if good.mark("e1") != 3 || !u.Status().Connected || u.Status().Coordinator != second {
+					t.Errorf("after %s: mark %d, %+v", time.Since(begin), good.mark("e1"), u.Status())
+				}
+				if s := u.Status(); !strings.HasSuffix(s.LastError, c.err) && !strings.Contains(s.LastError, c.err) {
+					t.Errorf("the first was left with %q, want %q", s.LastError, c.err)
+				}
+				end()
+			})
+		})
 	}
 }
 
-func TestRecordsArriveWithinTheAgeOfABatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		defer b.serve()()
-		b.open("0001-a")
-		defer b.run()()
-		time.Sleep(time.Second)
-		for range 4 { // a stream of them does not put the batch off
-			b.observe(1)
-			time.Sleep(200 * time.Millisecond)
-		}
-		synctest.Wait()
-		if got := len(b.coordinator.got()); got < 3 {
-			t.Errorf("800 ms after the first of four records %d were there, want at least the 3 older than 500 ms at the time of sending", got)
-		}
-		time.Sleep(time.Second)
-		b.expect(sequence("0001-a", 4)...)
-		if s := b.spool.Stats(); s.Records != 0 {
-			t.Errorf("%d records left in the spool, want none", s.Records)
-		}
-		if s := b.uplink.Status(); !s.Connected || s.Coordinator != address || s.LastAck.IsZero() {
-			t.Errorf("status %+v, want connected", s)
-		}
-		if b.coordinator.clock != 1 || len(b.coordinator.states) != 1 || !b.coordinator.states[0].GetQualified() {
-			t.Errorf("%d clock replies and states %v, want one of each", b.coordinator.clock, b.coordinator.states)
-		}
-	})
-}
-
-func TestOlderEpochsGoFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		b.open("0001-a")
-		b.observe(3)
-		if err := b.spool.Close(); err != nil {
-			t.Fatal(err)
-		}
-		defer b.serve()()
-		b.open("0002-b")
-		b.observe(2)
-		defer b.run()()
-		time.Sleep(5 * time.Second)
-		b.expect(append(sequence("0001-a", 3), sequence("0002-b", 2)...)...)
-	})
-}
-
-func TestTenMinutesWithoutCoordinator(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		stop := b.serve()
-		b.open("0001-a")
-		defer b.run()()
-		time.Sleep(time.Second)
-		b.observe(5)
-		time.Sleep(time.Second)
-		stop()
-		for range 60 {
-			b.observe(1)
-			time.Sleep(10 * time.Second)
-		}
-		if s := b.uplink.Status(); s.Connected || !strings.Contains(s.LastError, "refused") {
-			t.Errorf("status %+v, want not connected because refused", s)
-		}
-		defer b.serve()()
-		time.Sleep(31 * time.Second) // the longest pause between attempts
-		b.expect(sequence("0001-a", 65)...)
-	})
-}
-
-func TestSilentCoordinatorIsLeft(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		b.coordinator.silent = true
-		defer b.serve()()
-		b.open("0001-a")
-		b.observe(1)
-		defer b.run()()
-		time.Sleep(ackTimeout - time.Second)
-		if s := b.uplink.Status(); !s.Connected {
-			t.Fatalf("status %+v, want still connected", s)
-		}
-		time.Sleep(time.Second + time.Millisecond/2) // the shortest pause is 1 ms
-		if s := b.uplink.Status(); !strings.Contains(s.LastError, "nothing acknowledged for 30s") {
-			t.Errorf("status %+v, want it left for its silence", s)
-		}
-		b.coordinator.mu.Lock()
-		b.coordinator.silent = false
-		b.coordinator.mu.Unlock()
-		time.Sleep(31 * time.Second)
-		b.expect("0001-a/1")
-	})
-}
-
-func TestMarkThatGoesBackIsFollowed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		defer b.serve()()
-		b.open("0001-a")
-		b.observe(10)
-		defer b.run()()
-		time.Sleep(2 * time.Second)
-		b.coordinator.mu.Lock()
-		b.coordinator.forget, b.coordinator.kept = 4, nil
-		b.coordinator.mu.Unlock()
-		b.observe(1)
-		time.Sleep(5 * time.Second)
-		// 5 to 10 were acknowledged before and are gone: one gap stands for them.
-		b.expect("0001-a/5", "0001-a/11")
-	})
-}
-
-func TestRestIsHandedOverAtTheEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		defer b.serve()()
-		b.open("0001-a")
-		stop := b.run()
-		time.Sleep(time.Second)
-		b.observe(3)
-		began := time.Now()
-		stop()
-		if d := time.Since(began); d > flushTime {
-			t.Errorf("the end took %s, want at most %s", d, flushTime)
-		}
-		b.expect(sequence("0001-a", 3)...)
-	})
-}
-
-func TestEndIsBoundedWhenTheCoordinatorHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		b.coordinator.silent = true
-		defer b.serve()()
-		b.open("0001-a")
-		stop := b.run()
-		time.Sleep(time.Second)
-		b.observe(1)
-		began := time.Now()
-		stop()
-		if d := time.Since(began); d != flushTime {
-			t.Errorf("the end took %s, want %s", d, flushTime)
-		}
-	})
-}
-
-func TestPlansAreHandedOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		b.coordinator.plan = &vardev1.SignedPlan{Plan: []byte("p"), Signature: []byte("s"), Bundle: []byte("b")}
-		defer b.serve()()
-		b.open("0001-a")
-		stop := b.run()
-		time.Sleep(time.Second)
-		stop()
-		if len(b.plans) != 1 || string(b.plans[0].Plan) != "p" || string(b.plans[0].Bundle) != "b" {
-			t.Errorf("plans %v, want the one that was sent", b.plans)
-		}
-	})
-}
-
-func TestEnrolErrorsArePlain(t *testing.T) {
-	other := checktest.NewCA
-	for _, tc := range []struct {
-		name, want string
-		set        func(*bench, *tls.Config)
-		addresses  []string
-	}{
-		{"nobody", "no coordinator answers: dial tcp 10.0.0.1:1: connection refused", nil, []string{"10.0.0.1:1"}},
-		{"refused", "this token has expired", func(b *bench, _ *tls.Config) {
-			b.coordinator.refuse = status.Error(codes.PermissionDenied, "this token has expired")
-		}, []string{address, "10.0.0.1:1"}},
-		{"wrong authority", "no coordinator answers: 10.0.0.1:7950: tls: failed to verify certificate: x509: certificate signed by unknown authority",
-			func(_ *bench, c *tls.Config) { c.RootCAs = other().Pool() }, []string{address}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t)
-				defer b.serve()()
-				config := b.tls()
-				if tc.set != nil {
-					tc.set(b, config)
+// TestRefusedCertificate: in TLS 1.3 the server's no comes after our handshake.
+func TestRefusedCertificate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		l := w.listen(first)
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
 				}
-				_, err := Enrol(t.Context(), b.dial, config, tc.addresses, EnrolRequest{})
-				if err == nil || !strings.HasPrefix(err.Error(), tc.want) {
-					t.Errorf("got %v, want %s", err, tc.want)
+				refuse(c, w.ca.Certificate(wire.CoordinatorName))
+			}
+		}()
+		u, end := w.run()
+		time.Sleep(time.Second)
+		if s := u.Status(); s.LastError != "remote error: tls: bad certificate" {
+			t.Errorf("status %+v", s)
+		}
+		end()
+		l.Close()
+	})
+}
+
+// TestDeadLine cuts the line without a word while nothing is to be said.
+func TestDeadLine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, k := newWorld(t), newKeeper()
+		stop := w.serve(first, k)
+		u, end := w.run()
+		time.Sleep(15 * time.Second)
+		w.net.Rule(func(_, _ netip.AddrPort, _ string) checktest.Effect { return checktest.Drop })
+		time.Sleep(30 * time.Second)
+		if u.Status().Connected {
+			t.Errorf("a dead line was not noticed within 30s: %+v", u.Status())
+		}
+		w.net.Rule(nil)
+		end()
+		stop()
+	})
+}
+
+func TestStopHandsOver(t *testing.T) {
+	for name, c := range map[string]struct {
+		serve   bool
+		silent  bool
+		want    uint64
+		atLeast time.Duration
+		atMost  time.Duration
+	}{
+		"to one that answers":        {true, false, 3007, 0, 0},
+		"to one that is silent":      {true, true, 3007, 2 * time.Second, 2 * time.Second},
+		"to nobody where there's no": {false, false, 0, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w, k := newWorld(t), newKeeper()
+				if c.serve {
+					defer w.serve(first, k)()
+				}
+				_, end := w.run()
+				time.Sleep(time.Minute)
+				k.mu.Lock()
+				if c.silent {
+					k.answer = func(*keeper, string, uint64) (uint64, bool) { return 0, false }
+				}
+				k.mu.Unlock()
+				w.spool.add("e1", 3007)
+				begin := time.Now()
+				end()
+				if took := time.Since(begin); took < c.atLeast || took > c.atMost || k.mark("e1") != c.want {
+					t.Errorf("it took %s and handed over %d, want %s and %d", took, k.mark("e1"), c.atMost, c.want)
 				}
 			})
 		})
 	}
+}
+
+func TestSpoolErrorsEndTheSession(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.serve(first, newKeeper())()
+		w.spool.err = errors.New("disk is gone")
+		u, end := w.run()
+		time.Sleep(time.Millisecond)
+		if s := u.Status(); s.Connected || s.LastError != "report: read spool: disk is gone" {
+			t.Errorf("status %+v", s)
+		}
+		end()
+	})
+}
+
+func TestNoAddress(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.addresses = nil
+		u, end := w.run()
+		time.Sleep(time.Second)
+		if s := u.Status(); s.LastError != "no address of a coordinator is known" {
+			t.Errorf("status %+v", s)
+		}
+		end()
+		if _, err := uplink.New(uplink.Options{}); err == nil {
+			t.Error("empty options: no error")
+		}
+	})
 }

@@ -1,0 +1,108 @@
+package ingest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"varde/proto/wire"
+)
+
+// Presence says whether a probe is there.
+type Presence uint8
+
+// The presences.
+const (
+	// Never came: the roster has it, and nothing of it is in the journal.
+	Never Presence = iota
+	// Silent was there and is not now.
+	Silent
+	// Connected has a stream open.
+	Connected
+)
+
+// String returns "never", "silent" or "connected".
+func (p Presence) String() string {
+	return [...]string{Never: "never", Silent: "silent", Connected: "connected"}[min(p, Connected)]
+}
+
+// Probe is what is known of one probe of the roster now.
+type Probe struct {
+	Name, Region, Site string
+	// ASN is 0 when it is not known.
+	ASN   uint32
+	State Presence
+	// LastSeen is when it last sent something with its certificate; zero when
+	// that was before our start.
+	LastSeen time.Time
+	// Version, Epoch, Plan, Spool, MeshAddress, Peers, Qualified and Reason are
+	// what the probe said of itself last; zero before that.
+	Version, Epoch string
+	Plan           wire.PlanNumber
+	Spool          uint64
+	MeshAddress    string
+	Peers          []string
+	Qualified      bool
+	Reason         string
+	// ClockOffset is the probe's clock minus ours. ClockKnown is false while it
+	// was not measured.
+	ClockOffset time.Duration
+	ClockKnown  bool
+	// Notices are sentences for the operator: what is odd about this probe.
+	Notices []string
+}
+
+// Probes returns every probe of the roster, by name.
+func (i *Ingest) Probes() []Probe {
+	now := time.Now()
+	roster := i.opts.Authority.Roster()
+	out := make([]Probe, 0, len(roster))
+	i.fleet.mu.Lock()
+	defer i.fleet.mu.Unlock()
+	for _, peer := range roster {
+		m := i.fleet.members[peer.Name]
+		if m == nil {
+			m = &member{}
+		}
+		out = append(out, m.probe(peer, now))
+	}
+	slices.SortFunc(out, func(a, b Probe) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// probe is the member as the outside sees it.
+func (m *member) probe(peer Peer, now time.Time) Probe {
+	p := Probe{
+		Name: peer.Name, Region: peer.Region, Site: peer.Site, ASN: peer.ASN, LastSeen: m.lastSeen.UTC(),
+		Version: m.state.Version, Epoch: m.state.Epoch, Plan: m.state.Plan, Spool: m.state.Spool,
+		MeshAddress: m.state.MeshAddress, Peers: slices.Clone(m.state.Peers),
+		Qualified: m.state.Qualified, Reason: m.state.Reason,
+	}
+	switch {
+	case slices.ContainsFunc(m.open, func(s *stream) bool { return s.kind == "report" }):
+		p.State = Connected
+	case m.kept || !m.lastSeen.IsZero():
+		p.State = Silent
+	}
+	if m.clock != nil {
+		p.ClockOffset, p.ClockKnown = m.clock.offset()
+	}
+	p.Notices = m.notices(p, now)
+	return p
+}
+
+func (m *member) notices(p Probe, now time.Time) []string {
+	var out []string
+	if off := p.ClockOffset.Round(100 * time.Millisecond); off > MaxOffset {
+		out = append(out, fmt.Sprintf("its clock is %s ahead: its observations count as unknown", off))
+	} else if off < -MaxOffset {
+		out = append(out, fmt.Sprintf("its clock is %s behind: its observations count as unknown", -off))
+	}
+	for _, e := range []event{m.cloned, m.refusal} {
+		if !e.at.IsZero() && now.Sub(e.at) < noticeLife {
+			out = append(out, e.text)
+		}
+	}
+	return out
+}
