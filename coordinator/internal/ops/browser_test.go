@@ -1,0 +1,80 @@
+package ops
+
+import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"varde/coordinator/internal/page/pagetest"
+)
+
+// inBubble runs f at the time of the fake.
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(morning))
+		f(t)
+	})
+}
+
+// get sends one GET to the handler from an operator on this machine.
+func get(h http.Handler, target string, header ...string) *httptest.ResponseRecorder {
+	return send(h, httptest.NewRequest(http.MethodGet, target, nil), header...)
+}
+
+func send(h http.Handler, r *http.Request, header ...string) *httptest.ResponseRecorder {
+	r.Host = "127.0.0.1:8081"
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Host" {
+			r.Host = header[i+1]
+			continue
+		}
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// TestBrowser looks at the pages as an operator does.
+func TestBrowser(t *testing.T) {
+	b := pagetest.Start(t)
+	open := newServerAnswers(t, nil, "/", "/check/imap-login?range=24h", "/probes")
+	closed := newServerAnswers(t, func(o *Options) { o.Listen, o.Token = ":8081", "a token of some length" }, "/login")
+	for _, v := range []pagetest.View{
+		{Name: "ops-overview", URL: open + "/"},
+		{Name: "ops-check", URL: open + "/check/imap-login?range=24h"},
+		{Name: "ops-probes", URL: open + "/probes"}, {Name: "ops-login", URL: closed + "/login"},
+	} {
+		b.Look(t, v)
+	}
+}
+
+// newServerAnswers records the answers to the paths at the time of the fake,
+// serves them over a real connection and returns its address.
+func newServerAnswers(t *testing.T, change func(*Options), paths ...string) string {
+	t.Helper()
+	answers := map[string]*httptest.ResponseRecorder{}
+	inBubble(t, func(t *testing.T) {
+		s := newServer(t, newFake(), change)
+		for _, p := range paths {
+			answers[p] = get(s, p)
+		}
+	})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := answers[r.URL.RequestURI()]
+		if a == nil {
+			t.Errorf("the page asks for %s, which was not recorded", r.URL.RequestURI())
+			http.NotFound(w, r)
+			return
+		}
+		maps.Copy(w.Header(), a.Header())
+		w.WriteHeader(a.Code)
+		_, _ = w.Write(a.Body.Bytes())
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}

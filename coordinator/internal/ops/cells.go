@@ -1,0 +1,172 @@
+package ops
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"varde/checks"
+	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/verdict"
+)
+
+// verdicts are those that keep says.
+func (n Now) verdicts(keep func(Verdict) bool) []Verdict {
+	var out []Verdict
+	for _, v := range n.Verdicts {
+		if keep(v) {
+			out = append(out, v)
+		}
+	}
+	slices.SortFunc(out, func(a, b Verdict) int { return a.Compare(b.Series) })
+	return out
+}
+
+// worst is several series shown as one.
+type worst struct {
+	state verdict.State
+	// since is when the first of those in this state came into it.
+	since    time.Time
+	reason   string
+	counts   verdict.Counts
+	families []checks.Family
+	// mixed says that not all series are in this state.
+	mixed bool
+}
+
+// worstOf shows the worst of several series, which are at least one.
+func worstOf(series []Verdict) worst {
+	var w worst
+	for _, v := range series {
+		w.state = max(w.state, v.State)
+	}
+	for _, v := range series {
+		if v.State != w.state {
+			w.mixed = true
+			continue
+		}
+		if w.since.IsZero() || !v.Since.IsZero() && v.Since.Before(w.since) {
+			w.since = v.Since
+		}
+		if w.reason == "" {
+			w.reason, w.counts = v.Reason, v.Counts
+		}
+		if !slices.Contains(w.families, v.Family) {
+			w.families = append(w.families, v.Family)
+		}
+	}
+	return w
+}
+
+// mark is what the pages show.
+func (w worst) mark() graph.Mark { return graph.MarkOf(w.state) }
+
+// familyWord names an address family as people write it.
+func familyWord(f checks.Family) string {
+	switch f {
+	case checks.IPv4:
+		return "IPv4"
+	case checks.IPv6:
+		return "IPv6"
+	}
+	return "no family"
+}
+
+func familyWords(families []checks.Family) string {
+	words := make([]string, len(families))
+	for i, f := range families {
+		words[i] = familyWord(f)
+	}
+	return graph.List(words)
+}
+
+// cell is one check in one region.
+type cell struct {
+	check   checks.Target
+	service Service
+	region  Region
+	worst   worst
+	strip   Strip
+}
+
+// cells are all checks in all the regions that run them, in the order of the
+// configuration.
+func (n Now) cells(strips []Strip) []cell {
+	series := make(map[place][]Verdict)
+	for _, v := range n.verdicts(func(Verdict) bool { return true }) {
+		series[place{v.Check, v.Region}] = append(series[place{v.Check, v.Region}], v)
+	}
+	drawn := make(map[place]Strip, len(strips))
+	for _, s := range strips {
+		drawn[place{s.Check, s.Region}] = s
+	}
+	var out []cell
+	for _, c := range n.Checks {
+		service := n.serviceOf(c.Service)
+		for _, r := range n.Regions {
+			if v := series[place{c.ID, r.ID}]; len(v) > 0 {
+				out = append(out, cell{c, service, r, worstOf(v), drawn[place{c.ID, r.ID}]})
+			}
+		}
+	}
+	return out
+}
+
+// place is one check in one region.
+type place struct{ check, region string }
+
+func (n Now) serviceOf(id string) Service {
+	i := slices.IndexFunc(n.Services, func(s Service) bool { return s.ID == id })
+	if i < 0 {
+		return Service{ID: id, Name: id}
+	}
+	return n.Services[i]
+}
+
+func (n Now) regionName(id string) string {
+	i := slices.IndexFunc(n.Regions, func(r Region) bool { return r.ID == id })
+	if i < 0 {
+		return id
+	}
+	return n.Regions[i].Name
+}
+
+// haystack is what the filter box looks into.
+func (c cell) haystack() string {
+	return strings.ToLower(strings.Join([]string{
+		c.check.ID, string(c.check.Kind), c.check.URL, c.service.ID, c.service.Name, c.region.ID, c.region.Name,
+		c.worst.mark().String(), c.worst.reason, "phase:" + string(c.strip.Phase),
+	}, " "))
+}
+
+// filter is what an operator wants to see of the matrix.
+type filter struct {
+	// text holds words of which every one must occur.
+	text string
+	// state is the word of a mark; empty for all.
+	state string
+}
+
+func (f filter) keeps(c cell) bool {
+	if f.state != "" && c.worst.mark().String() != f.state {
+		return false
+	}
+	hay := c.haystack()
+	for _, word := range strings.FieldsFunc(strings.ToLower(f.text), func(r rune) bool { return r == ' ' || r == ',' }) {
+		if !strings.Contains(hay, word) {
+			return false
+		}
+	}
+	return true
+}
+
+// pad makes cells of tallies, one for each step of the window.
+func pad(w graph.Window, tallies []graph.Tally) []graph.Cell {
+	out := make([]graph.Cell, w.Cells())
+	for i := range out {
+		if i < len(tallies) {
+			out[i] = tallies[i].Cell(w.Label(w.Start(i)) + ": ")
+		}
+	}
+	return out
+}

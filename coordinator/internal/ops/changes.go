@@ -1,0 +1,116 @@
+package ops
+
+import (
+	"html/template"
+	"slices"
+	"time"
+
+	"varde/checks"
+	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/verdict"
+)
+
+// turn is several changes of verdict that are one event: the same states in
+// the same region within togetherFor.
+type turn struct {
+	to verdict.State
+	// at is when the first of them was judged, since when its state began.
+	at, since time.Time
+	region    string
+	reason    string
+	checks    []string
+	families  []checks.Family
+}
+
+// togetherFor is how far apart the changes of one event are judged: its checks
+// run at their own times.
+const togetherFor = time.Minute
+
+// turns joins changes, which are newest first.
+func turns(changes []verdict.Change) []turn {
+	var out []turn
+	for _, c := range changes {
+		i := slices.IndexFunc(out, func(t turn) bool {
+			return t.to == c.To && t.region == c.Series.Region && t.at.Sub(c.At) <= togetherFor
+		})
+		if i < 0 {
+			out = append(out, turn{to: c.To, region: c.Series.Region})
+			i = len(out) - 1
+		}
+		out[i].add(c)
+	}
+	return out
+}
+
+func (t *turn) add(c verdict.Change) {
+	t.at, t.since, t.reason = c.At, c.Since, c.Reason
+	if c.Since.IsZero() {
+		t.since = c.At
+	}
+	if !slices.Contains(t.checks, c.Series.Check) {
+		t.checks = append(t.checks, c.Series.Check)
+	}
+	if c.Series.Family != checks.NoFamily && !slices.Contains(t.families, c.Series.Family) {
+		t.families = append(t.families, c.Series.Family)
+		slices.Sort(t.families)
+	}
+}
+
+// changeView is one line of the changes of verdict.
+type changeView struct {
+	Time        stamp
+	Glyph       template.HTML
+	Class, Word string
+	Checks      []string
+	Where, Why  string
+	// Letter names the line that runs through the graphs; empty for none.
+	Letter string
+}
+
+func (n Now) changeView(t turn) changeView {
+	mark := graph.MarkOf(t.to)
+	where := n.regionName(t.region)
+	if len(t.families) > 0 {
+		where += ", " + familyWords(t.families)
+	}
+	return changeView{
+		Time: stamp{stampOf(t.at, "").Machine, when(t.at, n.At)}, Glyph: mark.Glyph(), Class: mark.Class(), Word: mark.String(),
+		Checks: t.checks, Where: where, Why: t.reason,
+	}
+}
+
+// changeViews are the newest events, at most most of them.
+func (n Now) changeViews(most int) (views []changeView, more int) {
+	all := turns(n.Changes)
+	for _, t := range all[:min(most, len(all))] {
+		views = append(views, n.changeView(t))
+	}
+	return views, max(0, len(all)-most)
+}
+
+// maxLetters is how many events are drawn as lines: more would hide the
+// graphs.
+const maxLetters = 8
+
+// turnsOf are the newest events of a check inside the window, oldest first.
+func (n Now) turnsOf(check string, w graph.Window) []turn {
+	var mine []verdict.Change
+	for _, c := range n.Changes {
+		if c.Series.Check == check && !c.At.Before(w.From) && c.At.Before(w.To) {
+			mine = append(mine, c)
+		}
+	}
+	out := turns(mine)
+	out = out[:min(maxLetters, len(out))]
+	slices.Reverse(out)
+	return out
+}
+
+// linesOf are the places of events on the time axis: when each state began.
+func linesOf(turns []turn) []time.Time {
+	out := make([]time.Time, len(turns))
+	for i, t := range turns {
+		out[i] = t.since
+	}
+	return out
+}

@@ -1,0 +1,196 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"varde/checks"
+	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/verdict"
+)
+
+// span is a window that operators can choose.
+type span struct {
+	name, words  string
+	length, step time.Duration
+}
+
+// spans are the windows that there are; 24h is the usual one.
+func spans() []span {
+	const day = 24 * time.Hour
+	return []span{
+		{"1h", "1 hour", time.Hour, time.Minute},
+		{"24h", "24 hours", day, 5 * time.Minute},
+		{"7d", "7 days", 7 * day, 30 * time.Minute},
+		{"30d", "30 days", 30 * day, 2 * time.Hour},
+		{"90d", "90 days", 90 * day, 6 * time.Hour},
+		{"1y", "1 year", 365 * day, day},
+	}
+}
+
+func spanOf(name string) (span, bool) {
+	i := slices.IndexFunc(spans(), func(s span) bool { return s.name == name })
+	if i < 0 {
+		return span{}, false
+	}
+	return spans()[i], true
+}
+
+// checkQuery is what an operator asks of a check's page.
+type checkQuery struct {
+	span span
+	// outcome restricts the list of observations; empty for all.
+	outcome string
+	// probe, epoch and seq name the one observation to show; seq is 0 for none.
+	probe, epoch string
+	seq          uint64
+}
+
+// checkView is what the page of one check shows.
+type checkView struct {
+	Bar                   bar
+	Service, ID           string
+	Headline              string
+	Meta                  []metaView
+	Range, Words, Outcome string
+	Ranges                []rangeView
+	Axis, Letters         template.HTML
+	Regions               []regionView
+	HasLatency, HasPhase  bool
+	Classes               []classView
+	ClassStep             string
+	Changes               []changeView
+	Observations          []observationView
+	One                   *oneView
+}
+
+type metaView struct{ Before, Value, After string }
+
+type rangeView struct {
+	Name    string
+	Current bool
+}
+
+type classView struct {
+	Class, Where, Total string
+	Bars                template.HTML
+}
+
+func (s *Server) check(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	q := ask(r.URL.Query())
+	query := checkQuery{probe: q.id("probe"), outcome: q.oneOf("outcome", []string{"up", "down", "unknown"}), epoch: r.URL.Query().Get("epoch")}
+	var ok bool
+	if query.span, ok = spanOf(r.URL.Query().Get("range")); !ok {
+		if r.URL.Query().Get("range") != "" {
+			q.fail("range %q, expected one of 1h, 24h, 7d, 30d, 90d, 1y", r.URL.Query().Get("range"))
+		}
+		query.span, _ = spanOf("24h")
+	}
+	if v := r.URL.Query().Get("seq"); v != "" {
+		n, err := strconv.ParseUint(v, 10, 64)
+		if err != nil {
+			q.fail("seq %q, expected a whole number", v)
+		}
+		query.seq = n
+	}
+	if q.err != nil {
+		s.refuse(w, r, http.StatusBadRequest, q.err.Error())
+		return
+	}
+	s.withNow(w, r, func(ctx context.Context, now Now) error {
+		i := slices.IndexFunc(now.Checks, func(c checks.Target) bool { return c.ID == id })
+		if i < 0 {
+			s.refuse(w, r, http.StatusNotFound, fmt.Sprintf("check %q is not configured", id))
+			return nil
+		}
+		v, err := s.checkOf(ctx, now, now.Checks[i], query)
+		if err != nil {
+			return err
+		}
+		s.show(w, r, http.StatusOK, "check.html", "varde: "+id, v)
+		return nil
+	})
+}
+
+func (s *Server) checkOf(ctx context.Context, now Now, c checks.Target, q checkQuery) (checkView, error) {
+	w := graph.Last(q.span.length, q.span.step, now.At)
+	h, err := s.history.Check(ctx, c.ID, w)
+	if err != nil {
+		return checkView{}, fmt.Errorf("read history of %s: %w", c.ID, err)
+	}
+	events := now.turnsOf(c.ID, w)
+	d := drawing{now: now, check: c, span: q.span, window: w, history: h, lines: linesOf(events)}
+	v := checkView{
+		Bar: s.bar(now, "Checks"), Service: now.serviceOf(c.Service).Name, ID: c.ID, Headline: now.checkHeadline(c.ID),
+		Meta: now.meta(c), Range: q.span.name, Words: q.span.words, Outcome: q.outcome, Axis: w.Axis("", "now"),
+		Letters: w.Letters(d.lines), Regions: d.regions(), Classes: d.classes(), ClassStep: graph.Span(w.Step),
+	}
+	for _, sp := range spans() {
+		v.Ranges = append(v.Ranges, rangeView{sp.name, sp.name == q.span.name})
+	}
+	for i, event := range events {
+		view := now.changeView(event)
+		view.Letter = graph.Letter(i)
+		v.Changes = append(v.Changes, view)
+	}
+	for _, r := range v.Regions {
+		v.HasLatency = v.HasLatency || r.P50 != ""
+		v.HasPhase = v.HasPhase || r.Stack != ""
+	}
+	v.Observations, v.One, err = s.observed(ctx, now, c, q)
+	return v, err
+}
+
+// checkHeadline says where the check is not up, and in how many regions it is.
+func (n Now) checkHeadline(id string) string {
+	up := 0
+	var parts []string
+	for _, r := range n.Regions {
+		v := n.verdicts(func(v Verdict) bool { return v.Check == id && v.Region == r.ID })
+		if len(v) == 0 {
+			continue
+		}
+		w := worstOf(v)
+		if w.state == verdict.Up {
+			up++
+			continue
+		}
+		part := w.state.String() + " in " + r.Name
+		if !w.since.IsZero() {
+			part += " since " + strings.TrimSuffix(when(w.since, n.At), w.since.UTC().Format(":05"))
+		}
+		parts = append(parts, part)
+	}
+	parts = append(parts, "up in "+graph.Count(up, "region"))
+	return id + ": " + strings.Join(parts, ", ")
+}
+
+// meta says what the check asks, and how often.
+func (n Now) meta(c checks.Target) []metaView {
+	c = c.WithDefaults()
+	families := "IPv4 and IPv6"
+	if len(c.Families) > 0 {
+		families = familyWords(c.Families)
+	}
+	out := []metaView{
+		{"every ", graph.Span(c.Every), ", timeout " + graph.Span(c.Timeout)},
+		{"", families, ""},
+	}
+	if c.Expect.Mailbox != "" {
+		out = append(out, metaView{"mailbox ", c.Expect.Mailbox, ""})
+	}
+	if c.Expect.Status != 0 {
+		out = append(out, metaView{"status ", strconv.Itoa(c.Expect.Status), ""})
+	}
+	if slo := n.serviceOf(c.Service).SLO; slo > 0 {
+		out = append(out, metaView{"objective ", strconv.FormatFloat(slo, 'f', -1, 64) + " %", ""})
+	}
+	return append([]metaView{{"", c.URL, ""}}, out...)
+}

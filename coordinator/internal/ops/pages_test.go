@@ -1,0 +1,150 @@
+package ops
+
+import (
+	"bytes"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"varde/checks"
+	"varde/coordinator/internal/verdict"
+)
+
+func TestPagesGolden(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newServer(t, smaller(), nil)
+		for name, path := range map[string]string{
+			"overview.html": "/", "check.html": "/check/imap-login?range=1h", "probes.html": "/probes", "missing.html": "/nowhere",
+		} {
+			body := get(s, path).Body.Bytes()
+			// The style sheet has a file of its own.
+			if _, rest, ok := bytes.Cut(body, []byte("</style>")); ok {
+				body = rest
+			}
+			golden(t, name, body)
+		}
+	})
+}
+
+func TestFilter(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newServer(t, newFake(), nil)
+		now := newFake().now
+		m, err := s.readMatrix(t.Context(), now.At)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			text, state string
+			cells       int
+			regions     int
+		}{
+			{"", "", 45, 5}, {"", "down", 4, 1}, {"imap", "", 10, 5}, {"imap oceania", "", 2, 1}, {"IMAP, Oceania down", "", 2, 1}, {"phase:connect", "", 4, 1},
+			{"webmail", "intermittent", 2, 1}, {"nothing like it", "", 0, 0}, {"", "maintenance", 0, 0},
+		} {
+			v := s.overviewOf(now, m, filter{c.text, c.state})
+			if v.Found != c.cells || len(v.Heads) != c.regions || v.All != 45 {
+				t.Errorf("%q, state %q: got %d of %d cells in %d regions, want %d in %d", c.text, c.state, v.Found, v.All, len(v.Heads), c.cells, c.regions)
+			}
+		}
+		w := get(s, "/?q="+url.QueryEscape(`"><script>`)+"&state=down")
+		if w.Code != 200 || strings.Contains(w.Body.String(), "<script") || !strings.Contains(w.Body.String(), `value="&#34;&gt;&lt;script&gt;"`) {
+			t.Errorf("got %d, or what was typed is not escaped", w.Code)
+		}
+	})
+}
+
+func TestOverviewSaysWhatIsWrong(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newServer(t, newFake(), nil)
+		now := newFake().now
+		m, err := s.readMatrix(t.Context(), now.At)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := s.overviewOf(now, m, filter{})
+		if v.Headline != "37 of 45 verdicts up. Trouble in Oceania, Eastern US and Central Europe." {
+			t.Errorf("got %q", v.Headline)
+		}
+		if len(v.Troubles) != 3 {
+			t.Fatalf("got %d troubles, want 3", len(v.Troubles))
+		}
+		first := v.Troubles[0]
+		if first.Title != "Oceania: IMAP and Outgoing mail down" || first.Probes != "3 of 3 probes fail" || first.Families != "IPv4 and IPv6" || len(first.Checks) != 4 || first.Since != "07:42:10 UTC, 2 h 38 min ago" {
+			t.Errorf("got %+v", first)
+		}
+		if first.Elsewhere != "The same is up in Central Europe, Eastern US, Northern Europe and Southeast Asia." {
+			t.Errorf("got %q", first.Elsewhere)
+		}
+		if v.Fit != "12 of 14 fit to judge. Not: fra-2 and kul-1." {
+			t.Errorf("got %q", v.Fit)
+		}
+		if len(v.Changes) != 6 || len(v.Changes[3].Checks) != 4 {
+			t.Errorf("got %d lines of changes, want 6, the fourth of four checks: %+v", len(v.Changes), v.Changes)
+		}
+	})
+}
+
+func TestEmptyFleet(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFake()
+		f.now = Now{At: morning, Coordinator: "c1"}
+		s := newServer(t, f, nil)
+		for path, want := range map[string]string{"/": "There is no verdict yet.", "/probes": "0 of 0 fit to judge."} {
+			if w := get(s, path); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+				t.Errorf("%s: got %d without %q", path, w.Code, want)
+			}
+		}
+	})
+}
+
+func TestWorstOf(t *testing.T) {
+	at := func(minutes int) time.Time { return morning.Add(time.Duration(-minutes) * time.Minute) }
+	four := Verdict{Series: verdict.Series{Family: checks.IPv4}, State: verdict.Up, Since: at(90)}
+	six := Verdict{Series: verdict.Series{Family: checks.IPv6}, State: verdict.Down, Since: at(5), Reason: "no answer"}
+	w := worstOf([]Verdict{four, six})
+	if w.state != verdict.Down || !w.since.Equal(at(5)) || !w.mixed || w.reason != "no answer" || len(w.families) != 1 || w.families[0] != checks.IPv6 {
+		t.Errorf("got %+v", w)
+	}
+	six.State, six.Since = verdict.Up, at(200)
+	if w := worstOf([]Verdict{four, six}); w.mixed || !w.since.Equal(at(200)) {
+		t.Errorf("got %+v", w)
+	}
+}
+
+func TestOneObservation(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFake()
+		s := newServer(t, f, nil)
+		w := get(s, "/check/imap-login?probe=mel-1&epoch=0192f3a1c2d4-9b1c&seq="+seqOf(f, "mel-1"))
+		body := w.Body.String()
+		for _, want := range []string{"mel-1 (Oceania)", "<code>connect_timeout</code>", "no answer to SYN within 4 s", "The last run from here that worked", "select: not reached", "connect: failed after 4,000 ms"} {
+			if !strings.Contains(body, want) {
+				t.Errorf("the page lacks %q", want)
+			}
+		}
+		if n := strings.Count(body, `<tr aria-current="true">`); n != 1 {
+			t.Errorf("%d lines of the list are marked, want 1", n)
+		}
+		for path, want := range map[string]int{
+			"/check/nothing": 404, "/check/imap-login?range=3d": 400, "/check/imap-login?seq=x": 400, "/check/imap-login?outcome=odd": 400, "/check/imap-login?probe=..": 400,
+			"/check/imap-login?probe=mel-1&seq=1": 200, "/check/imap-login?outcome=down": 200, "/check/imap-login?range=1y": 200,
+		} {
+			if w := get(s, path); w.Code != want {
+				t.Errorf("%s: got %d, want %d", path, w.Code, want)
+			}
+		}
+	})
+}
+
+// seqOf is the newest sequence number of a probe.
+func seqOf(f *fake, probe string) string {
+	for i := range 400 {
+		if o := f.observation(i); o.Probe == probe {
+			return strconv.FormatUint(o.Seq, 10)
+		}
+	}
+	return "0"
+}

@@ -1,0 +1,219 @@
+package ops
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"varde/coordinator/internal/page"
+)
+
+// Options of a Server.
+type Options struct {
+	// Live, History and Observations are where the facts come from. Required.
+	Live         Live
+	History      History
+	Observations Observations
+	// Logger takes what could not be read. Required.
+	Logger *slog.Logger
+	// Listen is the address that the handler is served on, "127.0.0.1:8081".
+	// Unless it is on loopback a token is demanded. Required.
+	Listen string
+	// Token is what operators must show, at least MinToken characters. Required
+	// unless Listen is on loopback, where it is not asked for.
+	Token string
+	// Hosts are further names, without ports, under which operators ask;
+	// addresses and "localhost" always do.
+	Hosts []string
+	// Metrics answers /metrics; not found if nil.
+	Metrics http.Handler
+	// Ready says why the coordinator is not ready for work; nil if it is. It is
+	// called by /readyz. Always ready if not given.
+	Ready func(ctx context.Context) error
+	// Refresh is how long a drawn overview is served, 3 s if not given.
+	Refresh time.Duration
+}
+
+// Server serves the operators. It may be used from many goroutines and starts
+// none; streams end when the context of their request does, so whoever serves
+// it gives its connections a context that ends (http.Server.BaseContext).
+type Server struct {
+	live         Live
+	history      History
+	observations Observations
+	logger       *slog.Logger
+	gate         *gate
+	metrics      http.Handler
+	ready        func(context.Context) error
+	views        *views
+	strips       *page.Memo[struct{}, matrix]
+	hub          *hub
+	mux          *http.ServeMux
+}
+
+// readTimeout bounds one reading of the facts.
+const readTimeout = 20 * time.Second
+
+// New returns a server. It refuses to make one that anybody could read.
+func New(o Options) (*Server, error) {
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("make operators' pages: %w", err)
+	}
+	g := &gate{key: make([]byte, sha256.Size)}
+	if _, err := rand.Read(g.key); err != nil {
+		return nil, fmt.Errorf("make operators' pages: %w", err)
+	}
+	if !loopback(o.Listen) {
+		key := sha256.Sum256([]byte("varde ops key " + o.Token))
+		g.token, g.key = o.Token, key[:]
+	}
+	for _, h := range o.Hosts {
+		g.hosts = append(g.hosts, strings.ToLower(h))
+	}
+	v, err := newViews()
+	if err != nil {
+		return nil, fmt.Errorf("make operators' pages: %w", err)
+	}
+	if o.Refresh <= 0 {
+		o.Refresh = 3 * time.Second
+	}
+	s := &Server{
+		live: o.Live, history: o.History, observations: o.Observations, logger: o.Logger, gate: g,
+		metrics: o.Metrics, ready: o.Ready, views: v, strips: page.NewMemo[struct{}, matrix](o.Refresh), hub: newHub(),
+	}
+	s.routes()
+	return s, nil
+}
+
+func (o Options) validate() error {
+	switch {
+	case o.Live == nil, o.History == nil, o.Observations == nil:
+		return errors.New("a source is missing, expected Live, History and Observations")
+	case o.Logger == nil:
+		return errors.New("no logger given")
+	case !loopback(o.Listen) && len(o.Token) < MinToken:
+		return fmt.Errorf("listener %q is not on loopback and the token has %d characters, expected at least %d", o.Listen, len(o.Token), MinToken)
+	}
+	return nil
+}
+
+func (s *Server) routes() {
+	s.mux = http.NewServeMux()
+	for path, handler := range map[string]http.HandlerFunc{
+		"GET /{$}":                   s.overview,
+		"GET /check/{id}":            s.check,
+		"GET /probes":                s.probes,
+		"GET /login":                 s.loginForm,
+		"POST /login":                s.login,
+		"POST /logout":               s.logout,
+		"GET /healthz":               s.healthz,
+		"GET /readyz":                s.readyz,
+		"GET /metrics":               s.serveMetrics,
+		"GET /api/v1/verdicts":       s.apiVerdicts,
+		"GET /api/v1/services":       s.apiServices,
+		"GET /api/v1/probes":         s.apiProbes,
+		"GET /api/v1/incidents":      s.apiIncidents,
+		"GET /api/v1/incidents/{id}": s.apiIncident,
+		"GET /api/v1/observations":   s.apiObservations,
+		"GET /api/v1/availability":   s.apiAvailability,
+		"GET /api/v1/latency":        s.apiLatency,
+		"GET /api/v1/stream":         s.stream,
+		"/":                          s.missing,
+	} {
+		s.mux.HandleFunc(path, handler)
+	}
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// maxBody bounds what a request may send: the only forms are short.
+const maxBody = 16 << 10
+
+// ServeHTTP answers a request of an operator.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.views.policy.Set(w.Header())
+	w.Header().Set("Cache-Control", "no-store")
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	switch {
+	case !s.gate.hostAllowed(r.Host):
+		s.refuse(w, r, http.StatusMisdirectedRequest, fmt.Sprintf("host %q is not ours, expected an address, localhost or a configured name", r.Host))
+	case r.URL.Path == "/healthz" || r.URL.Path == "/readyz":
+		s.mux.ServeHTTP(w, r)
+	case !reads(r) && !s.gate.changeAllowed(r):
+		s.refuse(w, r, http.StatusForbidden, "the request does not come from a page of ours, expected its Origin and page token")
+	case r.URL.Path != "/login" && !s.gate.admitted(r):
+		s.demand(w, r)
+	default:
+		s.mux.ServeHTTP(w, r)
+	}
+}
+
+// reads says whether the request changes nothing.
+func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// demand asks for the token: a person is led to the form, a program is told.
+func (s *Server) demand(w http.ResponseWriter, r *http.Request) {
+	if isData(r) || !reads(r) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="varde"`)
+		s.refuse(w, r, http.StatusUnauthorized, "no valid token, expected Authorization: Bearer TOKEN")
+		return
+	}
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}
+
+// isData says whether the answer is read by a program.
+func isData(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/metrics"
+}
+
+// refuse says what was wrong, as JSON to programs and as a page to people.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, problem string) {
+	if isData(r) {
+		apiError(w, status, problem)
+		return
+	}
+	s.notice(w, r, status, problem)
+}
+
+func (s *Server) missing(w http.ResponseWriter, r *http.Request) {
+	if !reads(r) {
+		w.Header().Set("Allow", "GET, HEAD")
+		s.refuse(w, r, http.StatusMethodNotAllowed, "method "+r.Method+", expected GET")
+		return
+	}
+	s.refuse(w, r, http.StatusNotFound, "there is nothing at "+r.URL.Path)
+}
+
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }
+
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	if s.ready != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
+		defer cancel()
+		if err := s.ready(ctx); err != nil {
+			plain(w, http.StatusServiceUnavailable, "not ready: "+err.Error()+"\n")
+			return
+		}
+	}
+	plain(w, http.StatusOK, "ready\n")
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text))
+}
+
+func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	if s.metrics == nil {
+		s.missing(w, r)
+		return
+	}
+	s.metrics.ServeHTTP(w, r)
+}

@@ -1,0 +1,264 @@
+package ops
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"varde/checks"
+	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/verdict"
+)
+
+// Live is what is known at this moment.
+type Live interface {
+	// Now returns a snapshot. It is called for every answer that shows the
+	// present, so it must be cheap; what it returns is not changed.
+	Now(ctx context.Context) (Now, error)
+}
+
+// History is what was seen in the past. Every method must return when ctx
+// ends.
+type History interface {
+	// Matrix returns one strip for each check and each region that runs it. It
+	// is called at most once per Options.Refresh.
+	Matrix(ctx context.Context, w graph.Window) ([]Strip, error)
+	// Check returns what each region saw of one check, in any order.
+	Check(ctx context.Context, check string, w graph.Window) (CheckHistory, error)
+	// Availability returns the numbers of one service or one check.
+	Availability(ctx context.Context, q AvailabilityQuery) (Availability, error)
+	// Latency returns the percentiles of one check, oldest first. Steps without
+	// a completed run may be missing or have N = 0.
+	Latency(ctx context.Context, q LatencyQuery) ([]graph.LatencyPoint, error)
+}
+
+// Observations are the raw results that the journal still holds.
+type Observations interface {
+	// Observations returns at most q.Limit of them, newest first.
+	Observations(ctx context.Context, q ObservationQuery) ([]checks.Observation, error)
+}
+
+// Now is one snapshot of the present.
+type Now struct {
+	// At is the time for which the snapshot holds.
+	At time.Time
+	// Coordinator is the name of this coordinator, Plan the revision of the
+	// plan in force.
+	Coordinator string
+	Plan        uint64
+	// Regions, Services and Checks stand in the order of the configuration.
+	Regions  []Region
+	Services []Service
+	Checks   []checks.Target
+	// Verdicts are those of every series, in any order.
+	Verdicts []Verdict
+	// Probes is the roster, by name.
+	Probes []Probe
+	// Changes are those of the last 24 hours, newest first.
+	Changes []verdict.Change
+}
+
+// Region is one region of the fleet.
+type Region struct {
+	ID, Name string
+	// Newest is when the newest observation from there was made; zero if there
+	// is none.
+	Newest time.Time
+}
+
+// Service is one service of the configuration.
+type Service struct {
+	ID, Name string
+	// SLO is its objective in per cent; zero if it has none.
+	SLO float64
+}
+
+// Verdict is what one region says of one check over one family.
+type Verdict struct {
+	verdict.Series
+	Service string
+	State   verdict.State
+	// Since is when State began; zero if that is not known.
+	Since  time.Time
+	Reason string
+	// Counts are of probes, by their latest current vote.
+	Counts verdict.Counts
+}
+
+// MarshalJSON writes the verdict as /api/v1/verdicts publishes it.
+func (v Verdict) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Check   string        `json:"check"`
+		Service string        `json:"service"`
+		Region  string        `json:"region"`
+		Family  checks.Family `json:"family"`
+		State   verdict.State `json:"state"`
+		Since   *time.Time    `json:"since"`
+		Reason  string        `json:"reason"`
+		Up      int           `json:"up"`
+		Down    int           `json:"down"`
+		Unknown int           `json:"unknown"`
+	}{v.Check, v.Service, v.Region, v.Family, v.State, known(v.Since), v.Reason, v.Counts.Up, v.Counts.Down, v.Counts.Unknown})
+}
+
+// Probe is one probe of the roster.
+type Probe struct {
+	Name, Region, Site string
+	// ASN is its network; zero if nobody said.
+	ASN     uint32
+	Version string
+	// Connected says that a stream of it is open; LastSeen is when anything
+	// came from it, zero if nothing ever did.
+	Connected bool
+	LastSeen  time.Time
+	// ClockOffset is how far its clock is ahead of ours.
+	ClockOffset time.Duration
+	// Plan is the revision that it runs, Spool the number of observations that
+	// it still has to send.
+	Plan  uint64
+	Spool uint64
+	// Qualified says that it is fit to judge; Notice says in a few words why
+	// not, or what else an operator should know.
+	Qualified bool
+	Notice    string
+}
+
+// state is the word of /api/v1/probes.
+func (p Probe) state() string {
+	switch {
+	case p.Connected:
+		return "connected"
+	case p.LastSeen.IsZero():
+		return "never seen"
+	}
+	return "silent"
+}
+
+// MarshalJSON writes the probe as /api/v1/probes publishes it.
+func (p Probe) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Name          string     `json:"name"`
+		Region        string     `json:"region"`
+		Site          string     `json:"site"`
+		ASN           uint32     `json:"asn"`
+		Version       string     `json:"version"`
+		State         string     `json:"state"`
+		LastSeen      *time.Time `json:"last_seen"`
+		ClockOffsetMS float64    `json:"clock_offset_ms"`
+		PlanRevision  uint64     `json:"plan_revision"`
+		Spool         uint64     `json:"spool"`
+		Qualified     bool       `json:"qualified"`
+		Notice        string     `json:"notice,omitempty"`
+	}{p.Name, p.Region, p.Site, p.ASN, p.Version, p.state(), known(p.LastSeen), checks.Milliseconds(p.ClockOffset), p.Plan, p.Spool, p.Qualified, p.Notice})
+}
+
+// Strip is one check in one region over a window.
+type Strip struct {
+	Check, Region string
+	// Tallies hold one entry a step, oldest first.
+	Tallies []graph.Tally
+	// P50 is the median of the newest completed runs; zero if there are none.
+	P50 time.Duration
+	// Phase is where most of the newest failed runs ended; empty if none did.
+	Phase checks.Phase
+}
+
+// CheckHistory is one check over a window.
+type CheckHistory struct {
+	Regions []CheckRegion
+	// Classes are the failures, most frequent first. None means that they are
+	// not known, and the page leaves them out.
+	Classes []ClassHistory
+}
+
+// CheckRegion is what one region saw of a check.
+type CheckRegion struct {
+	Region string
+	// Tallies hold one entry a step, oldest first.
+	Tallies  []graph.Tally
+	Uptime   graph.Ratio
+	Coverage float64
+	// Latency is that of whole runs that completed, oldest first.
+	Latency []graph.LatencyPoint
+	// Phases name what Medians hold, in the order they run. None means that
+	// they are not known, and the page leaves them out.
+	Phases  []checks.Phase
+	Medians []graph.StackPoint
+}
+
+// ClassHistory is how often runs ended in one class.
+type ClassHistory struct {
+	Class checks.Class
+	// Regions are the ids of those in which it was seen.
+	Regions []string
+	// Counts hold one number a step.
+	Counts []int
+}
+
+// AvailabilityQuery asks for numbers. Exactly one of Service and Check is
+// given.
+type AvailabilityQuery struct {
+	Service, Check string
+	// Region is empty for all.
+	Region   string
+	From, To time.Time
+	// Step is the width of the points; zero asks for none.
+	Step time.Duration
+}
+
+// Availability is what the slots of a window add up to.
+type Availability struct {
+	Sums
+	// Points are the steps, oldest first.
+	Points []AvailabilityPoint
+}
+
+// Sums are the numbers of one stretch of time.
+type Sums struct {
+	// Ratio is up / (up + down), unknown left out.
+	Ratio graph.Ratio
+	// Coverage is the share that was looked at, 0 to 1.
+	Coverage          float64
+	Up, Down, Unknown time.Duration
+	// Low and High are the ends of the 95 % interval of Ratio.
+	Low, High float64
+}
+
+// AvailabilityPoint is one step that begins at At.
+type AvailabilityPoint struct {
+	At time.Time
+	Sums
+}
+
+// LatencyQuery asks for percentiles.
+type LatencyQuery struct {
+	Check string
+	// Region is empty for all, Phase for whole runs.
+	Region   string
+	Phase    checks.Phase
+	From, To time.Time
+	// Step is the width of the points; never zero.
+	Step time.Duration
+}
+
+// ObservationQuery asks for raw results. What is empty restricts nothing.
+type ObservationQuery struct {
+	Check, Probe, Region string
+	// Epoch and Seq, together with Probe, name one observation.
+	Epoch    string
+	Seq      uint64
+	Family   checks.Family
+	Outcomes []checks.Outcome
+	// From and To bound the start of the run, [From, To).
+	From, To time.Time
+	Limit    int
+}
+
+// known is t in UTC, or nil for the zero time, which is null in JSON.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

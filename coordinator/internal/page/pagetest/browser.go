@@ -1,0 +1,220 @@
+// Package pagetest looks at pages in a real browser. Only tests use it.
+//
+// A test that needs the browser is skipped by name where there is no chromium,
+// unless VARDE_REQUIRE names it ("chromium", or a list with commas). axe-core is
+// read from the file that VARDE_AXE names and treated in the same way under the
+// name "axe". Screenshots go to the folder that VARDE_SCREENSHOTS names.
+package pagetest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// Browser is a running chromium.
+type Browser struct {
+	ctx context.Context
+	axe string
+}
+
+// visitTimeout bounds one visit, axe included.
+const visitTimeout = 90 * time.Second
+
+// Start starts chromium for the length of the test, or skips the test.
+func Start(t *testing.T) *Browser {
+	t.Helper()
+	path := find()
+	if path == "" {
+		miss(t, "chromium", "chromium is not installed (apt-get install chromium)")
+	}
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir())}
+	for _, flag := range []string{
+		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+		"disable-component-update", "disable-sync", "hide-scrollbars",
+	} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		// Cancel waits for the process, so that its folder can be removed.
+		_ = chromedp.Cancel(ctx)
+		cancel()
+		stop()
+	})
+	if err := chromedp.Run(ctx); err != nil {
+		t.Fatalf("start chromium: %v", err)
+	}
+	return &Browser{ctx, axeScript(t)}
+}
+
+func find() string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// miss skips the test, or fails it where the missing thing is required.
+func miss(t *testing.T, name, words string) {
+	t.Helper()
+	if slices.Contains(strings.Split(os.Getenv("VARDE_REQUIRE"), ","), name) {
+		t.Fatalf("%s is required: %s", name, words)
+	}
+	t.Skipf("%s: %s", name, words)
+}
+
+func axeScript(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv("VARDE_AXE")
+	if path == "" {
+		return ""
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("read axe-core: %v", err)
+	}
+	return string(b)
+}
+
+// View is one way to look at a page.
+type View struct {
+	// Name of the page, for the names of subtests and screenshots.
+	Name, URL string
+}
+
+// Look opens the page narrow and wide, light and dark, and fails the test if
+// it scrolls sideways, writes an error to the console, or if axe-core finds
+// anything.
+func (b *Browser) Look(t *testing.T, v View) {
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{360, 1200} {
+			t.Run(fmt.Sprintf("%s-%s-%d", v.Name, scheme, width), func(t *testing.T) { b.look(t, v, scheme, width) })
+		}
+	}
+}
+
+func (b *Browser) look(t *testing.T, v View, scheme string, width int64) {
+	tab, cancel := chromedp.NewContext(b.ctx)
+	defer cancel()
+	ctx, stop := context.WithTimeout(tab, visitTimeout)
+	defer stop()
+	errs := collect(ctx)
+	var sideways float64
+	var shot []byte
+	err := chromedp.Run(ctx,
+		log.Enable(),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+		emulation.SetDeviceMetricsOverride(width, 900, 1, false),
+		chromedp.Navigate(v.URL),
+		chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &sideways),
+		chromedp.FullScreenshot(&shot, 100),
+	)
+	if err != nil {
+		t.Fatalf("look at %s: %v", v.URL, err)
+	}
+	keep(t, fmt.Sprintf("%s-%s-%d.png", v.Name, scheme, width), shot)
+	if sideways > 0 {
+		t.Errorf("%s is %v px wider than %d px", v.Name, sideways, width)
+	}
+	for _, e := range errs() {
+		t.Errorf("console: %s", e)
+	}
+	t.Run("axe", func(t *testing.T) { b.axeCheck(t, ctx) })
+}
+
+// collect gathers what the page complains about, refused styles included.
+func collect(ctx context.Context) func() []string {
+	var mu sync.Mutex
+	var errs []string
+	add := func(s string) {
+		mu.Lock()
+		defer mu.Unlock()
+		errs = append(errs, s)
+	}
+	chromedp.ListenTarget(ctx, func(event any) {
+		switch e := event.(type) {
+		case *log.EventEntryAdded:
+			if e.Entry.Level == log.LevelError || e.Entry.Level == log.LevelWarning {
+				add(e.Entry.Text + " " + e.Entry.URL)
+			}
+		case *runtime.EventConsoleAPICalled:
+			if e.Type == runtime.APITypeError {
+				add(fmt.Sprintf("%v", e.Args))
+			}
+		case *runtime.EventExceptionThrown:
+			add(e.ExceptionDetails.Error())
+		}
+	})
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(errs)
+	}
+}
+
+// violation is what axe-core says of one rule.
+type violation struct {
+	ID     string `json:"id"`
+	Impact string `json:"impact"`
+	Help   string `json:"help"`
+	Nodes  []struct {
+		HTML    string `json:"html"`
+		Summary string `json:"failureSummary"`
+	} `json:"nodes"`
+}
+
+func (b *Browser) axeCheck(t *testing.T, ctx context.Context) {
+	if b.axe == "" {
+		miss(t, "axe", "VARDE_AXE does not name a file axe.min.js (npm install axe-core)")
+	}
+	var out string
+	err := chromedp.Run(ctx,
+		chromedp.Evaluate(b.axe+"; 0", nil),
+		chromedp.Evaluate(`axe.run({resultTypes: ['violations'], selectors: false}).then(r => JSON.stringify(r.violations))`, &out,
+			func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }),
+	)
+	if err != nil {
+		t.Fatalf("run axe-core: %v", err)
+	}
+	var found []violation
+	if err := json.Unmarshal([]byte(out), &found); err != nil {
+		t.Fatalf("read axe-core's answer: %v", err)
+	}
+	for _, v := range found {
+		for _, n := range v.Nodes {
+			t.Errorf("axe %s (%s): %s\n%s\n%s", v.ID, v.Impact, v.Help, n.HTML, n.Summary)
+		}
+	}
+}
+
+// keep writes a screenshot where somebody wants to look at it.
+func keep(t *testing.T, name string, png []byte) {
+	t.Helper()
+	dir := os.Getenv("VARDE_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatalf("make folder for screenshots: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name), png, 0o644); err != nil {
+		t.Fatalf("write screenshot: %v", err)
+	}
+}

@@ -1,0 +1,179 @@
+package statuspage
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"time"
+
+	"varde/coordinator/internal/verdict"
+)
+
+// The documents below have the names, the order and the types of the fields
+// that Atlassian Statuspage publishes under /api/v2, so that readers made for
+// it need no adapter.
+
+type apiPage struct {
+	ID        string  `json:"id"`
+	Name      string  `json:"name"`
+	URL       string  `json:"url"`
+	TimeZone  string  `json:"time_zone"`
+	UpdatedAt apiTime `json:"updated_at"`
+}
+
+type apiComponent struct {
+	ID                 string   `json:"id"`
+	Name               string   `json:"name"`
+	Status             Status   `json:"status"`
+	CreatedAt          apiTime  `json:"created_at"`
+	UpdatedAt          apiTime  `json:"updated_at"`
+	Position           int      `json:"position"`
+	Description        *string  `json:"description"`
+	Showcase           bool     `json:"showcase"`
+	StartDate          string   `json:"start_date"`
+	GroupID            *string  `json:"group_id"`
+	PageID             string   `json:"page_id"`
+	Group              bool     `json:"group"`
+	OnlyShowIfDegraded bool     `json:"only_show_if_degraded"`
+	Components         []string `json:"components,omitempty"`
+}
+
+// apiTime is RFC 3339 in UTC with milliseconds, as Statuspage writes it.
+type apiTime time.Time
+
+func (t apiTime) MarshalJSON() ([]byte, error) {
+	return []byte(time.Time(t).UTC().Format(`"2006-01-02T15:04:05.000Z"`)), nil
+}
+
+// none is a list of something that does not exist: it must be [] and not null.
+var none = json.RawMessage("[]")
+
+// apiDocument is one of the published documents: the page, and one or more of
+// the parts below it.
+type apiDocument struct {
+	Page       apiPage         `json:"page"`
+	Components []apiComponent  `json:"components,omitzero"`
+	Incidents  json.RawMessage `json:"incidents,omitempty"`
+	Scheduled  json.RawMessage `json:"scheduled_maintenances,omitempty"`
+	Status     *rollup         `json:"status,omitempty"`
+}
+
+// documents are the names of the published documents and what each holds.
+func (s scene) document(name string) (apiDocument, error) {
+	d := apiDocument{Page: apiPage{
+		ID: apiID(s.page.ID), Name: s.page.Title, URL: s.page.URL, TimeZone: "Etc/UTC", UpdatedAt: apiTime(s.at),
+	}}
+	components, all := s.components()
+	switch name {
+	case "summary":
+		d.Components, d.Incidents, d.Scheduled, d.Status = components, none, none, &all
+	case "status":
+		d.Status = &all
+	case "components":
+		d.Components = components
+	case "incidents", "incidents/unresolved":
+		d.Incidents = none
+	case "scheduled-maintenances":
+		d.Scheduled = none
+	default:
+		return apiDocument{}, fmt.Errorf("document %q does not exist", name)
+	}
+	return d, nil
+}
+
+// apiNames are the documents that there are.
+func apiNames() []string {
+	return []string{"summary", "status", "components", "incidents", "incidents/unresolved", "scheduled-maintenances"}
+}
+
+// components lists each service as a group, followed by its regions.
+func (s scene) components() ([]apiComponent, rollup) {
+	out := make([]apiComponent, 0, len(s.services)*(len(s.regions)+1))
+	var services []Status
+	silent, parts := 0, 0
+	for i, service := range s.services {
+		group := s.component(service.Name, i+1, service.ID)
+		group.Group = true
+		children := s.children(service, group.ID)
+		statuses := make([]Status, len(children))
+		for k, c := range children {
+			parts++
+			if c.Description != nil {
+				silent++
+			}
+			statuses[k] = c.Status
+			group.Components = append(group.Components, c.ID)
+			if time.Time(c.UpdatedAt).After(time.Time(group.UpdatedAt)) {
+				group.UpdatedAt = c.UpdatedAt
+			}
+		}
+		group.Status = Combine(statuses)
+		services = append(services, group.Status)
+		out = append(append(out, group), children...)
+	}
+	all := rollupOf(services)
+	if silent > 0 && all.Indicator == "none" {
+		all.Description = "All Measured Systems Operational"
+		if silent == parts {
+			all.Description = s.silence()
+		}
+	}
+	return out, all
+}
+
+// silence says that nothing is measured.
+func (s scene) silence() string {
+	if newest := s.newest(); !newest.IsZero() {
+		return "No data since " + moment(newest, s.at)
+	}
+	return "No data yet"
+}
+
+// component fills in what groups and their members share; key names it for
+// ever.
+func (s scene) component(name string, position int, key string) apiComponent {
+	return apiComponent{
+		ID: apiID(s.page.ID + "/" + key), Name: name, Position: position, PageID: apiID(s.page.ID),
+		CreatedAt: apiTime(s.began), UpdatedAt: apiTime(s.began), StartDate: s.began.Format(time.DateOnly),
+	}
+}
+
+// children are the components of one service, one for each region.
+func (s scene) children(service Service, group string) []apiComponent {
+	var out []apiComponent
+	for _, region := range s.regions {
+		r, ok := service.reading(region.ID)
+		if !ok {
+			continue
+		}
+		c := s.component(region.Name, len(out)+1, service.ID+"/"+region.ID)
+		c.GroupID, c.Status = &group, StatusOf(r.State)
+		changed := r.Since
+		switch {
+		case r.Maintenance:
+			c.Status = Maintenance
+		case r.State == verdict.Unknown:
+			c.Status = StatusOf(r.Last)
+			words := "No data yet"
+			if !r.LastAt.IsZero() {
+				words, changed = "No data since "+moment(r.LastAt, s.at), r.LastAt
+			}
+			c.Description = &words
+		}
+		if !changed.IsZero() {
+			c.UpdatedAt = apiTime(changed)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// apiID makes a stable id of the kind that Statuspage gives, twelve lower-case
+// letters and digits, of the ids in our configuration.
+func apiID(key string) string {
+	const length = 12
+	sum := sha256.Sum256([]byte("varde component " + key))
+	digits := new(big.Int).SetBytes(sum[:]).Text(36)
+	return digits[len(digits)-length:]
+}

@@ -1,0 +1,144 @@
+package statuspage
+
+import (
+	"encoding/json"
+	"regexp"
+	"testing"
+	"time"
+
+	"varde/coordinator/internal/verdict"
+)
+
+func TestStatusMapping(t *testing.T) {
+	for state, want := range map[verdict.State]Status{
+		verdict.Up: Operational, verdict.Slow: Degraded, verdict.Intermittent: Degraded, verdict.Down: Major, verdict.Unknown: Operational,
+	} {
+		if got := StatusOf(state); got != want {
+			t.Errorf("%v: got %s, want %s", state, got, want)
+		}
+	}
+	for _, c := range []struct {
+		regions []Status
+		want    Status
+		line    rollup
+	}{
+		{nil, Operational, rollup{"none", "All Systems Operational"}},
+		{[]Status{Operational, Operational, Operational}, Operational, rollup{"none", "All Systems Operational"}},
+		{[]Status{Operational, Operational, Major}, Partial, rollup{"major", "Partial System Outage"}},
+		{[]Status{Operational, Major, Major}, Major, rollup{"critical", "Major Service Outage"}},
+		{[]Status{Major}, Major, rollup{"critical", "Major Service Outage"}},
+		{[]Status{Operational, Major}, Partial, rollup{"major", "Partial System Outage"}},
+		{[]Status{Operational, Degraded, Maintenance}, Degraded, rollup{"minor", "Partially Degraded Service"}},
+		{[]Status{Operational, Maintenance}, Maintenance, rollup{"maintenance", "Service Under Maintenance"}},
+	} {
+		got := Combine(c.regions)
+		if got != c.want || rollupOf([]Status{Operational, got}) != c.line {
+			t.Errorf("%v: got %s and %v, want %s and %v", c.regions, got, rollupOf([]Status{got}), c.want, c.line)
+		}
+	}
+}
+
+// component finds one component of a document by the names of its service and
+// region.
+func component(t *testing.T, d apiDocument, service, region string) apiComponent {
+	t.Helper()
+	group := ""
+	for _, c := range d.Components {
+		if c.Group && c.Name == service {
+			group = c.ID
+			if region == "" {
+				return c
+			}
+		}
+	}
+	for _, c := range d.Components {
+		if c.GroupID != nil && *c.GroupID == group && c.Name == region {
+			return c
+		}
+	}
+	t.Fatalf("no component %s in %s", region, service)
+	return apiComponent{}
+}
+
+func TestNotMeasuredKeepsTheLastStatusAndSaysSo(t *testing.T) {
+	f := newFake(false)
+	f.set("imap", "oceania", func(r *Reading) {
+		*r = Reading{Region: "oceania", Last: verdict.Down, LastAt: morning.Add(-29 * time.Minute)}
+	})
+	f.set("smtp", "oceania", func(r *Reading) { *r = Reading{Region: "oceania"} })
+	d, err := f.all().document("summary")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := component(t, d, "IMAP", "Oceania")
+	if c.Status != Major || c.Description == nil || *c.Description != "No data since 09:51 UTC" || !time.Time(c.UpdatedAt).Equal(morning.Add(-29*time.Minute)) {
+		t.Errorf("got %+v", c)
+	}
+	if c := component(t, d, "IMAP", ""); c.Status != Partial || c.Description != nil {
+		t.Errorf("the group is %+v", c)
+	}
+	if c := component(t, d, "Outgoing mail", "Oceania"); c.Status != Operational || c.Description == nil || *c.Description != "No data yet" {
+		t.Errorf("got %+v", c)
+	}
+	f = newFake(false)
+	f.set("imap", "oceania", unknown)
+	if d, _ := f.all().document("status"); d.Status.Description != "All Measured Systems Operational" {
+		t.Errorf("with a gap the page says %q", d.Status.Description)
+	}
+	for _, s := range f.services {
+		f.set(s.ID, "", unknown)
+	}
+	if d, _ := f.all().document("status"); d.Status.Indicator != "none" || d.Status.Description != "No data since 10:20 UTC" {
+		t.Errorf("without data the page says %+v", *d.Status)
+	}
+}
+
+func TestIDsAreStable(t *testing.T) {
+	form := regexp.MustCompile(`^[a-z0-9]{12}$`)
+	seen := map[string]bool{}
+	before, _ := newFake(false).all().document("components")
+	after, _ := newFake(true).all().document("components")
+	for i, c := range before.Components {
+		if !form.MatchString(c.ID) || seen[c.ID] || c.ID != after.Components[i].ID {
+			t.Errorf("component %s has the id %q, then %q", c.Name, c.ID, after.Components[i].ID)
+		}
+		seen[c.ID] = true
+	}
+	if got := apiID("main/imap/oceania"); got != component(t, before, "IMAP", "Oceania").ID {
+		t.Errorf("the id of a component is not made of its names: %s", got)
+	}
+}
+
+// TestShape compares the names of all fields with those that Atlassian
+// Statuspage publishes.
+func TestShape(t *testing.T) {
+	f := newFake(true)
+	for name, want := range map[string][]string{
+		"summary": {"page", "components", "incidents", "scheduled_maintenances", "status"}, "status": {"page", "status"}, "components": {"page", "components"},
+		"incidents": {"page", "incidents"}, "incidents/unresolved": {"page", "incidents"}, "scheduled-maintenances": {"page", "scheduled_maintenances"},
+	} {
+		d, err := f.all().document(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var parts map[string]json.RawMessage
+		if err := json.Unmarshal(b, &parts); err != nil {
+			t.Fatal(err)
+		}
+		if len(parts) != len(want) {
+			t.Errorf("%s holds %d parts, want %v", name, len(parts), want)
+		}
+		for _, p := range want {
+			if raw, ok := parts[p]; !ok || string(raw) == "null" {
+				t.Errorf("%s: %s is %s", name, p, raw)
+			}
+		}
+	}
+	if _, err := f.all().document("nothing"); err == nil {
+		t.Error("a document that there is not was made")
+	}
+}

@@ -1,0 +1,79 @@
+package statuspage
+
+import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"varde/coordinator/internal/page/pagetest"
+)
+
+// inBubble runs f at the time of the fake.
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(morning))
+		f(t)
+	})
+}
+
+// ask sends one GET to the handler.
+func ask(h http.Handler, target string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Host" {
+			r.Host = header[i+1]
+			continue
+		}
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// replay records the answers to the paths at the time of the fake and serves
+// them over a real connection.
+func replay(t *testing.T, f *fake, paths ...string) *httptest.Server {
+	t.Helper()
+	answers := map[string]*httptest.ResponseRecorder{}
+	inBubble(t, func(t *testing.T) {
+		site := newSite(t, f)
+		for _, p := range paths {
+			answers[p] = ask(site, p)
+		}
+	})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := answers[r.URL.RequestURI()]
+		if a == nil {
+			t.Errorf("the page asks for %s, which was not recorded", r.URL.RequestURI())
+			http.NotFound(w, r)
+			return
+		}
+		maps.Copy(w.Header(), a.Header())
+		w.WriteHeader(a.Code)
+		_, _ = w.Write(a.Body.Bytes())
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// TestBrowser looks at the pages as a reader does.
+func TestBrowser(t *testing.T) {
+	b := pagetest.Start(t)
+	out := replay(t, newFake(true), "/", "/service/imap?range=24h", "/service/imap?range=90d", "/badge/imap.svg", "/graph/imap.svg?range=24h", "/graph/imap.svg?range=90d")
+	quiet := replay(t, newFake(false), "/")
+	many := replay(t, crowd(), "/")
+	for _, v := range []pagetest.View{
+		{Name: "public-many", URL: many.URL + "/"},
+		{Name: "public-outage", URL: out.URL + "/"},
+		{Name: "public-quiet", URL: quiet.URL + "/"},
+		{Name: "public-service-24h", URL: out.URL + "/service/imap?range=24h"},
+		{Name: "public-service-90d", URL: out.URL + "/service/imap?range=90d"},
+	} {
+		b.Look(t, v)
+	}
+}

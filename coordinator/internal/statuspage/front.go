@@ -1,0 +1,164 @@
+package statuspage
+
+import (
+	"context"
+	"html/template"
+	"net/http"
+	"time"
+
+	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/page"
+)
+
+// frontView is what the front page shows.
+type frontView struct {
+	frame
+	Hero  heroView
+	Ridge template.HTML
+	// Columns is the number of regions; Broad widens the page for many.
+	Columns   int
+	Broad     bool
+	Heads     []headView
+	Rows      []rowView
+	Troubles  []troubleView
+	SmallMast template.HTML
+	Legend    []legendView
+	Days      []dayView
+	DayAxis   template.HTML
+	Chevron   template.HTML
+}
+
+// headView is the head of a region's column.
+type headView struct {
+	Name, Age string
+	// Silent says that nothing came from there for longer than silentFrom.
+	Silent bool
+}
+
+// silentFrom is the age of the newest observation from which a region is said
+// to have no data.
+const silentFrom = 5 * time.Minute
+
+type rowView struct {
+	ID, Name string
+	Cells    []cellView
+}
+
+// cellView is one service in one region, now.
+type cellView struct {
+	Region            string
+	Glyph             template.HTML
+	Class, Word       string
+	Small             string
+	Quiet, NotChecked bool
+}
+
+type legendView struct {
+	Key  template.HTML
+	Text string
+}
+
+// Regions up to manyRegions fit beside the names of the services at the usual
+// width.
+const manyRegions = 4
+
+// nameShare is the part of the width that the names of the services take; the
+// style sheet has the same numbers.
+func nameShare(regions int) float64 {
+	if regions > manyRegions {
+		return 0.22
+	}
+	return 0.28
+}
+
+func (s *Site) front(w http.ResponseWriter, r *http.Request) {
+	s.send(w, r, "/", func(ctx context.Context, sc scene) (*page.Entity, error) {
+		v := frontView{
+			frame: sc.frame(navLink{"#days", "90 days", ""}, navLink{"#data", "Data", ""}),
+			Hero:  sc.hero(time.Now()), Ridge: sc.ridge(), Heads: sc.heads(), Rows: sc.rows(),
+			Columns: min(8, len(sc.regions)), Broad: len(sc.regions) > manyRegions,
+			SmallMast: graph.Mast(true, 14, "", ""), Legend: legend(), Chevron: graph.Chevron(),
+		}
+		var err error
+		if v.Troubles, err = s.troubles(ctx, sc); err != nil {
+			return nil, err
+		}
+		if v.Days, v.DayAxis, err = s.days(ctx, sc); err != nil {
+			return nil, err
+		}
+		return s.views.entity("front.html", sc.title(), v.Hero.First+" "+v.Hero.Rest, v)
+	})
+}
+
+func (s scene) ridge() template.HTML {
+	r := graph.Ridge{First: nameShare(len(s.regions))}
+	for _, region := range s.regions {
+		r.Regions = append(r.Regions, graph.Beacon{Name: region.Name, Lit: s.worst(region.ID).Trouble()})
+	}
+	return r.HTML()
+}
+
+func (s scene) heads() []headView {
+	out := make([]headView, len(s.regions))
+	for i, r := range s.regions {
+		age := s.at.Sub(r.Newest)
+		switch {
+		case r.Newest.IsZero():
+			out[i] = headView{r.Name, "no data yet", true}
+		case age >= silentFrom:
+			out[i] = headView{r.Name, "no data since " + clock(r.Newest, s.at), true}
+		default:
+			out[i] = headView{r.Name, "looked " + graph.Span(age) + " ago", false}
+		}
+	}
+	return out
+}
+
+func (s scene) rows() []rowView {
+	out := make([]rowView, len(s.services))
+	for i, service := range s.services {
+		out[i] = rowView{ID: service.ID, Name: service.Name}
+		for _, region := range s.regions {
+			out[i].Cells = append(out[i].Cells, s.cell(service, region))
+		}
+	}
+	return out
+}
+
+func (s scene) cell(service Service, region Region) cellView {
+	r, ok := service.reading(region.ID)
+	if !ok {
+		return cellView{Region: region.Name, Word: "–", Quiet: true, Small: "not checked from here"}
+	}
+	mark := r.mark()
+	return cellView{
+		Region: region.Name, Glyph: mark.Glyph(), Class: mark.Class(), Word: mark.Public(),
+		Quiet: mark == graph.Up, Small: s.small(r),
+	}
+}
+
+// small is the second line of a cell: since when, how often, or for how long
+// nothing is known.
+func (s scene) small(r Reading) string {
+	switch mark := r.mark(); {
+	case mark == graph.Up:
+		return ""
+	case mark == graph.Intermittent && r.Runs > 0:
+		return graph.Thousands(r.Failed) + " of " + graph.Count(r.Runs, "attempt")
+	case mark == graph.Unknown && !r.LastAt.IsZero():
+		return "no data since " + clock(r.LastAt, s.at)
+	case mark == graph.Unknown:
+		return "no data yet"
+	case !r.Since.IsZero():
+		return "since " + clock(r.Since, s.at)
+	}
+	return ""
+}
+
+// legend says how to read a strip.
+func legend() []legendView {
+	return []legendView{
+		{graph.Key(graph.Up), "works"}, {graph.Key(graph.Slow), "slow"}, {graph.Key(graph.Intermittent), "fails at times"},
+		{graph.Key(graph.Down), "unreachable"}, {graph.Key(graph.Maintenance), "maintenance"}, {graph.Key(graph.Unknown), "gap: not measured"},
+	}
+}

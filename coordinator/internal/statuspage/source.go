@@ -1,0 +1,113 @@
+package statuspage
+
+import (
+	"context"
+	"time"
+
+	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/verdict"
+)
+
+// Source is where the facts of the pages come from. Both methods are called
+// from the goroutine of a request, at most one call at a time for the same
+// arguments, and must return when ctx ends. What they return is not changed.
+type Source interface {
+	// Now returns what is known now of every service and region. It is called
+	// at most once per Options.Refresh.
+	Now(ctx context.Context) (Now, error)
+	// History returns what was seen of one service in a window, one entry for
+	// each region that checks it. It is called at most once per
+	// Options.HistoryRefresh for each service and length of window; the window
+	// ends with the current, unfinished step.
+	History(ctx context.Context, service string, window graph.Window) ([]RegionHistory, error)
+}
+
+// Now is one snapshot of the present.
+type Now struct {
+	// At is the time for which the snapshot holds; the page shows it as its
+	// own, and all ages count back from it.
+	At time.Time
+	// Began is when this coordinator first kept records, the created_at of
+	// everything published. It must not change between calls.
+	Began time.Time
+	// Regions and Services stand in the order of the configuration.
+	Regions  []Region
+	Services []Service
+}
+
+// Region is one region of the fleet.
+type Region struct {
+	ID, Name string
+	// Weight is the share of users there, on any scale.
+	Weight float64
+	// Probes is the number of probes there that are fit to judge now.
+	Probes int
+	// Newest is when the newest observation from there was made; zero if there
+	// is none.
+	Newest time.Time
+}
+
+// Service is one service with its verdicts.
+type Service struct {
+	ID, Name string
+	// Readings hold one entry for each region that is to check the service, in
+	// any order, also while there is no verdict. A region that does not check it
+	// has none.
+	Readings []Reading
+}
+
+// Reading is what is known of one service in one region: the worst verdict of
+// its checks and address families.
+type Reading struct {
+	// Region is the id of the region.
+	Region string
+	State  verdict.State
+	// Maintenance says that announced work is under way; it stands over State.
+	Maintenance bool
+	// Since is when State began; zero if that is not known.
+	Since time.Time
+	// Last and LastAt are the last verdict that was not unknown, and until when
+	// it held. They matter only while State is unknown; LastAt is zero if there
+	// never was one.
+	Last   verdict.State
+	LastAt time.Time
+	// Failed of Runs attempts failed lately; given only where the page should
+	// say so, which is while State is intermittent.
+	Failed, Runs int
+}
+
+// mark is what the page shows for the reading.
+func (r Reading) mark() graph.Mark {
+	if r.Maintenance {
+		return graph.Maintenance
+	}
+	return graph.MarkOf(r.State)
+}
+
+// RegionHistory is what one region saw of one service in a window.
+type RegionHistory struct {
+	// Region is the id of the region.
+	Region string
+	// Tallies hold one entry for each step of the window, oldest first; the
+	// zero Tally is a step in which nobody looked.
+	Tallies []graph.Tally
+	// Uptime and Coverage are those of the whole window, by slots: up / (up +
+	// down) with unknown left out, and the share that was looked at.
+	Uptime   graph.Ratio
+	Coverage float64
+	// Latency is that of the runs that completed, at most one point a step,
+	// oldest first.
+	Latency []graph.LatencyPoint
+}
+
+// Page is one public page.
+type Page struct {
+	// ID names the page in the JSON; lower-case letters, digits, hyphens.
+	ID string
+	// Title is its name, e.g. "Example Mail status".
+	Title string
+	// URL is where readers find it. Its host chooses between several pages.
+	URL string
+	// Services are the ids of the services it shows, in order.
+	Services []string
+}

@@ -1,0 +1,136 @@
+package statuspage
+
+import (
+	"testing"
+	"time"
+
+	"varde/coordinator/internal/verdict"
+)
+
+// all is the scene of every service of the fake.
+func (f *fake) all() scene {
+	now, _ := f.Now(nil)
+	return sceneOf(Page{ID: "main", Title: "Fjordmail status", Services: []string{"webmail", "imap", "smtp", "mx", "dav"}}, now)
+}
+
+func down(r *Reading) { r.State, r.Since = verdict.Down, morning.Add(-time.Hour) }
+func unknown(r *Reading) {
+	r.State, r.Last, r.LastAt = verdict.Unknown, verdict.Up, morning.Add(-29*time.Minute)
+}
+func slow(r *Reading)  { r.State = verdict.Slow }
+func flaky(r *Reading) { r.State = verdict.Intermittent }
+
+func TestHeadline(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		change      func(*fake)
+		first, rest string
+	}{
+		{"quiet", func(*fake) {}, "Everything works.", "All five services can be reached from every region that we measure."},
+		{"one service in one region", func(f *fake) { f.set("imap", "oceania", down) }, "IMAP cannot be reached from Oceania.", "Everything else works."},
+		{"two services together", func(f *fake) { f.set("smtp", "oceania", down); f.set("imap", "oceania", down) }, "IMAP and outgoing mail cannot be reached from Oceania.", "Everything else works."},
+		{"several regions", func(f *fake) { f.set("imap", "oceania", down); f.set("imap", "us-east", down) }, "IMAP cannot be reached from North America and Oceania.", "Everything else works."},
+		{"everywhere", func(f *fake) { f.set("imap", "", down) }, "IMAP cannot be reached from any region.", "Everything else works."},
+		{"all services in one region", func(f *fake) {
+			for _, s := range f.services {
+				f.set(s.ID, "oceania", down)
+			}
+		}, "No service can be reached from Oceania.", "Everything else works."},
+		{"everything everywhere", func(f *fake) {
+			for _, s := range f.services {
+				f.set(s.ID, "", down)
+			}
+		}, "No service can be reached from any region.", ""},
+		{"the second trouble is named", func(f *fake) { f.set("imap", "oceania", down); f.set("webmail", "us-east", flaky) }, "IMAP cannot be reached from Oceania.", "Webmail fails at times in North America. Everything else works."},
+		{"slow", func(f *fake) { f.set("mx", "", slow); f.set("dav", "", slow) }, "Incoming mail and calendar and contacts are slow everywhere.", "Everything else works."},
+		{"maintenance", func(f *fake) { f.set("dav", "us-east", func(r *Reading) { r.Maintenance = true }) }, "Calendar and contacts is under maintenance in North America.", "Everything else works."},
+		{"a gap is no part of everything", func(f *fake) { f.set("imap", "oceania", unknown) }, "Everything that we measure works.", "Not measured: IMAP from Oceania."},
+		{"a silent region", func(f *fake) {
+			for _, s := range f.services {
+				f.set(s.ID, "oceania", unknown)
+			}
+		}, "Everything that we measure works.", "Not measured: everything from Oceania."},
+		{"trouble and a gap", func(f *fake) { f.set("imap", "oceania", unknown); f.set("imap", "us-east", down) }, "IMAP cannot be reached from North America.", "Not measured: IMAP from Oceania. Everything else works."},
+		{"a service that nobody checks", func(f *fake) { f.services[1].Readings = nil }, "Everything that we measure works.", "Not measured: IMAP from every region."},
+		{"nothing is measured", func(f *fake) {
+			for _, s := range f.services {
+				f.set(s.ID, "", unknown)
+			}
+		}, "Nothing is measured now.", "There is no current observation, so this page claims nothing. The newest one is of 10:20 UTC."},
+		{"nothing was ever measured", func(f *fake) {
+			for _, s := range f.services {
+				f.set(s.ID, "", unknown)
+			}
+			for i := range f.regions {
+				f.regions[i].Newest = time.Time{}
+			}
+		}, "Nothing is measured yet.", "There is no current observation, so this page claims nothing."},
+	} {
+		f := newFake(false)
+		c.change(f)
+		if got := f.all().headline(); got.First != c.first || got.Rest != c.rest {
+			t.Errorf("%s:\ngot  %q\n     %q\nwant %q\n     %q", c.name, got.First, got.Rest, c.first, c.rest)
+		}
+	}
+}
+
+func TestHeadlineOfOneService(t *testing.T) {
+	f := newFake(true)
+	s, ok := f.all().only("imap")
+	if !ok {
+		t.Fatal("the scene lacks imap")
+	}
+	h := s.headline()
+	if h.First != "IMAP cannot be reached from Oceania." || h.Rest != "It works from Northern Europe and North America." || !h.Since.Equal(f.outage()) {
+		t.Errorf("got %+v", h)
+	}
+	quiet, _ := newFake(false).all().only("imap")
+	if h := quiet.headline(); h.Rest != "IMAP can be reached from every region that we measure." {
+		t.Errorf("got %q", h.Rest)
+	}
+}
+
+func TestNamesInsideASentence(t *testing.T) {
+	for name, want := range map[string]string{
+		"Outgoing mail": "outgoing mail", "IMAP": "IMAP", "Webmail": "Webmail", "Fjord Mail": "Fjord Mail", "IMAP and more": "IMAP and more", "": "", "Ärzte und mehr": "ärzte und mehr",
+	} {
+		if got := inSentence(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestMoments(t *testing.T) {
+	for want, at := range map[string]time.Time{
+		"07:42 UTC": morning.Truncate(24 * time.Hour).Add(7*time.Hour + 42*time.Minute), "21 Nov, 23:59 UTC": morning.Truncate(24 * time.Hour).Add(-time.Minute),
+		"22 Nov 2025, 10:20 UTC": morning.AddDate(-1, 0, 0),
+	} {
+		if got := moment(at, morning); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestBadgeSaysNoMoreThanWasMeasured(t *testing.T) {
+	for _, c := range []struct {
+		change func(*fake)
+		want   string
+	}{
+		{func(*fake) {}, "works everywhere"},
+		{func(f *fake) { f.set("imap", "oceania", down) }, "unreachable: Oceania"},
+		{func(f *fake) { f.set("imap", "", down) }, "unreachable everywhere"},
+		{func(f *fake) { f.set("imap", "oceania", unknown) }, "not measured: Oceania"},
+		{func(f *fake) { f.set("imap", "", unknown) }, "not measured everywhere"},
+		{func(f *fake) { f.set("imap", "us-east", flaky); f.set("imap", "oceania", unknown) }, "fails at times: North America"},
+		{func(f *fake) { f.services[1].Readings = f.services[1].Readings[:1] }, "works from Northern Europe"},
+		{func(f *fake) { f.services[1].Readings = nil }, "not measured"},
+	} {
+		f := newFake(false)
+		c.change(f)
+		now, _ := f.Now(nil)
+		s := sceneOf(Page{Services: []string{"imap"}}, now)
+		if got := s.badgeWords(s.services[0]); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
