@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -27,6 +28,10 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	flag.Parse()
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set("20") // each opens journals on a real disk
 	}
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
 }

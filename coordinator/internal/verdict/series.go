@@ -50,7 +50,12 @@ const (
 func (r Rule) fresh() time.Duration { return currentFor * r.Interval }
 
 // keep is the age up to which any part of the rule may look at a result.
-func (r Rule) keep() time.Duration { return badRun * r.Interval }
+func (r Rule) keep() time.Duration {
+	if r.MinProbes > 1 {
+		return r.fresh()
+	}
+	return badRun * r.Interval // a single probe may be enough, and needs longer
+}
 
 // run is the number of failures that make a Down, the number of probes that
 // they and the good results must come from, and the age up to which results of

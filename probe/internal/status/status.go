@@ -53,7 +53,7 @@ type Uplink struct {
 
 // Spool is what waits on disk for a coordinator.
 type Spool struct {
-	Records int64  `json:"records"`
+	Records uint64 `json:"records"`
 	Bytes   int64  `json:"bytes"`
 	Dropped uint64 `json:"dropped"`
 }
@@ -75,9 +75,9 @@ type Peer struct {
 
 // Schedule counts what the scheduler did since the start.
 type Schedule struct {
-	Runs    uint64 `json:"runs"`
-	Skipped uint64 `json:"skipped"`
-	Panics  uint64 `json:"panics"`
+	Runs   uint64 `json:"runs"`
+	Missed uint64 `json:"missed"`
+	Panics uint64 `json:"panics"`
 }
 
 const (

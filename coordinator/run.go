@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"syscall"
+
+	"varde/coordinator/internal/config"
+)
+
+// coordinator is what the run command starts, reloads and stops.
+type coordinator interface {
+	// Run serves until ctx ends and returns after its last goroutine has.
+	Run(ctx context.Context) error
+	// Reload puts another configuration in force, or says why it cannot and
+	// goes on with the old one.
+	Reload(config.Config) error
+}
+
+// configFlag is the configuration file of a command.
+type configFlag struct {
+	Config string `help:"The configuration file, ${default} if not given." default:"/etc/varde/coordinator.yaml" placeholder:"FILE"`
+}
+
+type runCommand struct{ configFlag }
+
+// Help shows examples and what signals do.
+func (runCommand) Help() string {
+	return `SIGTERM and SIGINT stop it cleanly; SIGHUP makes it read its configuration again, and keep the old one when the new one has faults.
+
+Examples:
+
+  varde-coordinator run
+  varde-coordinator run --config ./coordinator.yaml --log-format json`
+}
+
+// Run runs the coordinator until a signal stops it.
+func (c *runCommand) Run(ctx context.Context, p *process) error {
+	cfg, err := c.load(p.logger)
+	if err != nil {
+		return err
+	}
+	s, err := p.start(c.Config, cfg, p.logger)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case sig := <-p.signals:
+			if sig == syscall.SIGHUP {
+				c.reload(s, p.logger)
+				continue
+			}
+			p.logger.Info("coordinator stops", "signal", sig.String())
+			stop()
+			return c.wait(ended, p.signals)
+		}
+	}
+}
+
+// wait waits for the end. A second signal to stop does not: whoever sends two
+// means it, and everything acknowledged is on disk.
+func (c *runCommand) wait(ended <-chan error, signals <-chan os.Signal) error {
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case sig := <-signals:
+			if sig != syscall.SIGHUP {
+				return fmt.Errorf("stop: a second %s came before the end", sig)
+			}
+		}
+	}
+}
+
+func (c *runCommand) load(logger *slog.Logger) (config.Config, error) {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
+		return config.Config{}, err
+	}
+	for _, w := range cfg.Warnings() {
+		logger.Warn("configuration is doubtful", "file", c.Config, "warning", w)
+	}
+	return cfg, nil
+}
+
+func (c *runCommand) reload(s coordinator, logger *slog.Logger) {
+	cfg, err := c.load(logger)
+	if err == nil {
+		err = s.Reload(cfg)
+	}
+	if err != nil {
+		logger.Error("configuration not reloaded, the old one stays in force", "file", c.Config, "error", err)
+		return
+	}
+	logger.Info("configuration reloaded", "file", c.Config)
+}
+
+type validateCommand struct {
+	File string `arg:"" help:"The configuration file, ${default} if not given." default:"/etc/varde/coordinator.yaml"`
+}
+
+// Help shows an example and the exit codes.
+func (validateCommand) Help() string {
+	return `Tells every fault at once with its line and column. Files that the configuration names are looked at, nothing is connected to.
+
+Example:
+
+  varde-coordinator validate /etc/varde/coordinator.yaml
+
+Exit codes: 0 valid, 1 not.`
+}
+
+// Run loads the file and prints what is doubtful.
+func (c *validateCommand) Run(p *process) error {
+	cfg, err := config.Load(c.File)
+	if err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings() {
+		if _, err := fmt.Fprintf(p.stderr, "%s: warning: %s\n", c.File, w); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(p.stdout, "%s is valid: %d regions, %d services, %d checks, %d pages\n",
+		c.File, len(cfg.Regions), len(cfg.Services), len(cfg.Checks), len(cfg.Pages))
+	return err
+}

@@ -1,0 +1,150 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"varde/coordinator/internal/control"
+	"varde/coordinator/internal/identity"
+	"varde/coordinator/internal/ingest"
+	"varde/proto/wire"
+)
+
+// NewProbe is a probe that shall join.
+type NewProbe = control.NewProbe
+
+// AddProbe makes the token by which one machine joins under a name.
+func (s *Server) AddProbe(ctx context.Context, p NewProbe) (token string, err error) {
+	i, err := roster{s}.AddProbe(ctx, p)
+	return i.Token, err
+}
+
+// serveControl answers the commands on the unix socket.
+func (s *Server) serveControl(ctx context.Context) error {
+	if !s.opts.Socket {
+		return nil
+	}
+	c, err := control.New(control.Options{Roster: roster{s}, Reporter: s, Logger: s.log.With("component", "control")})
+	if err != nil {
+		return err
+	}
+	l, err := control.Listen(ctx, s.opts.Config.Data)
+	if err != nil {
+		return err
+	}
+	return c.Serve(ctx, l)
+}
+
+// roster is what the commands on probes ask of the coordinator.
+type roster struct{ *Server }
+
+var _ control.Roster = roster{}
+
+// AddProbe makes a token. A region that is not configured is an error: its
+// verdicts would appear nowhere.
+func (r roster) AddProbe(ctx context.Context, p control.NewProbe) (control.Invitation, error) {
+	c := r.current()
+	ids := make([]string, len(c.Regions))
+	for i, region := range c.Regions {
+		ids[i] = region.ID
+	}
+	if !slices.Contains(ids, p.Region) {
+		return control.Invitation{}, fmt.Errorf("region %q is not in the configuration, expected one of %s", p.Region, strings.Join(ids, ", "))
+	}
+	ttl := p.TTL
+	if ttl == 0 {
+		ttl = identity.DefaultTTL
+	}
+	token, err := r.authority.AddProbe(ctx, identity.NewProbe{
+		Name: p.Name, Region: p.Region, Site: p.Site, ASN: p.ASN, TTL: ttl,
+	})
+	if err != nil {
+		return control.Invitation{}, err
+	}
+	return control.Invitation{Token: token.String(), Expires: time.Now().Add(ttl).UTC()}, nil
+}
+
+// RemoveProbe revokes a probe and says which passwords it knew.
+func (r roster) RemoveProbe(ctx context.Context, name string) (control.Removal, error) {
+	secrets := r.plans.Knows(name)
+	if _, err := r.authority.Remove(ctx, name); err != nil {
+		return control.Removal{}, err
+	}
+	return control.Removal{Secrets: secrets}, nil
+}
+
+// Probes lists the roster and the open invitations.
+func (r roster) Probes(context.Context) ([]control.Probe, error) {
+	ends := map[string]time.Time{}
+	for _, e := range r.authority.Roster() {
+		ends[e.Name] = e.NotAfter
+	}
+	out := []control.Probe{}
+	for _, p := range r.ingest.Probes() {
+		state := "away"
+		if p.State == ingest.Connected {
+			state = "connected"
+		}
+		out = append(out, control.Probe{
+			Name: p.Name, Region: p.Region, Site: p.Site, ASN: p.ASN, State: state, Version: p.Version,
+			LastSeen: p.LastSeen, Expires: ends[p.Name], PlanRevision: p.Plan.Revision, Spool: p.Spool,
+		})
+	}
+	for _, t := range r.authority.Pending() {
+		out = append(out, control.Probe{
+			Name: t.Name, Region: t.Region, Site: t.Site, ASN: t.ASN, State: "invited", Expires: t.Expires,
+		})
+	}
+	slices.SortFunc(out, func(a, b control.Probe) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+var _ control.Reporter = (*Server)(nil)
+
+// Status is what the coordinator says of itself.
+func (s *Server) Status(context.Context) (control.Status, error) {
+	c, at := s.current(), s.Addresses()
+	out := control.Status{
+		Name: c.Name, Version: s.opts.Version, Started: s.started, Config: s.opts.ConfigPath,
+		GRPC: at.GRPC, Public: at.Public, Ops: at.Ops, Checks: len(c.Checks),
+	}
+	s.mu.Lock()
+	out.Loaded = s.loaded
+	s.mu.Unlock()
+	number := wire.PlanNumber{}
+	if p, ok := s.plans.Current(); ok {
+		number = p.Number
+	}
+	out.PlanRevision = number.Revision
+	for _, p := range s.ingest.Probes() {
+		out.Probes++
+		if p.State == ingest.Connected {
+			out.Connected++
+		}
+		for _, n := range p.Notices {
+			out.Notices = append(out.Notices, p.Name+": "+n)
+		}
+	}
+	if first, last := s.journal.Bounds(); first <= last {
+		out.JournalFirst, out.JournalLast = first, last
+	}
+	for _, at := range s.history.NewestObservation() {
+		if at.After(out.NewestObservation) {
+			out.NewestObservation = at
+		}
+	}
+	return out, nil
+}
+
+// Peers are the members of the mesh that a probe said it sees, by name.
+func (s *Server) Peers(probe string) []string {
+	for _, p := range s.ingest.Probes() {
+		if p.Name == probe {
+			return p.Peers
+		}
+	}
+	return nil
+}

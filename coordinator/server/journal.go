@@ -1,0 +1,50 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+
+	"varde/coordinator/internal/history"
+	"varde/coordinator/internal/journal"
+	"varde/proto/wire"
+)
+
+// ReadJournal hands every batch that a stopped coordinator's data folder holds
+// to fn, in order, until fn returns an error.
+func ReadJournal(ctx context.Context, data string, fn func(wire.Batch) error) error {
+	j, err := journal.Open(ctx, journal.Options{Dir: filepath.Join(data, "journal"), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	first, last := j.Bounds()
+	err = j.Read(ctx, first, last, func(e journal.Entry) error {
+		for _, b := range e.Batches {
+			if err := fn(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if closeErr := j.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// source is the journal as the history reads it.
+type source struct{ *journal.Journal }
+
+var _ history.Source = source{}
+
+func (s source) Follow(ctx context.Context, after uint64, fn func(history.Entry) error) error {
+	return s.Journal.Follow(ctx, after, func(e journal.Entry) error { return fn(historyEntry(e)) })
+}
+
+func (s source) Read(ctx context.Context, from, to uint64, fn func(history.Entry) error) error {
+	return s.Journal.Read(ctx, from, to, func(e journal.Entry) error { return fn(historyEntry(e)) })
+}
+
+func historyEntry(e journal.Entry) history.Entry {
+	return history.Entry{Seq: e.Seq, Batches: e.Batches}
+}

@@ -1,0 +1,111 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"varde/coordinator/internal/config"
+	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/ops"
+	"varde/coordinator/internal/statuspage"
+)
+
+// buildPages makes the handlers of both HTTP listeners.
+func (s *Server) buildPages() error {
+	c := s.opts.Config
+	began, err := s.birth()
+	if err != nil {
+		return err
+	}
+	s.began = began
+	pages := make([]statuspage.Page, len(c.Pages))
+	for i, p := range c.Pages {
+		pages[i] = statuspage.Page{ID: p.ID, Title: p.Title, URL: p.URL, Services: p.Services}
+	}
+	if s.public, err = statuspage.New(statuspage.Options{
+		Source: publicSource{s}, Pages: pages, Logger: s.log.With("component", "statuspage"),
+	}); err != nil {
+		return err
+	}
+	token, err := s.operatorToken()
+	if err != nil {
+		return err
+	}
+	s.ops, err = ops.New(ops.Options{
+		Live: present{s}, History: past{s}, Observations: past{s},
+		Logger: s.log.With("component", "ops"), Listen: c.Listen.Ops, Token: token,
+		Metrics: promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}), Ready: s.ready,
+	})
+	return err
+}
+
+// publicSource is the public page's door to the facts.
+type publicSource struct{ *Server }
+
+var _ statuspage.Source = publicSource{}
+
+// Now is what is known at this moment.
+func (p publicSource) Now(ctx context.Context) (statuspage.Now, error) { return p.publicPresent(ctx) }
+
+// History is what was seen of one service.
+func (p publicSource) History(ctx context.Context, service string, w graph.Window) ([]statuspage.RegionHistory, error) {
+	return p.publicHistory(ctx, service, w)
+}
+
+func newMetrics() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// ready says what keeps the coordinator from its work.
+func (s *Server) ready(ctx context.Context) error {
+	if first, _ := s.journal.Bounds(); first == 0 {
+		return errors.New("journal cannot be read")
+	}
+	_, err := s.history.Stats(ctx)
+	return err
+}
+
+// operatorToken returns the token that operators must show where the listener
+// is not on loopback, and makes it the first time.
+func (s *Server) operatorToken() (string, error) {
+	host, _, err := net.SplitHostPort(s.opts.Config.Listen.Ops)
+	if err != nil {
+		return "", fmt.Errorf("listen.ops: %w", err)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return "", nil
+	}
+	path := config.OperatorToken(s.opts.Config.Data)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		token := rand.Text()
+		s.log.Info("operator token made", "file", path)
+		return token, os.WriteFile(path, []byte(token+"\n"), 0o600)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read operator token: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// birth is when this coordinator was made: its CA is its oldest possession.
+func (s *Server) birth() (time.Time, error) {
+	cert, err := x509.ParseCertificate(s.authority.Authorities()[0])
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read own CA: %w", err)
+	}
+	return cert.NotBefore.UTC(), nil
+}

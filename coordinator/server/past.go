@@ -1,0 +1,313 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"varde/checks"
+	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/history"
+	"varde/coordinator/internal/ops"
+	"varde/coordinator/internal/statuspage"
+	"varde/coordinator/internal/verdict"
+)
+
+// past is what was seen, as the operators' pages ask for it.
+type past struct{ *Server }
+
+var (
+	_ ops.History      = past{}
+	_ ops.Observations = past{}
+)
+
+// window is a query for a stretch of time in steps.
+func window(q history.Query, w graph.Window) history.Query {
+	q.From, q.To, q.Step = w.From, w.To, w.Step
+	return q
+}
+
+// tallies reads a strip.
+func (s *Server) tallies(ctx context.Context, q history.Query) ([]graph.Tally, error) {
+	cells, err := s.history.Strip(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]graph.Tally, len(cells))
+	for i, c := range cells {
+		out[i] = tally(c)
+	}
+	return out, nil
+}
+
+func tally(c history.StripCell) graph.Tally {
+	t := graph.Tally{
+		Coverage: c.Coverage, Down: c.Time[verdict.Down],
+		Intermittent: c.Time[verdict.Intermittent], Slow: c.Time[verdict.Slow],
+	}
+	for _, d := range c.Time {
+		t.Length += d
+	}
+	if c.Runs > 0 {
+		t.Failed = float64(c.Failed) / float64(c.Runs)
+	}
+	return t
+}
+
+// latency reads percentiles.
+func (s *Server) latency(ctx context.Context, q history.Query) ([]graph.LatencyPoint, error) {
+	l, err := s.history.Latency(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]graph.LatencyPoint, len(l.Points))
+	for i, p := range l.Points {
+		out[i] = graph.LatencyPoint{At: p.T, N: int(p.N), P50: ms(p.P50), P95: ms(p.P95), P99: ms(p.P99)}
+	}
+	return out, nil
+}
+
+func ms(v float64) time.Duration { return time.Duration(v * float64(time.Millisecond)) }
+
+func ratio(v *float64) graph.Ratio {
+	if v == nil {
+		return graph.Ratio{}
+	}
+	return graph.Ratio{Value: *v, Known: true}
+}
+
+// regionsOf are the regions in which a check is made, in the order of the
+// configuration.
+func (s *Server) regionsOf(t checks.Target) []string {
+	var out []string
+	for _, r := range s.current().Regions {
+		if len(t.Regions) == 0 || slices.Contains(t.Regions, r.ID) {
+			out = append(out, r.ID)
+		}
+	}
+	return out
+}
+
+// recentRuns is how far back the typical duration of a run is read.
+const recentRuns = 15 * time.Minute
+
+// Matrix reads the strips of the overview.
+func (p past) Matrix(ctx context.Context, w graph.Window) ([]ops.Strip, error) {
+	var out []ops.Strip
+	now := time.Now()
+	for _, t := range p.current().Checks {
+		for _, region := range p.regionsOf(t) {
+			q := history.Query{Check: t.ID, Region: region}
+			strip := ops.Strip{Check: t.ID, Region: region}
+			var err error
+			if strip.Tallies, err = p.tallies(ctx, window(q, w)); err != nil {
+				return nil, err
+			}
+			q.From, q.To, q.Step = now.Add(-recentRuns), now, 2*recentRuns
+			points, err := p.latency(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			if n := len(points); n > 0 {
+				strip.P50 = points[n-1].P50
+			}
+			out = append(out, strip)
+		}
+	}
+	return out, p.failingPhases(ctx, out)
+}
+
+// failingPhases fills in where the newest failed run ended, for what is in
+// trouble now.
+func (p past) failingPhases(ctx context.Context, strips []ops.Strip) error {
+	down := checks.Down
+	for _, v := range p.history.Verdicts() {
+		if v.State <= verdict.Up {
+			continue
+		}
+		for i := range strips {
+			if strips[i].Check != v.Check || strips[i].Region != v.Region || strips[i].Phase != "" {
+				continue
+			}
+			list, _, err := p.history.Observations(ctx, history.ObservationQuery{
+				Check: v.Check, Region: v.Region, Outcome: &down, From: time.Now().Add(-time.Hour), Limit: 1,
+			})
+			if err != nil {
+				return err
+			}
+			if len(list) > 0 {
+				strips[i].Phase = list[0].FailedPhase
+			}
+		}
+	}
+	return nil
+}
+
+// Check reads what each region saw of one check.
+func (p past) Check(ctx context.Context, id string, w graph.Window) (ops.CheckHistory, error) {
+	i := slices.IndexFunc(p.current().Checks, func(t checks.Target) bool { return t.ID == id })
+	if i < 0 {
+		return ops.CheckHistory{}, nil
+	}
+	t := p.current().Checks[i]
+	var out ops.CheckHistory
+	for _, region := range p.regionsOf(t) {
+		r, err := p.checkRegion(ctx, t, region, w)
+		if err != nil {
+			return out, err
+		}
+		out.Regions = append(out.Regions, r)
+	}
+	var err error
+	out.Classes, err = p.classes(ctx, id, w)
+	return out, err
+}
+
+func (p past) checkRegion(ctx context.Context, t checks.Target, region string, w graph.Window) (ops.CheckRegion, error) {
+	q := window(history.Query{Check: t.ID, Region: region}, w)
+	r := ops.CheckRegion{Region: region}
+	var err error
+	if r.Tallies, err = p.tallies(ctx, q); err != nil {
+		return r, err
+	}
+	a, err := p.history.Availability(ctx, q)
+	if err != nil {
+		return r, err
+	}
+	r.Uptime, r.Coverage = ratio(a.Availability), a.Coverage
+	if r.Latency, err = p.latency(ctx, q); err != nil {
+		return r, err
+	}
+	r.Phases, r.Medians, err = p.medians(ctx, q)
+	return r, err
+}
+
+// allPhases are the phases that a run can have, in order.
+var allPhases = [...]checks.Phase{
+	checks.Resolve, checks.Connect, checks.TLS, checks.Greeting, checks.StartTLS, checks.Capability, checks.Auth,
+	checks.Select, checks.Request, checks.FirstByte, checks.Body, checks.Submit, checks.Deliver, checks.Logout,
+}
+
+// medians reads the median of each phase that ran, step by step.
+func (p past) medians(ctx context.Context, q history.Query) ([]checks.Phase, []graph.StackPoint, error) {
+	var phases []checks.Phase
+	byTime := map[time.Time][]time.Duration{}
+	for _, phase := range allPhases {
+		q.Phase = string(phase)
+		points, err := p.latency(ctx, q)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(points) == 0 {
+			continue
+		}
+		phases = append(phases, phase)
+		for _, point := range points {
+			values := byTime[point.At]
+			values = append(values, make([]time.Duration, len(phases)-1-len(values))...) // did not run in that step
+			byTime[point.At] = append(values, point.P50)
+		}
+	}
+	out := make([]graph.StackPoint, 0, len(byTime))
+	for at, values := range byTime {
+		values = append(values, make([]time.Duration, len(phases)-len(values))...)
+		out = append(out, graph.StackPoint{At: at, Medians: values})
+	}
+	slices.SortFunc(out, func(a, b graph.StackPoint) int { return a.At.Compare(b.At) })
+	return phases, out, nil
+}
+
+// classes counts the failures of a check by class, the most frequent first.
+func (p past) classes(ctx context.Context, check string, w graph.Window) ([]ops.ClassHistory, error) {
+	counts, err := p.history.Failures(ctx, window(history.Query{Check: check}, w))
+	if err != nil {
+		return nil, err
+	}
+	byClass, total := map[checks.Class]*ops.ClassHistory{}, map[checks.Class]uint64{}
+	for _, f := range counts {
+		h := byClass[f.Class]
+		if h == nil {
+			h = &ops.ClassHistory{Class: f.Class, Counts: make([]int, w.Cells())}
+			byClass[f.Class] = h
+		}
+		if i := int(f.T.Sub(w.From) / w.Step); i >= 0 && i < len(h.Counts) {
+			h.Counts[i] += int(f.N)
+		}
+		if !slices.Contains(h.Regions, f.Region) {
+			h.Regions = append(h.Regions, f.Region)
+		}
+		total[f.Class] += f.N
+	}
+	out := make([]ops.ClassHistory, 0, len(byClass))
+	for _, h := range byClass {
+		out = append(out, *h)
+	}
+	slices.SortFunc(out, func(a, b ops.ClassHistory) int {
+		return cmp.Or(cmp.Compare(total[b.Class], total[a.Class]), cmp.Compare(a.Class, b.Class))
+	})
+	return out, nil
+}
+
+// Availability reads the numbers of a service or a check.
+func (p past) Availability(ctx context.Context, q ops.AvailabilityQuery) (ops.Availability, error) {
+	a, err := p.history.Availability(ctx, history.Query{
+		Check: q.Check, Service: q.Service, Region: q.Region, From: q.From, To: q.To, Step: q.Step,
+	})
+	if err != nil {
+		return ops.Availability{}, err
+	}
+	out := ops.Availability{Sums: sums(a.Number)}
+	if a.Low != nil && a.High != nil {
+		out.Low, out.High = *a.Low, *a.High
+	}
+	if q.Step > 0 {
+		for _, point := range a.Points {
+			out.Points = append(out.Points, ops.AvailabilityPoint{At: point.T, Sums: sums(point.Number)})
+		}
+	}
+	return out, nil
+}
+
+func sums(n history.Number) ops.Sums {
+	return ops.Sums{
+		Ratio: ratio(n.Availability), Coverage: n.Coverage,
+		Up: seconds(n.UpS), Down: seconds(n.DownS), Unknown: seconds(n.UnknownS),
+	}
+}
+
+func seconds(v float64) time.Duration { return time.Duration(v * float64(time.Second)) }
+
+// Latency reads the percentiles of a check.
+func (p past) Latency(ctx context.Context, q ops.LatencyQuery) ([]graph.LatencyPoint, error) {
+	return p.latency(ctx, history.Query{
+		Check: q.Check, Region: q.Region, Phase: string(q.Phase), From: q.From, To: q.To, Step: q.Step,
+	})
+}
+
+// publicHistory reads what each region saw of one service.
+func (s *Server) publicHistory(ctx context.Context, service string, w graph.Window) ([]statuspage.RegionHistory, error) {
+	var out []statuspage.RegionHistory
+	c := s.current()
+	for _, r := range c.Regions {
+		if !checked(c, service, r.ID) {
+			continue
+		}
+		q := window(history.Query{Service: service, Region: r.ID}, w)
+		h := statuspage.RegionHistory{Region: r.ID}
+		var err error
+		if h.Tallies, err = s.tallies(ctx, q); err != nil {
+			return nil, err
+		}
+		a, err := s.history.Availability(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		h.Uptime, h.Coverage = ratio(a.Availability), a.Coverage
+		if h.Latency, err = s.latency(ctx, q); err != nil {
+			return nil, err
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}

@@ -1,0 +1,175 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"varde/checks"
+	"varde/coordinator/internal/config"
+	"varde/coordinator/internal/history"
+	"varde/coordinator/internal/ingest"
+	"varde/coordinator/internal/ops"
+	"varde/coordinator/internal/statuspage"
+	"varde/coordinator/internal/verdict"
+)
+
+// present is what is known at this moment, as both kinds of pages ask for it.
+type present struct{ *Server }
+
+var _ ops.Live = present{}
+
+// Now is the snapshot of the operators' pages.
+func (p present) Now(context.Context) (ops.Now, error) {
+	c, now := p.current(), time.Now().UTC()
+	out := ops.Now{At: now, Coordinator: c.Name, Checks: c.Checks, Changes: p.changes.recent(now)}
+	if plan, ok := p.plans.Current(); ok {
+		out.Plan = plan.Number.Revision
+	}
+	newest := p.history.NewestObservation()
+	for _, r := range c.Regions {
+		out.Regions = append(out.Regions, ops.Region{ID: r.ID, Name: r.Name, Newest: newest[r.ID]})
+	}
+	for _, s := range c.Services {
+		out.Services = append(out.Services, ops.Service{ID: s.ID, Name: s.Name, SLO: s.SLO})
+	}
+	services := servicesOf(c)
+	for _, v := range p.history.Verdicts() {
+		out.Verdicts = append(out.Verdicts, ops.Verdict{
+			Series: v.Series, Service: services[v.Check], State: v.State,
+			Since: v.Since, Reason: v.Reason, Counts: v.Counts,
+		})
+	}
+	for _, probe := range p.ingest.Probes() {
+		out.Probes = append(out.Probes, opsProbe(probe))
+	}
+	return out, nil
+}
+
+func servicesOf(c config.Config) map[string]string {
+	out := make(map[string]string, len(c.Checks))
+	for _, t := range c.Checks {
+		out[t.ID] = t.Service
+	}
+	return out
+}
+
+func opsProbe(p ingest.Probe) ops.Probe {
+	notices := p.Notices
+	if p.Reason != "" {
+		notices = append([]string{p.Reason}, notices...)
+	}
+	return ops.Probe{
+		Name: p.Name, Region: p.Region, Site: p.Site, ASN: p.ASN, Version: p.Version,
+		Connected: p.State == ingest.Connected, LastSeen: p.LastSeen, ClockOffset: p.ClockOffset,
+		Plan: p.Plan.Revision, Spool: p.Spool, Qualified: p.Qualified, Notice: strings.Join(notices, "; "),
+	}
+}
+
+// publicPresent is the present as everybody may see it.
+func (s *Server) publicPresent(ctx context.Context) (statuspage.Now, error) {
+	c, now := s.current(), time.Now().UTC()
+	out := statuspage.Now{At: now, Began: s.began}
+	newest, fit := s.history.NewestObservation(), map[string]int{}
+	for _, p := range s.ingest.Probes() {
+		if p.State == ingest.Connected && p.Qualified {
+			fit[p.Region]++
+		}
+	}
+	for _, r := range c.Regions {
+		out.Regions = append(out.Regions, statuspage.Region{
+			ID: r.ID, Name: r.Name, Weight: r.Weight, Probes: fit[r.ID], Newest: newest[r.ID],
+		})
+	}
+	verdicts := s.history.Verdicts()
+	for _, service := range c.Services {
+		entry := statuspage.Service{ID: service.ID, Name: service.Name}
+		for _, r := range c.Regions {
+			series := ofService(c, verdicts, service.ID, r.ID)
+			if !checked(c, service.ID, r.ID) {
+				continue
+			}
+			reading, err := s.reading(ctx, r.ID, series, now)
+			if err != nil {
+				return statuspage.Now{}, err
+			}
+			entry.Readings = append(entry.Readings, reading)
+		}
+		out.Services = append(out.Services, entry)
+	}
+	return out, nil
+}
+
+// checked says whether any check of the service is made in the region.
+func checked(c config.Config, service, region string) bool {
+	return slices.ContainsFunc(c.Checks, func(t checks.Target) bool {
+		return t.Service == service && (len(t.Regions) == 0 || slices.Contains(t.Regions, region))
+	})
+}
+
+func ofService(c config.Config, verdicts []history.Verdict, service, region string) []history.Verdict {
+	services := servicesOf(c)
+	var out []history.Verdict
+	for _, v := range verdicts {
+		if services[v.Check] == service && v.Region == region {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// reading is the worst of the verdicts, since when the first of the worst.
+// Unknown is the best of all: it says nothing as long as another says
+// something.
+func (s *Server) reading(ctx context.Context, region string, verdicts []history.Verdict, now time.Time) (statuspage.Reading, error) {
+	r := statuspage.Reading{Region: region}
+	for _, v := range verdicts {
+		switch {
+		case v.State > r.State || r.Since.IsZero():
+			r.State, r.Since = v.State, v.Since
+		case v.State == r.State && before(v.State, v.Since, r.Since):
+			r.Since = v.Since
+		}
+	}
+	if r.State != verdict.Unknown {
+		return r, nil
+	}
+	for _, v := range verdicts {
+		last, at, err := s.lastKnown(ctx, v.Series, now)
+		if err != nil {
+			return r, err
+		}
+		if at.After(r.LastAt) || at.Equal(r.LastAt) && last > r.Last {
+			r.Last, r.LastAt = last, at
+		}
+	}
+	return r, nil
+}
+
+// before says which of two times a service in the given state counts from:
+// trouble from the first that had it, health from the last that found it.
+func before(state verdict.State, a, b time.Time) bool {
+	if state == verdict.Up {
+		return a.After(b)
+	}
+	return a.Before(b)
+}
+
+// lastKnownFor is how far back a last known verdict is looked for.
+const lastKnownFor = 7 * 24 * time.Hour
+
+// lastKnown is the last verdict of a series that was not unknown, and when it
+// ended; the zero time if there was none.
+func (s *Server) lastKnown(ctx context.Context, series verdict.Series, now time.Time) (verdict.State, time.Time, error) {
+	spans, err := s.history.Spans(ctx, series, now.Add(-lastKnownFor), now)
+	if err != nil {
+		return verdict.Unknown, time.Time{}, err
+	}
+	for _, span := range slices.Backward(spans) {
+		if span.State != verdict.Unknown && !span.To.IsZero() {
+			return span.State, span.To, nil
+		}
+	}
+	return verdict.Unknown, time.Time{}, nil
+}

@@ -1,0 +1,155 @@
+// Package agent is one probe from its start to its end: it wires the rooms of
+// the probe together and runs them.
+//
+// An agent measures as long as it runs. It needs no coordinator for that: it
+// starts with the plan on its disk, and what it saw stays in the spool until a
+// coordinator has it. It stops in order: schedule and runs in flight first,
+// then the uplink, which gets two seconds to hand over the rest, then the mesh.
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"varde/checks"
+	"varde/probe/internal/identity"
+	"varde/probe/internal/mesh"
+	"varde/probe/internal/plan"
+	"varde/probe/internal/schedule"
+	"varde/probe/internal/spool"
+	"varde/probe/internal/uplink"
+)
+
+// Network is everything that a probe does outside of its own process.
+type Network interface {
+	checks.Network
+	// Listen and ListenPacket are for the mesh.
+	Listen(network, address string) (net.Listener, error)
+	ListenPacket(network, address string) (net.PacketConn, error)
+}
+
+// Options configures an agent.
+type Options struct {
+	// State is the folder made by Join. Required.
+	State string
+	// MeshBind is where the mesh listens, TCP and UDP; "0.0.0.0:7946" if empty.
+	MeshBind string
+	// MeshAdvertise is the IP that other probes use; found out if empty.
+	MeshAdvertise string
+	// Network is the machine's own if nil.
+	Network Network
+	// Logger is required.
+	Logger *slog.Logger
+	// Version of the program, told to the coordinator.
+	Version string
+	// SpoolBytes bounds the spool on disk; 64 MB if zero.
+	SpoolBytes int64
+	// Socket serves `varde-probe status` on a unix socket in State.
+	Socket bool
+	// Simulation leaves out fsync and makes the mesh slower, so that a virtual
+	// day costs seconds.
+	Simulation bool
+}
+
+// Agent is one probe.
+type Agent struct {
+	opts     Options
+	identity *identity.Identity
+	plans    *plan.Store
+	spool    *spool.Spool
+	schedule *schedule.Scheduler
+	uplink   *uplink.Uplink
+	// mesh is nil until a plan has brought the keys.
+	mesh    atomic.Pointer[mesh.Mesh]
+	work    workload
+	started time.Time
+	epoch   string
+}
+
+// New opens what the probe has on disk. It starts nothing.
+func New(opts Options) (*Agent, error) {
+	if opts.Logger == nil || opts.State == "" {
+		return nil, errors.New("agent: State and Logger are required")
+	}
+	opts.MeshBind = cmp.Or(opts.MeshBind, "0.0.0.0:7946")
+	if opts.Network == nil {
+		opts.Network = &system{}
+	}
+	id, err := identity.Open(identity.Options{Dir: opts.State, Logger: opts.Logger.With("component", "identity")})
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{opts: opts, identity: id, started: time.Now()}
+	a.epoch = spool.NewEpoch(a.started)
+	if a.plans, err = plan.Open(plan.Options{
+		Dir: opts.State, Probe: id.Name(), Key: id.PlanKey(), Logger: opts.Logger.With("component", "plan"),
+	}); err != nil {
+		return nil, err
+	}
+	if a.spool, err = spool.Open(spool.Options{
+		Dir: filepath.Join(opts.State, "spool"), Epoch: a.epoch, MaxBytes: opts.SpoolBytes,
+		NoSync: opts.Simulation, Logger: opts.Logger.With("component", "spool"),
+	}); err != nil {
+		return nil, err
+	}
+	if err := a.build(); err != nil {
+		return nil, errors.Join(err, a.spool.Close())
+	}
+	return a, nil
+}
+
+// build makes the parts that need one another.
+func (a *Agent) build() error {
+	var err error
+	a.schedule, err = schedule.New(schedule.Options{
+		Self: a.identity.Name(), Members: a.regionMembers, Settled: a.meshSettled, Run: a.run,
+		Panicked: a.panicked, Logger: a.opts.Logger.With("component", "schedule"),
+	})
+	if err != nil {
+		return fmt.Errorf("schedule: %w", err)
+	}
+	a.uplink, err = uplink.New(uplink.Options{
+		Dial: a.dial, Coordinators: a.coordinators, TLS: a.identity.TLS, Spool: a.spool,
+		State: a.state, PlanNumber: a.planNumber, OnPlan: a.offer,
+		Logger: a.opts.Logger.With("component", "uplink"),
+	})
+	if err != nil {
+		return fmt.Errorf("uplink: %w", err)
+	}
+	return nil
+}
+
+// Run measures until ctx ends and returns after the last goroutine has. An
+// agent runs once.
+func (a *Agent) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, a.spool.Close()) }()
+	a.opts.Logger.Info("probe starts", "name", a.identity.Name(), "region", a.identity.Region(), "epoch", a.epoch)
+	late, stopLate := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLate()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer stopLate() // the uplink outlives the last run
+		return a.schedule.Run(ctx)
+	})
+	g.Go(func() error { return a.uplink.Run(late) })
+	g.Go(func() error { return a.identity.KeepFresh(ctx, a.uplink.Renew) })
+	g.Go(func() error { return a.serveStatus(ctx) })
+	g.Go(func() error { return a.followPlan(ctx) })
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func (a *Agent) dial(ctx context.Context, address string) (net.Conn, error) {
+	return a.opts.Network.DialContext(ctx, "tcp", address)
+}

@@ -1,0 +1,65 @@
+package agent
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+
+	"varde/probe/internal/status"
+	"varde/proto/wire"
+)
+
+// serveStatus answers `varde-probe status` as long as ctx lasts.
+func (a *Agent) serveStatus(ctx context.Context) error {
+	if !a.opts.Socket {
+		return nil
+	}
+	return status.Serve(ctx, a.opts.State, a.status)
+}
+
+// Status asks the agent that runs on a state folder, as JSON-ready values.
+func Status(ctx context.Context, state string) (status.Status, error) {
+	return status.Fetch(ctx, filepath.Clean(state))
+}
+
+// status is what the agent sees now.
+func (a *Agent) status() status.Status {
+	n, link, stats, runs := a.planNumber(), a.uplink.Status(), a.spool.Stats(), a.schedule.Stats()
+	s := status.Status{
+		Name: a.identity.Name(), Region: a.identity.Region(), Site: a.identity.Site(),
+		Version: a.opts.Version, Epoch: a.epoch, Started: a.started.UTC(),
+		CertificateEnds: a.identity.NotAfter().UTC(),
+		Plan:            status.Plan{Generation: n.Generation, Revision: n.Revision, Entries: runs.Entries},
+		Coordinator:     status.Uplink{Connected: link.Connected, Address: link.Coordinator, LastError: link.LastError},
+		Spool:           status.Spool{Records: stats.Records, Bytes: stats.Bytes, Dropped: stats.Dropped},
+		Mesh:            status.Mesh{Peers: []status.Peer{}},
+		Schedule:        status.Schedule{Runs: runs.Runs, Missed: runs.Missed, Panics: runs.Panics},
+	}
+	if !link.LastAck.IsZero() {
+		at := link.LastAck.UTC()
+		s.Coordinator.LastAck = &at
+	}
+	if m := a.mesh.Load(); m != nil {
+		s.Mesh.Address, s.Mesh.Settled = m.Address(), m.Settled()
+		for _, p := range m.Members() {
+			s.Mesh.Peers = append(s.Mesh.Peers, status.Peer(p))
+		}
+	}
+	return s
+}
+
+// state is what the probe says of itself to the coordinator.
+func (a *Agent) state() wire.ProbeState {
+	s := wire.ProbeState{
+		Epoch: a.epoch, Version: a.opts.Version, Plan: a.planNumber(),
+		Spool: a.spool.Stats().Records, Qualified: true,
+	}
+	if m := a.mesh.Load(); m != nil {
+		s.MeshAddress = m.Address()
+		for _, p := range m.Members() {
+			s.Peers = append(s.Peers, p.Name)
+		}
+		slices.Sort(s.Peers)
+	}
+	return s
+}

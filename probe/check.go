@@ -1,0 +1,319 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"varde/checks"
+	"varde/checks/catalog"
+	"varde/probe/internal/waterfall"
+)
+
+// checkCommand asks services once. It needs no configuration and no coordinator.
+type checkCommand struct {
+	URLs         []string      `arg:"" name:"url" help:"What to ask: https, http, imaps, imap (STARTTLS), smtps, submission (STARTTLS) or smtp."`
+	User         string        `help:"Log in as this user, where the kind can." placeholder:"U"`
+	PasswordFile string        `help:"The file that holds the user's password." placeholder:"F"`
+	Family       string        `help:"ipv4, ipv6 or both; by default each that the name has." placeholder:"ipv4|ipv6|both"`
+	Timeout      time.Duration `help:"The longest that one attempt may take." default:"10s"`
+	CA           string        `help:"A file of PEM certificates to trust instead of the system's." placeholder:"FILE"`
+	JSON         bool          `help:"Print one observation a line."`
+
+	printed int // blocks so far
+}
+
+// Help shows examples and the exit codes.
+func (checkCommand) Help() string {
+	return `Each address family is asked by itself, and each phase is timed.
+
+Examples:
+
+  varde-probe check imaps://mail.example.net
+  varde-probe check https://www.example.net/ smtp://mx.example.net --family ipv4
+  varde-probe check submission://mail.example.net --user probe@example.net --password-file secret
+
+Exit codes: 0 everything is up, 1 something is down, 2 something could not be told, or bad usage.`
+}
+
+// addressesFirst puts what can only be an address before every flag: the parser
+// takes addresses in one row alone, and people write them anywhere.
+func addressesFirst(args []string) []string {
+	if len(args) == 0 || args[0] != "check" {
+		return args
+	}
+	isAddress := func(a string) bool { return strings.Contains(a, "://") && !strings.HasPrefix(a, "-") }
+	first, rest := []string{args[0]}, []string(nil)
+	for _, a := range args[1:] {
+		if isAddress(a) {
+			first = append(first, a)
+		} else {
+			rest = append(rest, a)
+		}
+	}
+	return append(first, rest...)
+}
+
+// query is one attempt to be made, and what it gave.
+type query struct {
+	url         string
+	check       checks.Check
+	optional    bool // dropped when the name or this machine lacks the family
+	observation checks.Observation
+	done        chan struct{}
+}
+
+// Run makes every attempt and prints them in the order in which they were
+// asked for.
+func (c *checkCommand) Run(ctx context.Context, p *process) error {
+	queries, err := c.queries(p)
+	if err != nil {
+		return usageError{err}
+	}
+	for _, group := range queries {
+		for _, q := range group {
+			go q.attempt(ctx)
+		}
+	}
+	worst := checks.Up
+	for _, group := range queries {
+		for _, q := range p.await(ctx, group) {
+			if err := c.print(p, q); err != nil {
+				return fmt.Errorf("print: %w", err)
+			}
+			worst = worse(worst, q.observation.Outcome)
+		}
+	}
+	switch worst {
+	case checks.Down:
+		return exitCode(exitError)
+	case checks.Unknown:
+		return exitCode(exitUsage)
+	}
+	return nil
+}
+
+// worse is the outcome that the exit code tells: what is down is down whatever
+// else could not be told.
+func worse(a, b checks.Outcome) checks.Outcome {
+	switch {
+	case a == checks.Down || b == checks.Down:
+		return checks.Down
+	case a == checks.Unknown || b == checks.Unknown:
+		return checks.Unknown
+	}
+	return checks.Up
+}
+
+// queries are the attempts to be made, in one group for each URL.
+func (c *checkCommand) queries(p *process) ([][]*query, error) {
+	if !slices.Contains([]string{"", "ipv4", "ipv6", "both"}, c.Family) {
+		return nil, fmt.Errorf("--family: %q, expected ipv4, ipv6 or both", c.Family)
+	}
+	env, ca, err := c.env(p)
+	if err != nil {
+		return nil, err
+	}
+	groups := make([][]*query, 0, len(c.URLs))
+	var errs []error
+	used := false
+	for _, raw := range c.URLs {
+		target, err := c.target(raw, ca)
+		used = used || target.Login != nil
+		var check checks.Check
+		if err == nil {
+			check, err = catalog.New(target, env)
+		}
+		if err != nil {
+			errs = append(errs, faults(raw, err)...)
+			continue
+		}
+		groups = append(groups, c.group(raw, target, check))
+	}
+	if c.User != "" && !used && len(errs) == 0 {
+		errs = append(errs, errors.New("--user: none of these URLs has a login, expected one of imap or smtp"))
+	}
+	return groups, errors.Join(errs...)
+}
+
+// faults puts the address before each fault of it.
+func faults(raw string, err error) []error {
+	var all []error
+	for line := range strings.Lines(err.Error()) {
+		all = append(all, fmt.Errorf("%s: %s", raw, strings.TrimSuffix(line, "\n")))
+	}
+	return all
+}
+
+// env reads what stands in files.
+func (c *checkCommand) env(p *process) (checks.Env, *checks.Authority, error) {
+	env := checks.Env{Network: p.network}
+	if (c.User == "") != (c.PasswordFile == "") {
+		return env, nil, errors.New("--user and --password-file: one is missing, expected both or none")
+	}
+	if c.PasswordFile != "" {
+		password, err := os.ReadFile(c.PasswordFile)
+		if err != nil {
+			return env, nil, fmt.Errorf("--password-file: %w", err)
+		}
+		password = bytes.TrimRight(password, "\r\n")
+		env.Password = func(string) (string, error) { return string(password), nil }
+	}
+	if c.CA == "" {
+		return env, nil, nil
+	}
+	pem, err := os.ReadFile(c.CA)
+	if err != nil {
+		return env, nil, fmt.Errorf("--ca: %w", err)
+	}
+	return env, &checks.Authority{File: c.CA, PEM: pem}, nil
+}
+
+func (c *checkCommand) target(raw string, ca *checks.Authority) (checks.Target, error) {
+	t, err := catalog.FromURL(raw)
+	if err != nil {
+		return t, err
+	}
+	t.Timeout, t.CA = c.Timeout, ca
+	if c.User != "" && t.Kind != checks.HTTPS {
+		t.Login = &checks.Login{User: c.User, Password: checks.Secret{File: c.PasswordFile, Name: t.ID}}
+	}
+	if c.Timeout <= 0 {
+		return t, &checks.FieldError{Field: "timeout", Problem: fmt.Sprintf("%s, expected up to %s", c.Timeout, checks.MaxTimeout)}
+	}
+	return t, catalog.Validate(t)
+}
+
+// group is one query for each family that is asked.
+func (c *checkCommand) group(raw string, t checks.Target, check checks.Check) []*query {
+	families := []checks.Family{checks.IPv4, checks.IPv6}
+	switch c.Family {
+	case "ipv4":
+		families = families[:1]
+	case "ipv6":
+		families = families[1:]
+	}
+	var group []*query
+	for _, f := range families {
+		q := &query{url: raw, check: check, optional: c.Family == "", done: make(chan struct{})}
+		q.observation = checks.Observation{Check: t.ID, Family: f, Trigger: checks.Manual, Every: t.Every}
+		group = append(group, q)
+	}
+	return group
+}
+
+func (q *query) attempt(ctx context.Context) {
+	defer close(q.done)
+	q.observation.Started = time.Now().UTC()
+	q.observation.Scheduled = q.observation.Started
+	q.observation.Result = q.check.Attempt(ctx, q.observation.Family)
+}
+
+// await waits for one URL's attempts and leaves out those that only show that
+// the name or this machine has one family and not the other.
+func (p *process) await(ctx context.Context, group []*query) []*query {
+	for _, q := range group {
+		p.waiting(q)
+		<-q.done
+	}
+	var kept []*query
+	for _, q := range group {
+		if why := p.missing(ctx, q); why != "" {
+			p.logger.Debug("family left out", "url", q.url, "family", q.observation.Family, "reason", why)
+			continue
+		}
+		kept = append(kept, q)
+	}
+	if len(kept) == 0 {
+		return group // then this is what there is to tell
+	}
+	return kept
+}
+
+// missing says why an attempt says nothing of the service, or nothing.
+func (p *process) missing(ctx context.Context, q *query) string {
+	r := q.observation.Result
+	switch {
+	case !q.optional:
+		return ""
+	case r.Class == checks.DNSError && !p.hasAddress(ctx, q):
+		return "the name has no such address"
+	case r.Class == checks.Unreachable && !p.routed(r.Address):
+		return "this machine has no such network"
+	}
+	return ""
+}
+
+// hasAddress says whether the name has an address of the family, or could have
+// one as far as we know.
+func (p *process) hasAddress(ctx context.Context, q *query) bool {
+	u, err := url.Parse(q.url)
+	if err != nil {
+		return true
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return false // of the other family, or it would have been dialled
+	}
+	network := "ip4"
+	if q.observation.Family == checks.IPv6 {
+		network = "ip6"
+	}
+	_, err = p.network.LookupNetIP(ctx, network, u.Hostname())
+	return !checks.IsNoAddress(err)
+}
+
+// routed says whether this machine has a way to an address. Connecting a
+// datagram socket asks its routing table and sends nothing.
+func routed(address string) bool {
+	conn, err := net.Dial("udp", address)
+	if err != nil {
+		return !errors.Is(err, syscall.ENETUNREACH) && !errors.Is(err, syscall.EADDRNOTAVAIL)
+	}
+	_ = conn.Close() // nothing was sent
+	return true
+}
+
+// waiting tells a person at a terminal what the program waits for.
+func (p *process) waiting(q *query) {
+	if !p.terminal(p.stderr) {
+		return
+	}
+	select {
+	case <-q.done:
+		return
+	case <-time.After(300 * time.Millisecond): // sooner it would only flicker
+	}
+	_, _ = fmt.Fprintf(p.stderr, "waiting for %s over %s …", q.url, q.observation.Family)
+	<-q.done
+	_, _ = fmt.Fprint(p.stderr, "\r\x1b[K") // take the line back
+}
+
+func (c *checkCommand) print(p *process, q *query) error {
+	if c.JSON {
+		line, err := json.Marshal(q.observation)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.stdout, "%s\n", line)
+		return err
+	}
+	style := waterfall.Style{Color: p.terminal(p.stdout) && p.getenv("NO_COLOR") == ""}
+	block := waterfall.Draw(waterfall.Attempt{
+		URL: q.url, Family: q.observation.Family, Result: q.observation.Result,
+	}, style)
+	if c.printed++; c.printed > 1 {
+		block = "\n" + block
+	}
+	_, err := fmt.Fprint(p.stdout, block)
+	return err
+}

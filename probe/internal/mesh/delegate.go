@@ -1,0 +1,89 @@
+package mesh
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"varde/checks"
+)
+
+// maxMembers bounds what a member with a stolen key can make us remember.
+const maxMembers = 1000
+
+// conflictLog is how often the same conflict is logged at most.
+const conflictLog = 10 * time.Minute
+
+// delegate is what memberlist calls. It calls under its own locks, so that
+// nothing here may wait or call memberlist back.
+type delegate struct{ m *Mesh }
+
+var (
+	_ memberlist.Delegate         = delegate{}
+	_ memberlist.EventDelegate    = delegate{}
+	_ memberlist.AliveDelegate    = delegate{}
+	_ memberlist.ConflictDelegate = delegate{}
+)
+
+// NodeMeta is what this member says of itself.
+func (d delegate) NodeMeta(int) []byte { return encodeMeta(d.m.opt.Region, d.m.opt.Site) }
+
+// NotifyMsg ignores messages: the mesh carries membership.
+func (delegate) NotifyMsg([]byte) {}
+
+// GetBroadcasts has nothing to say.
+func (delegate) GetBroadcasts(int, int) [][]byte { return nil }
+
+// LocalState has no state to exchange.
+func (delegate) LocalState(bool) []byte { return nil }
+
+// MergeRemoteState ignores what a hostile member may send.
+func (delegate) MergeRemoteState([]byte, bool) {}
+
+// NotifyAlive refuses a member that is not described as one of ours.
+func (d delegate) NotifyAlive(n *memberlist.Node) error {
+	if !checks.ValidID(n.Name) {
+		return fmt.Errorf("name %.80q, expected an id", n.Name)
+	}
+	if _, _, err := decodeMeta(n.Meta); err != nil {
+		return err
+	}
+	if !address(n).IsValid() {
+		return errors.New("address is not valid")
+	}
+	if !d.m.roomFor(n.Name) {
+		return fmt.Errorf("more than %d members", maxMembers)
+	}
+	return nil
+}
+
+// NotifyJoin notes a member that came or came back.
+func (d delegate) NotifyJoin(n *memberlist.Node) {
+	region, site, err := decodeMeta(n.Meta)
+	if err != nil {
+		return // NotifyAlive refused it already
+	}
+	d.m.note(n.Name, &Member{Name: n.Name, Region: region, Site: site, Address: address(n).String()})
+}
+
+// NotifyUpdate notes what a member says anew of itself.
+func (d delegate) NotifyUpdate(n *memberlist.Node) { d.NotifyJoin(n) }
+
+// NotifyLeave notes a member that left or died.
+func (d delegate) NotifyLeave(n *memberlist.Node) { d.m.note(n.Name, nil) }
+
+// NotifyConflict says that two machines go by one name.
+func (d delegate) NotifyConflict(existing, other *memberlist.Node) {
+	d.m.conflict(existing.Name, address(existing), address(other))
+}
+
+func address(n *memberlist.Node) netip.AddrPort {
+	a, ok := netip.AddrFromSlice(n.Addr)
+	if !ok || a.IsUnspecified() || a.IsMulticast() || n.Port == 0 {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(a.Unmap(), n.Port)
+}

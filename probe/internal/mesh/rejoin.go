@@ -1,0 +1,83 @@
+package mesh
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+)
+
+// joinAtOnce is how many seeds are tried at the same time: one that is silent
+// takes a whole StreamTimeout.
+const joinAtOnce = 8
+
+// rejoin joins every seed from which no member answers, at once and then again
+// and again until ctx ends, so that a mesh that fell apart comes together.
+func (m *Mesh) rejoin(ctx context.Context, list *memberlist.Memberlist) {
+	for ctx.Err() == nil {
+		every := m.opt.Timing.RejoinEvery
+		if len(m.Members()) < 2 {
+			every = m.opt.Timing.RejoinAlone
+		}
+		// Not in step with the others, who see the same members missing.
+		next := time.After(every + time.Duration((rand.Float64()-0.5)/5*float64(every)))
+		m.join(ctx, list, time.Now().Add(every))
+		select {
+		case <-ctx.Done():
+		case <-next:
+		}
+	}
+}
+
+// join tries the missing seeds in random order, and begins none after the
+// deadline.
+func (m *Mesh) join(ctx context.Context, list *memberlist.Memberlist, deadline time.Time) {
+	missing := m.missing()
+	rand.Shuffle(len(missing), func(i, j int) { missing[i], missing[j] = missing[j], missing[i] })
+	todo := make(chan string, len(missing))
+	for _, seed := range missing {
+		todo <- seed
+	}
+	close(todo)
+	var workers sync.WaitGroup
+	for range min(joinAtOnce, len(missing)) {
+		workers.Go(func() {
+			for seed := range todo {
+				// One success brings in many others.
+				if ctx.Err() != nil || time.Now().After(deadline) || !slices.Contains(m.missing(), seed) {
+					continue
+				}
+				if _, err := list.Join([]string{seed}); err != nil {
+					m.opt.Logger.Debug("seed of the mesh does not answer", "address", seed, "error", err)
+				}
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// missing is the seeds from which no member answers. What is not an address is
+// left out: it would be looked up in the DNS.
+func (m *Mesh) missing() []string {
+	alive := map[string]bool{m.Address(): true}
+	for _, member := range m.Members() {
+		alive[member.Address] = true
+	}
+	var out []string
+	for _, seed := range m.opt.Seeds() {
+		a, err := netip.ParseAddrPort(seed)
+		if err != nil {
+			m.opt.Logger.Debug("seed of the mesh is no address", "seed", seed)
+			continue
+		}
+		s := netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
+		if !alive[s] && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}

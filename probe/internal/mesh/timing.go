@@ -1,0 +1,67 @@
+package mesh
+
+import "time"
+
+// Timing is how fast the mesh finds out. All fields are required; begin with
+// Production or Simulation.
+type Timing struct {
+	// ProbeInterval is how often a member looks after one other, in turn, and
+	// ProbeTimeout how long it waits for the answer before it asks others to
+	// look too.
+	ProbeInterval, ProbeTimeout time.Duration
+	// SuspicionMult times max(1, log10 n) times ProbeInterval is how long a
+	// member that does not answer has to protest before it is held for dead, if
+	// others agree; SuspicionMaxMult times as long if nobody does.
+	SuspicionMult, SuspicionMaxMult int
+	// GossipInterval is how often news are passed on, to GossipNodes others.
+	GossipInterval time.Duration
+	GossipNodes    int
+	// PushPullInterval is how often two members exchange all they know.
+	PushPullInterval time.Duration
+	// DeadTime is how long the dead are told that they are dead, in case they
+	// are not.
+	DeadTime time.Duration
+	// StreamTimeout bounds the dial, and each exchange over a stream.
+	StreamTimeout time.Duration
+	// RejoinEvery is how often, give or take 10 %, the known addresses are tried
+	// from which no member answers; RejoinAlone while there is no other member.
+	RejoinEvery, RejoinAlone time.Duration
+	// SettleAfter is how long the membership has to stay the same.
+	SettleAfter time.Duration
+}
+
+// Production is for probes all over the world, some tens of them. It lies
+// between memberlist's defaults for a LAN (a probe in Sydney that loses packets
+// would be held for dead) and for a WAN (30 to 270 s to notice a death): an
+// answer may take 800 ms, and with 10 to 50 members a dead one is noticed by all
+// within about 15 s (1.6 probe intervals until somebody looks, one to be sure,
+// 6 to 10 s to protest). The rejoin rhythm of 60 s +-10 % is what others who
+// embed memberlist came to, who all had to mend its splits themselves.
+func Production() Timing {
+	return Timing{
+		ProbeInterval: 1500 * time.Millisecond, ProbeTimeout: 800 * time.Millisecond,
+		SuspicionMult: 4, SuspicionMaxMult: 4,
+		GossipInterval: 300 * time.Millisecond, GossipNodes: 3,
+		PushPullInterval: 30 * time.Second, DeadTime: 60 * time.Second,
+		StreamTimeout: 10 * time.Second,
+		RejoinEvery:   60 * time.Second, RejoinAlone: 10 * time.Second,
+		SettleAfter: 30 * time.Second,
+	}
+}
+
+// Simulation is for days of simulated time, in which an idle mesh should cost
+// next to nothing: what takes seconds in Production takes a minute.
+func Simulation() Timing {
+	t := Production()
+	t.ProbeInterval, t.ProbeTimeout = 15*time.Second, 800*time.Millisecond
+	t.GossipInterval = 2 * time.Second
+	t.PushPullInterval, t.DeadTime = 5*time.Minute, 5*time.Minute
+	return t
+}
+
+// isSet says whether t was made by one of the functions above, or like it.
+func (t Timing) isSet() bool {
+	return t.ProbeInterval > 0 && t.ProbeTimeout > 0 && t.SuspicionMult > 0 && t.SuspicionMaxMult > 0 &&
+		t.GossipInterval > 0 && t.GossipNodes > 0 && t.PushPullInterval > 0 && t.DeadTime > 0 &&
+		t.StreamTimeout > 0 && t.RejoinEvery > 0 && t.RejoinAlone > 0 && t.SettleAfter > 0
+}
