@@ -1,0 +1,248 @@
+package deploy
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server/ats"
+
+	"varde/checks"
+	"varde/deploy/fleettest"
+	"varde/proto/wire"
+)
+
+func TestMain(m *testing.M) {
+	// The journal's clock ticker must be made outside of every bubble.
+	ats.Register()
+	defer ats.Unregister()
+	m.Run()
+}
+
+const (
+	interval = 30 * time.Second
+	// connectLimit is how long an attempt waits for the answer to a connect.
+	connectLimit = 4 * time.Second
+	// delivery is how long an observation takes from its end to a verdict: half
+	// a second in which a batch collects, and the journal's commit.
+	delivery = 600 * time.Millisecond
+)
+
+var (
+	regions = []string{"eu-north", "oceania", "us-east"}
+	kinds   = []string{"https", "imap", "smtp"}
+)
+
+// threeRegions is the fleet of most tests: two probes in each of three regions
+// and the three kinds of checks.
+func threeRegions() fleettest.Options {
+	return fleettest.Options{
+		Regions: map[string]int{"eu-north": 2, "us-east": 2, "oceania": 2},
+		Checks:  map[string]time.Duration{"imap": interval, "smtp": interval, "https": interval},
+	}
+}
+
+// TestSilentRegion makes a service fall silent in one region at a known second.
+// It is down there at the second that the rule gives, not before, and nowhere
+// else; and up again at the third good result after it was healed.
+func TestSilentRegion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, threeRegions())
+		f.Wait(5 * time.Minute)
+		expectStates(t, f, nil)
+		before := since(f)
+
+		fault := nextQuiet(t, f)
+		f.Wait(time.Until(fault))
+		f.Silence("imap", "oceania")
+		// Two probes in the region: three failures from both of them. Each ends
+		// when the connect has not been answered for four seconds.
+		third := scheduledAfter(t, f, "imap", "oceania", fault)[2].Add(connectLimit)
+		f.Wait(time.Until(third) - time.Millisecond)
+		expectStates(t, f, nil)
+		f.Wait(time.Millisecond + delivery)
+		expectStates(t, f, map[string]string{"imap/oceania": "down"})
+
+		f.Wait(30 * time.Minute)
+		expectStates(t, f, map[string]string{"imap/oceania": "down"})
+		after := since(f)
+		for series, at := range before {
+			if series != "imap/oceania" && !after[series].Equal(at) {
+				t.Errorf("%s: state began at %s, want still %s", series, after[series], at)
+			}
+		}
+		first := scheduledAfter(t, f, "imap", "oceania", fault)[0]
+		if got := after["imap/oceania"]; !got.Equal(first) {
+			t.Errorf("down since %s, want the first failed run at %s", got, first)
+		}
+
+		healed := nextQuiet(t, f)
+		f.Wait(time.Until(healed))
+		f.Heal()
+		good := scheduledAfter(t, f, "imap", "oceania", healed)[2]
+		f.Wait(time.Until(good) - time.Millisecond)
+		expectStates(t, f, map[string]string{"imap/oceania": "down"})
+		f.Wait(time.Millisecond + delivery)
+		expectStates(t, f, nil)
+	})
+}
+
+// TestMeshPartitionChangesNoVerdict splits the mesh for half an hour.
+func TestMeshPartitionChangesNoVerdict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, threeRegions())
+		f.Wait(5 * time.Minute)
+		before := since(f)
+		if got := f.Peers("oceania-1"); got != 6 {
+			t.Fatalf("oceania-1 sees %d members of the mesh, want 6", got)
+		}
+		f.Partition([]string{"eu-north"}, []string{"us-east", "oceania"})
+		f.Wait(30 * time.Minute)
+		if got := f.Peers("oceania-1"); got != 4 {
+			t.Errorf("oceania-1 sees %d members of the split mesh, want 4", got)
+		}
+		expectStates(t, f, nil)
+		f.Partition()
+		f.Wait(10 * time.Minute)
+		if got := f.Peers("oceania-1"); got != 6 {
+			t.Errorf("oceania-1 sees %d members of the healed mesh, want 6", got)
+		}
+		expectStates(t, f, nil)
+		if after := since(f); !maps.EqualFunc(before, after, time.Time.Equal) {
+			t.Errorf("states began at %v, want still %v", after, before)
+		}
+	})
+}
+
+// TestTenMinutesWithoutCoordinator loses nothing and doubles nothing.
+func TestTenMinutesWithoutCoordinator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, threeRegions())
+		f.Wait(5 * time.Minute)
+		f.StopCoordinator()
+		f.Wait(10 * time.Minute)
+		f.StartCoordinator()
+		f.Wait(2 * time.Minute)
+		expectStates(t, f, nil)
+		expectComplete(t, f, 17*time.Minute)
+	})
+}
+
+// expectComplete holds the journal against the clock: every series of every
+// probe has one observation an interval and every epoch all of its numbers.
+func expectComplete(t *testing.T, f *fleettest.Fleet, ran time.Duration) {
+	t.Helper()
+	numbers, runs := map[wire.Source][]uint64{}, map[string][]time.Time{}
+	f.Journal(func(b wire.Batch) {
+		source := wire.Source{Probe: b.Probe, Epoch: b.Epoch}
+		for _, r := range b.Records {
+			if r.Gap != nil {
+				t.Errorf("%v: gap %+v", source, *r.Gap)
+				continue
+			}
+			numbers[source] = append(numbers[source], r.Observation.Seq)
+			series := b.Probe + "/" + r.Observation.Check
+			runs[series] = append(runs[series], r.Observation.Scheduled)
+		}
+	})
+	total := 0
+	for source, list := range numbers {
+		total += len(list)
+		for i, n := range list {
+			if n != uint64(i)+1 {
+				t.Fatalf("%v: record %d has number %d", source, i+1, n)
+			}
+		}
+	}
+	if len(runs) != 18 {
+		t.Errorf("%d series in the journal, want 6 probes x 3 checks", len(runs))
+	}
+	for series, list := range runs {
+		for i := 1; i < len(list); i++ {
+			if d := list[i].Sub(list[i-1]); d < interval/2 || d > interval*3/2 {
+				t.Errorf("%s: %s between two runs, want %s, or up to a half more or less once", series, d, interval)
+			}
+		}
+		if least := int(ran/interval) - 1; len(list) < least {
+			t.Errorf("%s: %d runs in %s, want at least %d", series, len(list), ran, least)
+		}
+	}
+	t.Logf("%d observations of %d series, each once", total, len(runs))
+}
+
+// expectStates compares all verdicts; what is not named is up.
+func expectStates(t *testing.T, f *fleettest.Fleet, others map[string]string) {
+	t.Helper()
+	got := map[string]string{}
+	for _, v := range f.Verdicts() {
+		got[v.Check+"/"+v.Region] = v.State
+	}
+	for _, k := range kinds {
+		for _, r := range regions {
+			want := others[k+"/"+r]
+			if want == "" {
+				want = "up"
+			}
+			if got[k+"/"+r] != want {
+				t.Errorf("%s: %s in %s is %q, want %q", time.Now().Format(time.TimeOnly), k, r, got[k+"/"+r], want)
+			}
+		}
+	}
+}
+
+func since(f *fleettest.Fleet) map[string]time.Time {
+	out := map[string]time.Time{}
+	for _, v := range f.Verdicts() {
+		out[v.Check+"/"+v.Region] = v.Since
+	}
+	return out
+}
+
+// nextQuiet is a moment, soon, at which no run of the fleet is under way.
+func nextQuiet(t *testing.T, f *fleettest.Fleet) time.Time {
+	t.Helper()
+	var busy []time.Time
+	for _, k := range kinds {
+		for _, r := range regions {
+			busy = append(busy, scheduledAfter(t, f, k, r, time.Now())...)
+		}
+	}
+	slices.SortFunc(busy, time.Time.Compare)
+	for i := 1; i < len(busy); i++ {
+		if busy[i].Sub(busy[i-1]) > 200*time.Millisecond {
+			return busy[i].Add(-100 * time.Millisecond)
+		}
+	}
+	t.Fatal("the fleet is never quiet")
+	return time.Time{}
+}
+
+// scheduledAfter are the next runs of a check in a region, two of each probe,
+// worked out from the newest that the journal has.
+func scheduledAfter(t *testing.T, f *fleettest.Fleet, check, region string, at time.Time) []time.Time {
+	t.Helper()
+	var list []checks.Observation
+	f.Get(fmt.Sprintf("/api/v1/observations?check=%s&region=%s&limit=20&to=%s", check, region, url.QueryEscape(at.Format(time.RFC3339Nano))), &list)
+	newest := map[string]time.Time{}
+	for _, o := range list {
+		if o.Scheduled.After(newest[o.Probe]) {
+			newest[o.Probe] = o.Scheduled
+		}
+	}
+	if len(newest) != 2 {
+		t.Fatalf("observations of %d probes of %s in %s before %s, want 2", len(newest), check, region, at)
+	}
+	var out []time.Time
+	for _, next := range newest {
+		for !next.After(at) {
+			next = next.Add(interval)
+		}
+		out = append(out, next, next.Add(interval))
+	}
+	slices.SortFunc(out, time.Time.Compare)
+	return out
+}

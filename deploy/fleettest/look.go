@@ -1,0 +1,100 @@
+package fleettest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"varde/coordinator/server"
+	"varde/proto/wire"
+)
+
+// Verdict is one element of /api/v1/verdicts.
+type Verdict struct {
+	Check   string    `json:"check"`
+	Service string    `json:"service"`
+	Region  string    `json:"region"`
+	Family  string    `json:"family"`
+	State   string    `json:"state"`
+	Since   time.Time `json:"since"`
+	Reason  string    `json:"reason"`
+	Up      int       `json:"up"`
+	Down    int       `json:"down"`
+	Unknown int       `json:"unknown"`
+}
+
+// Verdicts are the coordinator's verdicts now.
+func (f *Fleet) Verdicts() []Verdict {
+	f.t.Helper()
+	var out []Verdict
+	f.Get("/api/v1/verdicts", &out)
+	return out
+}
+
+// State is the verdict of one check in one region, over IPv4.
+func (f *Fleet) State(check, region string) string {
+	f.t.Helper()
+	for _, v := range f.Verdicts() {
+		if v.Check == check && v.Region == region && v.Family == "ipv4" {
+			return v.State
+		}
+	}
+	return "none"
+}
+
+// Journal stops every program and hands what the journal holds to fn, in
+// order.
+func (f *Fleet) Journal(fn func(wire.Batch)) {
+	f.t.Helper()
+	for name := range f.probes {
+		f.StopProbe(name)
+	}
+	f.StopCoordinator()
+	err := server.ReadJournal(f.Context(), f.coordinator.dir, func(b wire.Batch) error {
+		fn(b)
+		return nil
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// Get reads JSON from the operator listener, as a script would.
+func (f *Fleet) Get(path string, into any) {
+	f.t.Helper()
+	if err := f.get(path, into); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *Fleet) get(path string, into any) error {
+	client := http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return f.coordinator.host.DialContext(ctx, network, address)
+		},
+		DisableKeepAlives: true,
+	}}
+	resp, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d%s", opsPort, path))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s: %.200s", path, resp.Status, body)
+	}
+	return json.Unmarshal(body, into)
+}
+
+// Peers is how many members of the mesh a probe told the coordinator of.
+func (f *Fleet) Peers(name string) int {
+	f.t.Helper()
+	return len(f.server.Peers(name))
+}
