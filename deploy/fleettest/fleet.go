@@ -36,6 +36,9 @@ type Options struct {
 	// left out by default, because nothing in a bubble loses power and a virtual
 	// day of gossip costs a minute.
 	Real bool
+	// Plain leaves out TLS, and with it the login, in HTTP and SMTP, where no
+	// fault is about it: half of a virtual day goes into handshakes.
+	Plain bool
 	// Logger is silent if nil.
 	Logger *slog.Logger
 }
@@ -91,7 +94,7 @@ func New(t *testing.T, opts Options) *Fleet {
 		probes: map[string]*member{}, silenced: map[uint16][]string{}, partition: map[string]int{},
 	}
 	f.internet.Rule(f.rule)
-	f.mail = newMailHost(t, f.internet)
+	f.mail = newMailHost(t, f.internet, opts.Plain)
 	f.coordinator = &member{
 		name: "c1", host: f.internet.Host(coordinatorAddr), dir: filepath.Join(f.dir, "coordinator"),
 	}
@@ -146,8 +149,12 @@ func (f *Fleet) regionOf(a netip.Addr) string {
 // Silence makes the servers of a kind say nothing to a region, from now on:
 // packets are dropped on their way.
 func (f *Fleet) Silence(kind, region string) {
+	port := ports[kind]
+	if f.opts.Plain {
+		port = plainPorts[kind]
+	}
 	f.mu.Lock()
-	f.silenced[ports[kind]] = append(f.silenced[ports[kind]], region)
+	f.silenced[port] = append(f.silenced[port], region)
 	f.mu.Unlock()
 	f.internet.Rule(f.rule)
 }

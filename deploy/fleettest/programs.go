@@ -115,9 +115,13 @@ func (f *Fleet) writeConfig() string {
 		fmt.Fprintf(&b, "  - {id: %s, consent: true}\n", k)
 	}
 	b.WriteString("checks:\n")
+	url := urls
+	if f.opts.Plain {
+		url = plainURLs
+	}
 	for _, k := range kinds {
-		fmt.Fprintf(&b, "  - {id: %s, service: %s, kind: %s, url: %q, every: %s, timeout: 5s, ca: {file: ca.pem}", k, k, k, urls[k], f.opts.Checks[k])
-		if k != "https" {
+		fmt.Fprintf(&b, "  - {id: %s, service: %s, kind: %s, url: %q, every: %s, timeout: 5s, ca: {file: ca.pem}", k, k, k, url[k], f.opts.Checks[k])
+		if k == "imap" || k == "smtp" && !f.opts.Plain {
 			fmt.Fprintf(&b, ", login: {user: %s, password: {file: password}}", user)
 		}
 		b.WriteString("}\n")
