@@ -17,11 +17,11 @@ import (
 // dark, flakes, a probe whose reports come an hour late, a batch that the journal
 // holds twice, a gap, and a second epoch.
 func troubled(t testing.TB) (*fleet, *fakeJournal) {
-	f, j := newFleet("imap", "smtp"), newFakeJournal()
+	f, j := newFleet("imap"), newFakeJournal()
 	flakes := rand.New(rand.NewPCG(7, 7))
-	f.fails = func(check, probe, region string, at time.Time) checks.Class {
+	f.fails = func(_, probe, region string, at time.Time) checks.Class {
 		switch m := at.Sub(ten).Minutes(); {
-		case region == "oceania" && check == "imap" && m >= 20 && m < 100:
+		case region == "oceania" && m >= 20 && m < 100:
 			return checks.ConnectTimeout
 		case probe == "us-east-2" && m >= 50 && m < 55:
 			return checks.OwnNetwork
@@ -137,13 +137,13 @@ func TestCrashesChangeNothing(t *testing.T) {
 	config := func() *Config { return f.config }
 	end := ten.Add(3*time.Hour + 10*time.Minute)
 	want := start(t, t.TempDir(), j, config).finish(end)
-	if len(want) < 500 {
+	if len(want) < 400 {
 		t.Fatalf("the record has %d lines: nothing happened", len(want))
 	}
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		m := start(t, t.TempDir(), j, config)
-		for crashes := 0; crashes < 25; {
+		for crashes := 0; crashes < 10; {
 			told := m.feed(m.told, random.IntN(400))
 			rolled := m.feed(m.rollup, random.IntN(400))
 			if !told && !rolled {

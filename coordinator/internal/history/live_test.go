@@ -150,13 +150,13 @@ func TestRestartInventsNothing(t *testing.T) {
 			f, st := bubble(t, "imap")
 			st.run()
 			begin := time.Now().UTC()
-			st.play(f.runs(begin, begin.Add(40*time.Minute)))
+			st.play(f.runs(begin, begin.Add(15*time.Minute)))
 			if restart {
 				st.stop()
 				time.Sleep(2 * time.Second)
 				st.run()
 			}
-			st.play(f.runs(begin.Add(40*time.Minute+10*time.Second), begin.Add(80*time.Minute)))
+			st.play(f.runs(begin.Add(15*time.Minute+10*time.Second), begin.Add(30*time.Minute)))
 			time.Sleep(10 * time.Second)
 			st.stop()
 			s := open(t, st.dir, st.j, st.config)

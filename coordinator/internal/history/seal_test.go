@@ -17,7 +17,7 @@ import (
 // been had the data come in time.
 func TestLateDataOpensASealedHour(t *testing.T) {
 	f := newFleet("imap")
-	list := f.runs(ten, ten.Add(time.Hour))
+	list := f.runs(ten.Add(50*time.Minute), ten.Add(70*time.Minute))
 	build := func(late bool) []string {
 		j := newFakeJournal()
 		f.arrive(t, j, list, nothingHeld)
