@@ -2,6 +2,7 @@ package checks
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"time"
 )
@@ -51,11 +52,15 @@ func (o Observation) MarshalJSON() ([]byte, error) {
 	return json.Marshal(j)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads what MarshalJSON writes. There is no observation without
+// a family.
 func (o *Observation) UnmarshalJSON(b []byte) error {
 	var j observationJSON
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
+	}
+	if j.Family == NoFamily {
+		return errors.New("observation has no family, expected ipv4 or ipv6")
 	}
 	*o = Observation{
 		Check: j.Check, Service: j.Service, Probe: j.Probe, Region: j.Region,

@@ -61,7 +61,7 @@ func (r *Recorder) Phase(ctx context.Context, p Phase, limit time.Duration, do f
 	if err == nil {
 		return nil
 	}
-	return r.judge(ctx, within, p, took, err)
+	return r.judge(ctx, within, PhaseTiming{p, took}, err)
 }
 
 func (r *Recorder) arm(within context.Context) error {
@@ -94,29 +94,32 @@ func (r *Recorder) Rename(p Phase) {
 	}
 }
 
-func (r *Recorder) judge(ctx, within context.Context, p Phase, took time.Duration, err error) *Failure {
+func (r *Recorder) judge(ctx, within context.Context, p PhaseTiming, err error) *Failure {
 	deadline, _ := within.Deadline()
+	late := time.Since(deadline)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return &Failure{p, OwnError, fmt.Sprintf("stopped by us: %v", context.Cause(ctx))}
-	case !time.Now().Before(deadline), isTimeout(err):
-		return &Failure{p, timeoutClass(p), r.timeoutWords(p, took)}
+		return &Failure{p.Name, OwnError, fmt.Sprintf("stopped by us: %v", context.Cause(ctx))}
+	case late >= 0:
+		return &Failure{p.Name, timeoutClass(p.Name), r.timeoutWords(p.Name, p.Duration-late)}
+	case isTimeout(err): // of the system's own: it gave up before us
+		return &Failure{p.Name, timeoutClass(p.Name), r.timeoutWords(p.Name, p.Duration)}
 	}
-	class, detail := classify(p, err)
-	return &Failure{p, class, detail}
+	class, detail := classify(p.Name, err)
+	return &Failure{p.Name, class, detail}
 }
 
 // timeoutWords tells silence from a server that was too slow.
-func (r *Recorder) timeoutWords(p Phase, took time.Duration) string {
-	took = took.Round(time.Millisecond)
+func (r *Recorder) timeoutWords(p Phase, limit time.Duration) string {
+	limit = max(limit, 0).Round(time.Millisecond)
 	var came int64
 	if r.base != nil {
 		came = r.base.came()
 	}
 	if came == 0 {
-		return fmt.Sprintf("no %s within %s", awaited(p), took)
+		return fmt.Sprintf("no %s within %s", awaited(p), limit)
 	}
-	return fmt.Sprintf("%s not complete within %s, %d bytes came", awaited(p), took, came)
+	return fmt.Sprintf("%s not complete within %s, %d bytes came", awaited(p), limit, came)
 }
 
 // Dial resolves the endpoint's host in one family and connects to the first

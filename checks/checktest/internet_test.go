@@ -300,3 +300,104 @@ func TestLoopbackIsEachHostsOwn(t *testing.T) {
 		}
 	})
 }
+
+func TestFullBacklogMakesADialWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, client, server := world()
+		l := listen(t, server, ":25")
+		dial := func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := client.DialContext(ctx, "tcp4", "198.51.100.1:25")
+			return err
+		}
+		for range 128 {
+			if err := dial(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := dial(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("129th: %v, want a timeout", err)
+		}
+		time.AfterFunc(500*time.Millisecond, func() { _, _ = l.Accept() })
+		if err := dial(); err != nil {
+			t.Errorf("after one was accepted: %v", err)
+		}
+		time.AfterFunc(500*time.Millisecond, func() { _ = l.Close() })
+		if err := dial(); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("closed meanwhile: %v, want refused", err)
+		}
+	})
+}
+
+func TestHalfClosedStreamStillReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, client, server := world()
+		near, far := pair(t, client, server)
+		if err := near.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("far end reads %v, want EOF", err)
+		}
+		if _, err := far.Write([]byte("x")); err != nil {
+			t.Errorf("far end writes: %v", err)
+		}
+		if n, err := near.Read(make([]byte, 1)); n != 1 || err != nil {
+			t.Errorf("near end reads %d, %v", n, err)
+		}
+	})
+}
+
+// TestDatagramsComeFromTheAddressTheyLeaveBy sends in both families, to itself,
+// nowhere, and after the end.
+func TestDatagramsComeFromTheAddressTheyLeaveBy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, _, server := world()
+		other := n.Host(netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7"))
+		from, err := server.ListenPacket("udp", ":7946")
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := other.ListenPacket("udp", ":7946")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for target, source := range map[string]string{
+			"192.0.2.7:7946": "198.51.100.1:7946", "[2001:db8::7]:7946": "[2001:db8::1]:7946",
+		} {
+			if _, err := from.WriteTo([]byte("x"), net.UDPAddrFromAddrPort(netip.MustParseAddrPort(target))); err != nil {
+				t.Fatal(err)
+			}
+			if _, addr, err := to.ReadFrom(make([]byte, 9)); err != nil || addr.String() != source {
+				t.Errorf("to %s: came from %v, %v, want %s", target, addr, err, source)
+			}
+		}
+		if _, err := from.WriteTo(make([]byte, 65508), to.LocalAddr()); !errors.Is(err, syscall.EMSGSIZE) {
+			t.Errorf("too large: %v", err)
+		}
+		if err := to.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := from.WriteTo([]byte("x"), to.LocalAddr()); err != nil {
+			t.Errorf("to nobody: %v, want silence", err)
+		}
+		if _, _, err := to.ReadFrom(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("closed: %v", err)
+		}
+	})
+}
+
+func TestListenRefusesWhatIsNotItsOwn(t *testing.T) {
+	_, client, _ := world()
+	for address, want := range map[string]error{
+		"198.51.100.1:25": syscall.EADDRNOTAVAIL, "192.0.2.1:x": nil, "192.0.2.1": nil, "name:25": nil,
+	} {
+		if l, err := client.Listen("tcp", address); err == nil || want != nil && !errors.Is(err, want) {
+			t.Errorf("%s: got %v, %v", address, l, err)
+		}
+	}
+	if got := client.Addrs(); len(got) != 1 || got[0] != client4 {
+		t.Errorf("addresses %v", got)
+	}
+}

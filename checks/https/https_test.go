@@ -184,7 +184,7 @@ func TestHTTP2AnswersAtOnce(t *testing.T) {
 		serve(t, lab, &http.Server{TLSConfig: lab.TLS(), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "hello")
 		})}, true)
-		for range 200 {
+		for range 50 {
 			r := ask(t, lab, checks.Target{URL: "https://" + host, Expect: checks.Expect{Body: "hello"}})
 			if r.Outcome != checks.Up {
 				t.Fatalf("got %+v, want up", r)

@@ -111,3 +111,28 @@ func TestRealServer(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkAttempt is what one attempt with TLS and login costs, both ends
+// together.
+func BenchmarkAttempt(b *testing.B) {
+	lab := ct.NewLab()
+	s := server.New(store{})
+	s.ErrorLog = log.New(io.Discard, "", 0)
+	l := tls.NewListener(lab.Listen(b, ":993"), lab.TLS())
+	go func() { _ = s.Serve(l) }()
+	defer func() { _ = s.Close() }()
+	env := lab.Env()
+	env.Password = func(string) (string, error) { return "password", nil }
+	c, err := imap.New(checks.Target{
+		URL: "imaps://" + host, Every: time.Minute, Login: &checks.Login{User: "username", Password: checks.Secret{Name: "x"}},
+	}, env)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if r := c.Attempt(b.Context(), checks.IPv4); r.Outcome != checks.Up {
+			b.Fatalf("got %+v", r)
+		}
+	}
+}

@@ -42,7 +42,7 @@ func (s *Server) learn() {
 		out.Regions = append(out.Regions, history.Region{ID: r.ID, Weight: r.Weight})
 	}
 	for _, t := range c.Checks {
-		out.Checks = append(out.Checks, history.Check{ID: t.ID, Service: t.Service, Every: t.Every, Regions: t.Regions})
+		out.Checks = append(out.Checks, history.Check{ID: t.ID, Service: t.Service, Every: t.Every, Families: t.Families, Regions: t.Regions})
 	}
 	for _, e := range s.authority.Roster() {
 		out.Probes = append(out.Probes, history.Probe{Name: e.Name, Region: e.Region})
