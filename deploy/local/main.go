@@ -3,19 +3,30 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 )
 
 func main() {
 	o, err := parse(os.Args[1:], []string{"webmail", "imap", "smtp"}, os.Stdout, os.Stderr)
-	switch {
-	case errors.Is(err, errHelp):
-	case err != nil:
+	if errors.Is(err, errHelp) {
+		return
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
-	default:
-		fmt.Print(summary{Regions: regions(), Public: o.HTTP, Ops: o.Ops}.welcome())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	heal := make(chan os.Signal, 1)
+	signal.Notify(heal, syscall.SIGUSR1)
+	err = run(ctx, o, heal, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }

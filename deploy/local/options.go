@@ -80,9 +80,9 @@ func parse(args, services []string, stdout, stderr io.Writer) (options, error) {
 // check returns every fault of the command line, joined.
 func (o *options) check(services []string) error {
 	var errs []error
-	for flag, address := range map[string]string{"--http": o.HTTP, "--ops": o.Ops} {
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			errs = append(errs, fmt.Errorf("%s: got %q, expected host:port", flag, address))
+	for _, a := range []struct{ flag, address string }{{"--http", o.HTTP}, {"--ops", o.Ops}} {
+		if _, _, err := net.SplitHostPort(a.address); err != nil {
+			errs = append(errs, fmt.Errorf("%s: got %q, expected host:port", a.flag, a.address))
 		}
 	}
 	if o.For < 0 {

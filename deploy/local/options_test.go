@@ -29,7 +29,7 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for _, x := range []struct{ args, want string }{
 		{"--http 8080", `--http: got "8080", expected host:port`},
-		{"--for -1s", `--for: got -1s, expected a time above zero`},
+		{"--for=-1s", `--for: got -1s, expected a time above zero`},
 		{"--break imap", `--break: got "imap", expected SERVICE@REGION with one of webmail, imap and one of eu-north, us-east, oceania`},
 		{"--break pop@oceania", `--break: got "pop@oceania", expected SERVICE@REGION with one of webmail, imap and one of eu-north, us-east, oceania`},
 		{"--break imap@mars", `--break: got "imap@mars", expected SERVICE@REGION with one of webmail, imap and one of eu-north, us-east, oceania`},

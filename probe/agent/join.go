@@ -55,3 +55,9 @@ func Join(ctx context.Context, o JoinOptions) (Joined, error) {
 	}
 	return Joined{Name: id.Name(), Region: id.Region(), Site: id.Site()}, nil
 }
+
+// HasJoined says whether a state folder holds the identity of a probe.
+func HasJoined(state string) bool {
+	_, err := identity.Load(state)
+	return err == nil
+}
