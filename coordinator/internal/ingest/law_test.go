@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"varde/coordinator/internal/ingest"
+	"varde/probe/uplinktest"
 	vardev1 "varde/proto/varde/v1"
 	"varde/proto/wire"
 )
@@ -124,7 +125,7 @@ func (h *hooligan) play(s step) {
 		b.Records = []wire.Record{gap(first, first+uint64(s.n)-1)}
 	} else {
 		for i := range s.n {
-			b.Records = append(b.Records, wire.Record{Observation: observation(first + uint64(i))})
+			b.Records = append(b.Records, wire.Record{Observation: uplinktest.Observation(first + uint64(i))})
 		}
 	}
 	err := h.streams[s.stream].Send(&vardev1.ReportRequest{Kind: &vardev1.ReportRequest_Batch{Batch: wire.BatchToProto(b)}})

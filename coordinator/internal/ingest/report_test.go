@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"varde/coordinator/internal/ingest"
+	"varde/probe/uplinktest"
 	vardev1 "varde/proto/varde/v1"
 	"varde/proto/wire"
 )
@@ -193,12 +194,12 @@ func TestThirdStreamEndsTheOldest(t *testing.T) {
 }
 
 func TestUnreadableMessagesEndTheStream(t *testing.T) {
-	obs := observation(1)
+	obs := uplinktest.Observation(1)
 	obs.Check = "NOT AN ID"
 	at := time.Now()
 	for name, m := range map[string]*vardev1.ReportRequest{
 		"empty batch":    {Kind: &vardev1.ReportRequest_Batch{Batch: &vardev1.Batch{Epoch: "e1"}}},
-		"no epoch":       {Kind: &vardev1.ReportRequest_Batch{Batch: wire.BatchToProto(wire.Batch{Records: []wire.Record{{Observation: observation(1)}}})}},
+		"no epoch":       {Kind: &vardev1.ReportRequest_Batch{Batch: wire.BatchToProto(wire.Batch{Records: []wire.Record{{Observation: uplinktest.Observation(1)}}})}},
 		"bad check":      {Kind: &vardev1.ReportRequest_Batch{Batch: wire.BatchToProto(wire.Batch{Epoch: "e1", Records: []wire.Record{{Observation: obs}}})}},
 		"resume nothing": {Kind: &vardev1.ReportRequest_Resume{}},
 		"no state":       {Kind: &vardev1.ReportRequest_State{}},
@@ -206,7 +207,7 @@ func TestUnreadableMessagesEndTheStream(t *testing.T) {
 		"evil peers":     {Kind: &vardev1.ReportRequest_State{State: wire.ProbeStateToProto(wire.ProbeState{Epoch: "e1", Peers: []string{"<script>"}})}},
 		"evil address":   {Kind: &vardev1.ReportRequest_State{State: wire.ProbeStateToProto(wire.ProbeState{Epoch: "e1", MeshAddress: "localhost:1"})}},
 		"no clock":       {Kind: &vardev1.ReportRequest_ClockReply{}},
-		"a hole within":  {Kind: &vardev1.ReportRequest_Batch{Batch: wire.BatchToProto(wire.Batch{Epoch: "e1", Records: []wire.Record{{Observation: observation(1)}, {Gap: &wire.Gap{First: 3, Last: 4, From: at, To: at}}}})}},
+		"a hole within":  {Kind: &vardev1.ReportRequest_Batch{Batch: wire.BatchToProto(wire.Batch{Epoch: "e1", Records: []wire.Record{{Observation: uplinktest.Observation(1)}, {Gap: &wire.Gap{First: 3, Last: 4, From: at, To: at}}}})}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -25,7 +25,7 @@ func TestTenMinutesWithoutCoordinator(t *testing.T) {
 			for range seconds {
 				time.Sleep(time.Second)
 				for _, p := range probes {
-					p.spool.add(2)
+					p.spool.Add(p.spool.Current(), 2)
 				}
 			}
 		}
@@ -35,7 +35,7 @@ func TestTenMinutesWithoutCoordinator(t *testing.T) {
 			t.Fatal(err)
 		}
 		observe(600)
-		if d := probes[0].spool.depth(); d < 1200 || d > 1202 {
+		if d := probes[0].spool.Depth(); d < 1200 || d > 1202 {
 			t.Errorf("%d records wait after ten minutes, want 1200", d)
 		}
 		j = openJournal(t, dir)
@@ -44,7 +44,7 @@ func TestTenMinutesWithoutCoordinator(t *testing.T) {
 		observe(120)
 		time.Sleep(time.Second)
 		for _, p := range probes {
-			if d := p.spool.depth(); d != 0 {
+			if d := p.spool.Depth(); d != 0 {
 				t.Errorf("%s still has %d records in its spool", p.name, d)
 			}
 			p.stop()
@@ -69,7 +69,7 @@ func TestObservationIsOnDiskWithinAgeAndWindow(t *testing.T) {
 		p := w.probe("osl-1", "eu-north", "e1")
 		time.Sleep(time.Minute)
 		begin := time.Now()
-		p.spool.add(1)
+		p.spool.Add(p.spool.Current(), 1)
 		var took time.Duration
 		done := make(chan error)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -116,7 +116,7 @@ func TestCoordinatorDiesBetweenAppendAndMark(t *testing.T) {
 			stop := w.coordinate()
 			for range 15 {
 				time.Sleep(time.Second)
-				p.spool.add(40)
+				p.spool.Add(p.spool.Current(), 40)
 			}
 			stop()
 		}
@@ -125,8 +125,8 @@ func TestCoordinatorDiesBetweenAppendAndMark(t *testing.T) {
 		time.Sleep(time.Minute)
 		p.stop()
 		stop()
-		if got := whole(t, j); got[wire.Source{Probe: "osl-1", Epoch: "e1"}] != 6000 || len(got) != 1 || p.spool.depth() != 0 {
-			t.Errorf("journal holds %v, spool %d, want 6000 and 0", got, p.spool.depth())
+		if got := whole(t, j); got[wire.Source{Probe: "osl-1", Epoch: "e1"}] != 6000 || len(got) != 1 || p.spool.Depth() != 0 {
+			t.Errorf("journal holds %v, spool %d, want 6000 and 0", got, p.spool.Depth())
 		}
 		if d.n.Load() < 10 {
 			t.Errorf("only %d appends, so nothing died", d.n.Load())
@@ -143,15 +143,15 @@ func TestOldEpochGoesFirst(t *testing.T) {
 		j := openJournal(t, dir)
 		w := newWorld(t, j)
 		p := w.probe("osl-1", "eu-north", "e1")
-		p.spool.add(2500)
+		p.spool.Add(p.spool.Current(), 2500)
 		time.Sleep(time.Minute)
 		p.stop()
-		p.spool.restart("e2")
-		p.spool.add(10)
+		p.spool.Restart("e2")
+		p.spool.Add(p.spool.Current(), 10)
 		p.start(w, "eu-north")
 		stop := w.coordinate()
 		time.Sleep(time.Minute)
-		p.spool.add(1)
+		p.spool.Add(p.spool.Current(), 1)
 		p.stop() // hands over what is there
 		stop()
 		var order []string
@@ -181,7 +181,7 @@ func TestRemovedProbeIsCutOffAtOnce(t *testing.T) {
 		stop := w.coordinate()
 		p, other := w.probe("osl-1", "eu-north", "e1"), w.probe("osl-2", "eu-north", "e1")
 		time.Sleep(time.Minute)
-		p.spool.add(1)
+		p.spool.Add(p.spool.Current(), 1)
 		time.Sleep(time.Second)
 		if !p.Status().Connected {
 			t.Fatal("not connected")
@@ -191,7 +191,7 @@ func TestRemovedProbeIsCutOffAtOnce(t *testing.T) {
 		if s := p.Status(); s.Connected || s.LastError != "coordinator refuses: denied: this probe was removed" {
 			t.Errorf("status after the removal: %+v", s)
 		}
-		p.spool.add(5)
+		p.spool.Add(p.spool.Current(), 5)
 		time.Sleep(10 * time.Minute)
 		if got := whole(t, j)[wire.Source{Probe: "osl-1", Epoch: "e1"}]; got != 1 {
 			t.Errorf("%d records of the removed probe, want the 1 from before", got)
@@ -216,7 +216,7 @@ func TestSilentNetwork(t *testing.T) {
 		p := w.probe("osl-1", "eu-north", "e1")
 		time.Sleep(time.Minute)
 		w.net.Rule(func(from, to netip.AddrPort, _ string) checktest.Effect { return checktest.Drop })
-		p.spool.add(1)
+		p.spool.Add(p.spool.Current(), 1)
 		time.Sleep(31 * time.Second)
 		if p.Status().Connected {
 			t.Errorf("a dead line was not noticed: %+v", p.Status())
@@ -224,11 +224,11 @@ func TestSilentNetwork(t *testing.T) {
 		if s := w.ingest.Probes()[0]; s.State != ingest.Silent || s.LastSeen.IsZero() {
 			t.Errorf("coordinator holds it for %s, last seen %s", s.State, s.LastSeen)
 		}
-		p.spool.add(1)
+		p.spool.Add(p.spool.Current(), 1)
 		time.Sleep(5 * time.Minute)
 		w.net.Rule(nil)
 		time.Sleep(time.Minute)
-		if d := p.spool.depth(); d != 0 || !p.Status().Connected {
+		if d := p.spool.Depth(); d != 0 || !p.Status().Connected {
 			t.Errorf("after the line came back: %d records wait, %+v", d, p.Status())
 		}
 		p.stop()

@@ -21,7 +21,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
-	"varde/checks"
 	"varde/checks/checktest"
 	"varde/coordinator/internal/ingest"
 	"varde/coordinator/internal/journal"
@@ -129,7 +128,7 @@ type probe struct {
 	*uplinktest.Uplink
 	name  string
 	host  *checktest.Host
-	spool *spool
+	spool *uplinktest.Spool
 	stop  func()
 }
 
@@ -138,7 +137,7 @@ func (w *world) probe(name, region, epoch string) *probe {
 	w.t.Helper()
 	w.authority.add(ingest.Peer{Name: name, Region: region, Site: "site", ASN: 64500})
 	w.probes++
-	p := &probe{name: name, spool: newSpool(epoch), host: w.net.Host(netip.AddrFrom4([4]byte{203, 0, 113, byte(w.probes)}))}
+	p := &probe{name: name, spool: uplinktest.NewSpool(epoch), host: w.net.Host(netip.AddrFrom4([4]byte{203, 0, 113, byte(w.probes)}))}
 	p.start(w, region)
 	return p
 }
@@ -154,7 +153,7 @@ func (p *probe) start(w *world, region string) {
 		Spool: p.spool,
 		State: func() wire.ProbeState {
 			return wire.ProbeState{
-				Epoch: p.spool.current(), Version: "0.1.0", Plan: wire.PlanNumber{Generation: 1, Revision: 7}, Spool: p.spool.depth(),
+				Epoch: p.spool.Current(), Version: "0.1.0", Plan: wire.PlanNumber{Generation: 1, Revision: 7}, Spool: p.spool.Depth(),
 				MeshAddress: p.host.Addrs()[0].String() + ":7946", Peers: []string{p.name}, Qualified: true,
 			}
 		},
@@ -172,99 +171,6 @@ func (p *probe) start(w *world, region string) {
 		if err := <-done; err != nil {
 			w.t.Errorf("run uplink: %v", err)
 		}
-	}
-}
-
-// spool keeps records in memory and obeys the contract of the real one.
-type spool struct {
-	mu     sync.Mutex
-	epochs []string
-	items  map[string][]wire.Record
-	acked  map[string]uint64
-	ready  chan struct{}
-}
-
-func newSpool(epoch string) *spool {
-	return &spool{epochs: []string{epoch}, items: map[string][]wire.Record{}, acked: map[string]uint64{}, ready: make(chan struct{}, 1)}
-}
-
-func (s *spool) current() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.epochs[len(s.epochs)-1]
-}
-
-func (s *spool) depth() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for e, items := range s.items {
-		for _, r := range items {
-			if r.Last() > s.acked[e] {
-				n++
-			}
-		}
-	}
-	return uint64(n)
-}
-
-// add appends n observations of the current epoch.
-func (s *spool) add(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.epochs[len(s.epochs)-1]
-	for range n {
-		s.items[e] = append(s.items[e], wire.Record{Observation: observation(uint64(len(s.items[e]) + 1))})
-	}
-	select {
-	case s.ready <- struct{}{}:
-	default:
-	}
-}
-
-// restart begins a new epoch.
-func (s *spool) restart(epoch string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.epochs = append(s.epochs, epoch)
-}
-
-func (s *spool) Epochs() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	last := len(s.epochs) - 1
-	out := slices.DeleteFunc(slices.Clone(s.epochs[:last]), func(e string) bool { return s.acked[e] >= uint64(len(s.items[e])) })
-	return append(out, s.epochs[last])
-}
-
-func (s *spool) Next(epoch string, after uint64, limit int) ([]wire.Record, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	items := s.items[epoch]
-	if after >= uint64(len(items)) {
-		return nil, nil
-	}
-	if a := s.acked[epoch]; a > after { // what was acknowledged is gone
-		at := time.Now()
-		return []wire.Record{{Gap: &wire.Gap{First: after + 1, Last: a, From: at, To: at}}}, nil
-	}
-	return slices.Clone(items[after:min(int(after)+limit, len(items))]), nil
-}
-
-func (s *spool) Ack(epoch string, through uint64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.acked[epoch] = max(s.acked[epoch], through)
-	return nil
-}
-
-func (s *spool) Ready() <-chan struct{} { return s.ready }
-
-func observation(seq uint64) checks.Observation {
-	at := time.Now()
-	return checks.Observation{
-		Check: "imap", Service: "imap", Family: checks.IPv4, Seq: seq, Scheduled: at, Started: at, Every: 30 * time.Second,
-		Probe: "somebody-else", Region: "elsewhere", Result: checks.Result{Outcome: checks.Up, Elapsed: time.Millisecond},
 	}
 }
 

@@ -52,6 +52,9 @@ type checkQuery struct {
 	seq          uint64
 }
 
+// named says that one observation is asked for.
+func (q checkQuery) named() bool { return q.probe != "" && q.seq != 0 }
+
 // checkView is what the page of one check shows.
 type checkView struct {
 	Bar                   bar
@@ -68,6 +71,8 @@ type checkView struct {
 	Changes               []changeView
 	Observations          []observationView
 	One                   *oneView
+	// Gone says that the observation asked for is not in the journal.
+	Gone bool
 }
 
 type metaView struct{ Before, Value, After string }
@@ -145,6 +150,7 @@ func (s *Server) checkOf(ctx context.Context, now Now, c checks.Target, q checkQ
 		v.HasPhase = v.HasPhase || r.Stack != ""
 	}
 	v.Observations, v.One, err = s.observed(ctx, now, c, q)
+	v.Gone = q.named() && v.One == nil
 	return v, err
 }
 

@@ -84,14 +84,15 @@ func sameRun(a, b checks.Observation) bool {
 }
 
 func (s *Server) chosen(ctx context.Context, c checks.Target, q checkQuery, list []checks.Observation) (checks.Observation, bool, error) {
-	if q.seq != 0 && q.probe != "" {
+	if q.named() {
 		found, err := s.observations.Observations(ctx, ObservationQuery{Check: c.ID, Probe: q.probe, Epoch: q.epoch, Seq: q.seq, Limit: 1})
 		if err != nil {
 			return checks.Observation{}, false, fmt.Errorf("read observation %s %d: %w", q.probe, q.seq, err)
 		}
-		if len(found) > 0 {
-			return found[0], true, nil
+		if len(found) == 0 {
+			return checks.Observation{}, false, nil
 		}
+		return found[0], true, nil
 	}
 	for _, o := range list {
 		if o.Outcome != checks.Up {

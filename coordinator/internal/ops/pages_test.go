@@ -128,6 +128,9 @@ func TestOneObservation(t *testing.T) {
 		if n := strings.Count(body, `<tr aria-current="true">`); n != 1 {
 			t.Errorf("%d lines of the list are marked, want 1", n)
 		}
+		if body := get(s, "/check/imap-login?probe=mel-1&epoch=x&seq=1").Body.String(); !strings.Contains(body, "The journal does not hold that one any more.") || strings.Contains(body, "aria-current=\"true\"><td>") {
+			t.Error("an observation that is gone is not said to be, or another is shown for it")
+		}
 		for path, want := range map[string]int{
 			"/check/nothing": 404, "/check/imap-login?range=3d": 400, "/check/imap-login?seq=x": 400, "/check/imap-login?outcome=odd": 400, "/check/imap-login?probe=..": 400,
 			"/check/imap-login?probe=mel-1&seq=1": 200, "/check/imap-login?outcome=down": 200, "/check/imap-login?range=1y": 200,

@@ -22,7 +22,6 @@ type probeView struct {
 	Version, Clock string
 	Plan           string
 	Spool          string
-	Qualified      string
 	Notice         string
 }
 
@@ -68,16 +67,13 @@ func (n Now) probeView(p Probe) probeView {
 	v := probeView{
 		Name: p.Name, Region: p.Region, Site: p.Site, Version: p.Version, State: p.state(), Notice: p.Notice,
 		Sick: !fit, Glyph: graph.Unknown.Glyph(), Spool: graph.Thousands(int(min(p.Spool, 1<<50))), Seen: "never",
-		Clock: signed(p.ClockOffset), Plan: fmt.Sprintf("r%d", p.Plan), Qualified: "no",
+		Clock: signed(p.ClockOffset), Plan: fmt.Sprintf("r%d", p.Plan),
 	}
 	if p.ASN != 0 {
 		v.Network = fmt.Sprintf("AS%d", p.ASN)
 	}
 	if fit {
 		v.Glyph = graph.Up.Glyph()
-	}
-	if p.Qualified {
-		v.Qualified = "yes"
 	}
 	if !p.LastSeen.IsZero() {
 		v.Seen = graph.Span(n.At.Sub(p.LastSeen)) + " ago"

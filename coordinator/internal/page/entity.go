@@ -41,10 +41,6 @@ func NewEntity(kind string, body []byte, policy Policy) *Entity {
 	return e
 }
 
-// Body is what is sent to those who take no compression. It must not be
-// changed.
-func (e *Entity) Body() []byte { return e.body }
-
 // Send answers r with the entity and the given status. An answer of status 200
 // may be kept for maxAge and is not sent again to those who hold it (RFC 9110,
 // section 13.1.2); others are not kept.

@@ -40,6 +40,5 @@ func (p Policy) Set(h http.Header) {
 	h.Set("Referrer-Policy", "no-referrer")
 	if !p.Framed {
 		h.Set("X-Frame-Options", "DENY")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	}
 }

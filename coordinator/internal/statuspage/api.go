@@ -42,6 +42,7 @@ type apiComponent struct {
 // apiTime is RFC 3339 in UTC with milliseconds, as Statuspage writes it.
 type apiTime time.Time
 
+// MarshalJSON writes the time with exactly three decimals.
 func (t apiTime) MarshalJSON() ([]byte, error) {
 	return []byte(time.Time(t).UTC().Format(`"2006-01-02T15:04:05.000Z"`)), nil
 }
@@ -59,7 +60,7 @@ type apiDocument struct {
 	Status     *rollup         `json:"status,omitempty"`
 }
 
-// documents are the names of the published documents and what each holds.
+// document is the published document of a name.
 func (s scene) document(name string) (apiDocument, error) {
 	d := apiDocument{Page: apiPage{
 		ID: apiID(s.page.ID), Name: s.page.Title, URL: s.page.URL, TimeZone: "Etc/UTC", UpdatedAt: apiTime(s.at),

@@ -46,11 +46,11 @@ type rowView struct {
 
 // cellView is one service in one region, now.
 type cellView struct {
-	Region            string
-	Glyph             template.HTML
-	Class, Word       string
-	Small             string
-	Quiet, NotChecked bool
+	Region      string
+	Glyph       template.HTML
+	Class, Word string
+	Small       string
+	Quiet       bool
 }
 
 type legendView struct {
@@ -74,7 +74,7 @@ func nameShare(regions int) float64 {
 func (s *Site) front(w http.ResponseWriter, r *http.Request) {
 	s.send(w, r, "/", func(ctx context.Context, sc scene) (*page.Entity, error) {
 		v := frontView{
-			frame: sc.frame(navLink{"#days", "90 days", ""}, navLink{"#data", "Data", ""}),
+			frame: sc.frame(navLink{"#days", "90 days"}, navLink{"#data", "Data"}),
 			Hero:  sc.hero(time.Now()), Ridge: sc.ridge(), Heads: sc.heads(), Rows: sc.rows(),
 			Columns: min(8, len(sc.regions)), Broad: len(sc.regions) > manyRegions,
 			SmallMast: graph.Mast(true, 14, "", ""), Legend: legend(), Chevron: graph.Chevron(),

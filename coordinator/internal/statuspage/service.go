@@ -88,7 +88,7 @@ func spanNames() string {
 func (s scene) serviceView(p past) serviceView {
 	service := s.services[0]
 	v := serviceView{
-		frame: s.frame(navLink{"#embed", "For your site", ""}), ID: service.ID, Name: service.Name,
+		frame: s.frame(navLink{"#embed", "For your site"}), ID: service.ID, Name: service.Name,
 		Words: p.span.words, Step: stepWords(p.span.step), Range: p.span.name, Legend: legend(),
 		Axis: p.window.Axis(p.window.Label(p.window.From), "now"), BadgeWords: s.badgeWords(service),
 		KeyP50: lineKey("p50"), KeyP95: lineKey("p95"), KeyP99: lineKey("p99"),

@@ -47,11 +47,18 @@ type Site struct {
 	// entities are the finished answers. Their keys are checked before, so the
 	// memo is as large as the configuration makes it.
 	entities *page.Memo[entityKey, *page.Entity]
+	// notices are the pages that hold no measurement; their texts are few.
+	notices *page.Memo[noticeKey, *page.Entity]
 }
 
 type historyKey struct {
 	service string
 	span    string
+}
+
+type noticeKey struct {
+	page  int
+	first string
 }
 
 type entityKey struct {
@@ -91,6 +98,7 @@ func New(o Options) (*Site, error) {
 		now:      page.NewMemo[struct{}, Now](o.Refresh),
 		history:  page.NewMemo[historyKey, past](o.HistoryRefresh),
 		entities: page.NewMemo[entityKey, *page.Entity](o.Refresh),
+		notices:  page.NewMemo[noticeKey, *page.Entity](24 * time.Hour),
 	}
 	s.routes()
 	return s, nil

@@ -63,7 +63,7 @@ type frame struct {
 	Places                 string
 }
 
-type navLink struct{ Link, Text, Class string }
+type navLink struct{ Link, Text string }
 
 func (s scene) frame(nav ...navLink) frame {
 	name, rest := s.page.Title, ""
@@ -133,15 +133,19 @@ func (s scene) title() string {
 	return s.page.Title + ": " + strings.TrimSuffix(s.headline().First, ".")
 }
 
-// notice sends a page that holds no measurement.
+// notice sends a page that holds no measurement. Both texts are constants of
+// ours: nothing of the request is in them, so that each is made once.
 func (s *Site) notice(w http.ResponseWriter, r *http.Request, status int, first, rest string) {
-	p := s.pages[s.pageOf(r)]
-	data := struct {
-		frame
-		First, Rest string
-	}{scene{page: p}.frame(), first, rest}
-	data.Mast = graph.Mast(false, 28, "", "")
-	e, err := s.views.entity("notice.html", p.Title+": "+strings.TrimSuffix(first, "."), "", data)
+	k := noticeKey{s.pageOf(r), first}
+	e, err := s.notices.Get(k, func() (*page.Entity, error) {
+		p := s.pages[k.page]
+		data := struct {
+			frame
+			First, Rest string
+		}{scene{page: p}.frame(), first, rest}
+		data.Mast = graph.Mast(false, 28, "", "")
+		return s.views.entity("notice.html", p.Title+": "+strings.TrimSuffix(first, "."), "", data)
+	})
 	if err != nil {
 		s.logger.Error("status page cannot be written", "error", err)
 		http.Error(w, first, status)
