@@ -30,8 +30,9 @@ func TestKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real processes for half a minute")
 	}
+	t.Parallel() // it waits more than it works
 	p := buildPrograms(t)
-	probes := p.setUp(perProbe)
+	probes := p.setUp(p.webChecks(perProbe))
 	p.eventually("every probe has observed something", func() bool { return p.allObserved(t, probes) })
 	p.checkMemory(t, probes)
 

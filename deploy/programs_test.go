@@ -151,27 +151,22 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// setUp writes a coordinator with the given number of checks against a web
-// server of the test, starts it, and enrols two probes in each of three regions.
-func (p *programs) setUp(checks int) (probes []string) {
+// setUp writes a coordinator for the given services and checks (the YAML of
+// both keys), starts it, and enrols two probes in each of three regions.
+func (p *programs) setUp(body string) (probes []string) {
 	p.t.Helper()
-	url, ca := webServer(p.t, p.dir)
 	grpc := fmt.Sprintf("127.0.0.1:%d", freePort(p.t))
 	p.ops = fmt.Sprintf("127.0.0.1:%d", freePort(p.t))
-	var b strings.Builder
-	fmt.Fprintf(&b, "data: %s/data\nlisten: {grpc: %q, public: %q, ops: %q}\nadvertise: [%q]\n",
+	head := fmt.Sprintf("data: %s/data\nlisten: {grpc: %q, public: %q, ops: %q}\nadvertise: [%q]\n"+
+		"regions: [{id: eu-north}, {id: us-east}, {id: oceania}]\n",
 		p.dir, grpc, fmt.Sprintf("127.0.0.1:%d", freePort(p.t)), p.ops, grpc)
-	b.WriteString("regions: [{id: eu-north}, {id: us-east}, {id: oceania}]\nservices: [{id: web, consent: true}]\nchecks:\n")
-	for i := range checks {
-		fmt.Fprintf(&b, "  - {id: web-%d, service: web, kind: https, url: %q, every: 5s, families: [ipv4], ca: {file: %q}}\n", i, url, ca)
-	}
 	config := filepath.Join(p.dir, "coordinator.yaml")
-	if err := os.WriteFile(config, []byte(b.String()), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(head+body), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
 	p.define("coordinator", p.coord, "run", "--config", config)
 	p.start("coordinator")
-	p.eventually("coordinator is ready", func() bool { return p.ready() })
+	p.eventually("coordinator is ready", p.ready)
 	for _, region := range []string{"eu-north", "us-east", "oceania"} {
 		for n := 1; n <= 2; n++ {
 			name := fmt.Sprintf("%s-%d", region, n)
@@ -180,6 +175,17 @@ func (p *programs) setUp(checks int) (probes []string) {
 		}
 	}
 	return probes
+}
+
+// webChecks are many checks of one web server of the test.
+func (p *programs) webChecks(n int) string {
+	url, ca := webServer(p.t, p.dir)
+	var b strings.Builder
+	b.WriteString("services: [{id: web, consent: true}]\nchecks:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "  - {id: web-%d, service: web, kind: https, url: %q, every: 5s, families: [ipv4], ca: {file: %q}}\n", i, url, ca)
+	}
+	return b.String()
 }
 
 var joinLine = regexp.MustCompile(`varde-probe join (\S+)`)

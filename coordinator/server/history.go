@@ -58,8 +58,6 @@ func (s *Server) verdictsChanged(list []verdict.Change) {
 		services[t.ID] = t.Service
 	}
 	for _, c := range list {
-		s.log.Info("verdict changed", "check", c.Series.Check, "region", c.Series.Region, "family", c.Series.Family,
-			"from", c.From, "to", c.To, "reason", c.Reason)
 		if s.ops != nil {
 			s.ops.PublishVerdict(ops.Verdict{
 				Series: c.Series, Service: services[c.Series.Check], State: c.To,

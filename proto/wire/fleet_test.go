@@ -4,7 +4,9 @@ import (
 	"crypto/ed25519"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
@@ -12,171 +14,146 @@ import (
 	"varde/proto/wire"
 )
 
-// travel sends a message through its encoding.
-func travel[M proto.Message](t *rapid.T, from, to M) M {
-	t.Helper()
-	b, err := proto.Marshal(from)
-	if err != nil {
-		t.Fatal(err)
+func drawProbeState(t *rapid.T) wire.ProbeState {
+	s := wire.ProbeState{
+		Epoch: rapid.StringMatching(`[0-9a-z-]{1,64}`).Draw(t, "epoch"), Version: rapid.StringMatching(`[0-9a-z.+-]{0,64}`).Draw(t, "version"),
+		Plan:  wire.PlanNumber{Generation: rapid.Uint64().Draw(t, "generation"), Revision: rapid.Uint64().Draw(t, "revision")},
+		Spool: rapid.Uint64().Draw(t, "spool"), Qualified: rapid.Bool().Draw(t, "qualified"),
+		MeshAddress: rapid.SampledFrom([]string{"", "192.0.2.10:7946", "[2001:db8::1]:7946"}).Draw(t, "mesh"),
+		Reason:      rapid.StringMatching(`[ -~é]{0,256}`).Draw(t, "reason"),
 	}
-	if err := proto.Unmarshal(b, to); err != nil {
-		t.Fatal(err)
+	for range rapid.IntRange(0, 5).Draw(t, "peers") {
+		s.Peers = append(s.Peers, drawID(t, "peer"))
 	}
-	return to
-}
-
-func TestEnrolRequestRoundTrip(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		want := wire.EnrolRequest{
-			TokenID: [16]byte(drawBytes(t, 16, 16)), Secret: [16]byte(drawBytes(t, 16, 16)),
-			Request: drawBytes(t, 1, 64), Recipient: "age1" + drawID(t, "recipient"),
-		}
-		got, err := wire.EnrolRequestFromProto(travel(t, wire.EnrolRequestToProto(want), new(vardev1.EnrolRequest)))
-		same(t, want, got, err)
-	})
-}
-
-func TestEnrolmentRoundTrip(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		want := wire.Enrolment{
-			Chain: [][]byte{drawBytes(t, 1, 64), drawBytes(t, 1, 64)}, Name: drawID(t, "name"), Region: drawID(t, "region"),
-			Site: drawText(t, "site", 20), PlanKey: drawBytes(t, 32, 32), Coordinators: []string{drawID(t, "host") + ":7950"},
-		}
-		got, err := wire.EnrolmentFromProto(travel(t, wire.EnrolmentToProto(want), new(vardev1.EnrolResponse)))
-		same(t, want, got, err)
-	})
+	return s
 }
 
 func TestProbeStateRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		want := wire.ProbeState{
-			Epoch: drawWord(t, "epoch"), Version: draw(t, "version", rapid.StringMatching(`[0-9a-z.+-]{0,64}`)),
-			Plan:  wire.PlanNumber{Generation: rapid.Uint64().Draw(t, "generation"), Revision: rapid.Uint64().Draw(t, "revision")},
-			Spool: rapid.Uint64().Draw(t, "spool"), Qualified: rapid.Bool().Draw(t, "qualified"), Reason: drawText(t, "reason", 256),
-			MeshAddress: draw(t, "mesh", rapid.SampledFrom([]string{"", "192.0.2.10:7946", "[2001:db8::1]:7946"})),
+		want := drawProbeState(t)
+		b, err := proto.Marshal(wire.ProbeStateToProto(want))
+		if err != nil {
+			t.Fatal(err)
 		}
-		want.Epoch = strings.ReplaceAll(want.Epoch, "_", "-")
-		for range rapid.IntRange(0, 4).Draw(t, "peers") {
-			want.Peers = append(want.Peers, drawID(t, "peer"))
+		m := new(vardev1.ProbeState)
+		if err := proto.Unmarshal(b, m); err != nil {
+			t.Fatal(err)
 		}
-		got, err := wire.ProbeStateFromProto(travel(t, wire.ProbeStateToProto(want), new(vardev1.ProbeState)))
+		got, err := wire.ProbeStateFromProto(m)
 		same(t, want, got, err)
 	})
 }
 
-func TestClockReplyRoundTrip(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		id, at := rapid.Uint64().Draw(t, "id"), drawTime(t, "at")
-		gotID, got, err := wire.ClockReplyFromProto(travel(t, wire.ClockReplyToProto(id, at), new(vardev1.ClockReply)))
-		same(t, at, got, err)
-		if gotID != id {
-			t.Fatalf("id %d, want %d", gotID, id)
-		}
-	})
-}
-
-func TestEnrolRequestRefusals(t *testing.T) {
-	for name, c := range map[string]struct {
-		spoil func(*vardev1.EnrolRequest)
-		want  string
-	}{
-		"no token":       {func(m *vardev1.EnrolRequest) { m.TokenId = nil }, "token: 0 and 16 bytes, expected 16 and 16"},
-		"long secret":    {func(m *vardev1.EnrolRequest) { m.TokenSecret = make([]byte, 17) }, "token: 16 and 17 bytes, expected 16 and 16"},
-		"no request":     {func(m *vardev1.EnrolRequest) { m.CertificateRequest = nil }, "certificate_request: 0 bytes, expected 1 to 16384"},
-		"long request":   {func(m *vardev1.EnrolRequest) { m.CertificateRequest = make([]byte, 16385) }, "certificate_request: 16385 bytes, expected 1 to 16384"},
-		"no recipient":   {func(m *vardev1.EnrolRequest) { m.Recipient = "" }, "recipient: 0 bytes, expected 1 to 128"},
-		"long recipient": {func(m *vardev1.EnrolRequest) { m.Recipient = strings.Repeat("a", 129) }, "recipient: 129 bytes, expected 1 to 128"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			m := &vardev1.EnrolRequest{TokenId: make([]byte, 16), TokenSecret: make([]byte, 16), CertificateRequest: []byte{1}, Recipient: "age1"}
-			c.spoil(m)
-			_, err := wire.EnrolRequestFromProto(m)
-			refused(t, c.want, err)
-		})
-	}
-	_, err := wire.RenewRequestFromProto(&vardev1.RenewRequest{})
-	refused(t, "certificate_request: 0 bytes, expected 1 to 16384", err)
-}
-
-func TestEnrolmentRefusals(t *testing.T) {
-	for name, c := range map[string]struct {
-		spoil func(*vardev1.EnrolResponse)
-		want  string
-	}{
-		"no chain":  {func(m *vardev1.EnrolResponse) { m.CertificateChain = nil }, "certificate_chain: missing"},
-		"no name":   {func(m *vardev1.EnrolResponse) { m.Name = "" }, `name "" of region "eu-north", expected two ids`},
-		"no region": {func(m *vardev1.EnrolResponse) { m.Region = "a b" }, `name "osl-1" of region "a b", expected two ids`},
-		"no key":    {func(m *vardev1.EnrolResponse) { m.PlanKey = nil }, "plan_key: 0 bytes, expected 32"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			m := &vardev1.EnrolResponse{CertificateChain: [][]byte{{1}}, Name: "osl-1", Region: "eu-north", PlanKey: make([]byte, ed25519.PublicKeySize)}
-			c.spoil(m)
-			_, err := wire.EnrolmentFromProto(m)
-			refused(t, c.want, err)
-		})
-	}
-}
-
 func TestProbeStateRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
-		spoil func(*vardev1.ProbeState)
-		want  string
+		change func(*wire.ProbeState)
+		want   string
 	}{
-		"no epoch":     {func(m *vardev1.ProbeState) { m.Epoch = "" }, "epoch: 0 bytes, expected 1 to 64"},
-		"long version": {func(m *vardev1.ProbeState) { m.Version = strings.Repeat("1", 65) }, `version: "` + strings.Repeat("1", 65) + `", expected at most 64 printable bytes`},
-		"version":      {func(m *vardev1.ProbeState) { m.Version = "1\x1b" }, `version: "1\x1b", expected at most 64 printable bytes`},
-		"reason":       {func(m *vardev1.ProbeState) { m.Reason = "a\nb" }, `reason: "a\nb", expected at most 256 printable characters`},
-		"mesh":         {func(m *vardev1.ProbeState) { m.MeshAddress = "osl-1:7946" }, `mesh_address: "osl-1:7946", expected an IP address and a port`},
-		"many peers":   {func(m *vardev1.ProbeState) { m.Peers = make([]string, 1001) }, "peers: 1001, expected at most 1000"},
-		"peer":         {func(m *vardev1.ProbeState) { m.Peers = []string{"a", ""} }, `peers[1]: "" is not an id`},
+		"no epoch":         {func(s *wire.ProbeState) { s.Epoch = "" }, "epoch: 0 bytes"},
+		"epoch":            {func(s *wire.ProbeState) { s.Epoch = "E 1" }, "epoch: \"E 1\""},
+		"version":          {func(s *wire.ProbeState) { s.Version = "1\x1b" }, "version: "},
+		"long version":     {func(s *wire.ProbeState) { s.Version = strings.Repeat("1", 65) }, "version: "},
+		"reason":           {func(s *wire.ProbeState) { s.Reason = "a\nb" }, "reason: "},
+		"long reason":      {func(s *wire.ProbeState) { s.Reason = strings.Repeat("é", 257) }, "reason: "},
+		"mesh address":     {func(s *wire.ProbeState) { s.MeshAddress = "localhost:7946" }, "mesh_address: "},
+		"mesh with a zone": {func(s *wire.ProbeState) { s.MeshAddress = "[fe80::1%" + strings.Repeat("z", 64) + "]:1" }, "mesh_address: "},
+		"peer":             {func(s *wire.ProbeState) { s.Peers = []string{"osl-1", "<b>"} }, "peers[1]: "},
+		"peers":            {func(s *wire.ProbeState) { s.Peers = make([]string, 1001) }, "peers: 1001"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := &vardev1.ProbeState{Epoch: "e"}
-			c.spoil(m)
-			_, err := wire.ProbeStateFromProto(m)
-			refused(t, c.want, err)
+			s := wire.ProbeState{Epoch: "e1"}
+			c.change(&s)
+			_, err := wire.ProbeStateFromProto(wire.ProbeStateToProto(s))
+			refusedFor(t, c.want, err)
 		})
 	}
-	_, err := wire.ResumeFromProto(&vardev1.Resume{Epoch: "E"})
-	refused(t, `epoch: "E", expected a-z, 0-9 and -`, err)
-	_, _, err = wire.ClockReplyFromProto(&vardev1.ClockReply{Id: 1})
-	refused(t, "probe_time: missing", err)
 }
 
-// FuzzFleetMessages reads anything as each of the messages that a stranger, or
-// a stolen probe, may send.
-func FuzzFleetMessages(f *testing.F) {
-	b, _ := proto.Marshal(&vardev1.ProbeState{Epoch: "e", Peers: []string{"osl-1"}, MeshAddress: "192.0.2.1:7946"})
-	f.Add(b)
-	b, _ = proto.Marshal(wire.EnrolRequestToProto(wire.EnrolRequest{Request: []byte{1}, Recipient: "age1"}))
-	f.Add(b)
+func FuzzProbeState(f *testing.F) {
+	good, err := proto.Marshal(wire.ProbeStateToProto(wire.ProbeState{Epoch: "e1", Version: "0.1.0", MeshAddress: "192.0.2.10:7946", Peers: []string{"osl-1"}}))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		state, enrol, batch := new(vardev1.ProbeState), new(vardev1.EnrolRequest), new(vardev1.Batch)
-		if proto.Unmarshal(b, state) == nil {
-			if s, err := wire.ProbeStateFromProto(state); err == nil {
-				again(t, s, func() ([]byte, error) { return proto.Marshal(wire.ProbeStateToProto(s)) }, read(new(vardev1.ProbeState), wire.ProbeStateFromProto))
-			}
+		m := new(vardev1.ProbeState)
+		if proto.Unmarshal(b, m) != nil {
+			return
 		}
-		if proto.Unmarshal(b, enrol) == nil {
-			if r, err := wire.EnrolRequestFromProto(enrol); err == nil {
-				again(t, r, func() ([]byte, error) { return proto.Marshal(wire.EnrolRequestToProto(r)) }, read(new(vardev1.EnrolRequest), wire.EnrolRequestFromProto))
-			}
+		s, err := wire.ProbeStateFromProto(m)
+		if err != nil {
+			return
 		}
-		if proto.Unmarshal(b, batch) == nil {
-			if r, err := wire.BatchFromProto(batch); err == nil {
-				again(t, r, func() ([]byte, error) { return proto.Marshal(wire.BatchToProto(r)) }, read(new(vardev1.Batch), wire.BatchFromProto))
-			}
+		again, err := wire.ProbeStateFromProto(wire.ProbeStateToProto(s))
+		if d := cmp.Diff(s, again); d != "" || err != nil {
+			t.Errorf("read again: %v\n%s", err, d)
 		}
 	})
 }
 
-// read decodes into m and translates it.
-func read[M proto.Message, V any](m M, translate func(M) (V, error)) func([]byte) (V, error) {
-	return func(b []byte) (V, error) {
-		if err := proto.Unmarshal(b, m); err != nil {
-			var none V
-			return none, err
+func TestEnrolRoundTrips(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := wire.EnrolRequest{
+			TokenID: [16]byte(drawBytes(t, 16, 16)), Secret: [16]byte(drawBytes(t, 16, 16)),
+			Request: drawBytes(t, 1, 500), Recipient: drawID(t, "recipient"),
 		}
-		return translate(m)
+		got, err := wire.EnrolRequestFromProto(wire.EnrolRequestToProto(r))
+		same(t, r, got, err)
+		e := wire.Enrolment{
+			Chain: [][]byte{drawBytes(t, 1, 50)}, Name: drawID(t, "name"), Region: drawID(t, "region"), Site: "site",
+			PlanKey: ed25519.PublicKey(drawBytes(t, 32, 32)), Coordinators: []string{"a:1"},
+		}
+		gotE, err := wire.EnrolmentFromProto(wire.EnrolmentToProto(e))
+		same(t, e, gotE, err)
+	})
+}
+
+func TestEnrolRefusals(t *testing.T) {
+	good := wire.EnrolRequestToProto(wire.EnrolRequest{Request: []byte("csr"), Recipient: "age1x"})
+	for want, change := range map[string]func(*vardev1.EnrolRequest){
+		"token: 15 and 16 bytes":       func(m *vardev1.EnrolRequest) { m.TokenId = make([]byte, 15) },
+		"token: 16 and 0 bytes":        func(m *vardev1.EnrolRequest) { m.TokenSecret = nil },
+		"certificate_request: 0 bytes": func(m *vardev1.EnrolRequest) { m.CertificateRequest = nil },
+		"certificate_request: 16385":   func(m *vardev1.EnrolRequest) { m.CertificateRequest = make([]byte, 16385) },
+		"recipient: 0 bytes":           func(m *vardev1.EnrolRequest) { m.Recipient = "" },
+		"recipient: 129 bytes":         func(m *vardev1.EnrolRequest) { m.Recipient = strings.Repeat("a", 129) },
+	} {
+		m := proto.CloneOf(good)
+		change(m)
+		_, err := wire.EnrolRequestFromProto(m)
+		refusedFor(t, want, err)
+	}
+	whole := wire.EnrolmentToProto(wire.Enrolment{Chain: [][]byte{{1}}, Name: "osl-1", Region: "eu-north", PlanKey: make([]byte, 32)})
+	for want, change := range map[string]func(*vardev1.EnrolResponse){
+		"certificate_chain: missing": func(m *vardev1.EnrolResponse) { m.CertificateChain = nil },
+		"expected two ids":           func(m *vardev1.EnrolResponse) { m.Region = "../x" },
+		"plan_key: 31 bytes":         func(m *vardev1.EnrolResponse) { m.PlanKey = make([]byte, 31) },
+	} {
+		m := proto.CloneOf(whole)
+		change(m)
+		_, err := wire.EnrolmentFromProto(m)
+		refusedFor(t, want, err)
+	}
+	_, err := wire.RenewRequestFromProto(&vardev1.RenewRequest{})
+	refusedFor(t, "certificate_request: 0 bytes", err)
+	_, err = wire.ResumeFromProto(&vardev1.Resume{Epoch: "é"})
+	refusedFor(t, "epoch: ", err)
+}
+
+func TestClockReplyRoundTrip(t *testing.T) {
+	want := time.Date(2026, 11, 22, 10, 0, 0, 123, time.UTC)
+	id, got, err := wire.ClockReplyFromProto(wire.ClockReplyToProto(7, want))
+	if id != 7 || !got.Equal(want) || err != nil {
+		t.Errorf("%d %s, %v", id, got, err)
+	}
+	_, _, err = wire.ClockReplyFromProto(&vardev1.ClockReply{Id: 7})
+	refusedFor(t, "probe_time: missing", err)
+}
+
+// refusedFor fails unless err speaks of what is wrong.
+func refusedFor(t *testing.T, want string, err error) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got error %v, want one that says %q", err, want)
 	}
 }
