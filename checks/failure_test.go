@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// dialed is an error as the net package wraps what connect(2) said.
-func dialed(errno syscall.Errno) error {
+// dialled is an error as the net package wraps what connect(2) said.
+func dialled(errno syscall.Errno) error {
 	return &net.OpError{Op: "dial", Net: "tcp4", Err: os.NewSyscallError("connect", errno)}
 }
 
@@ -27,13 +27,13 @@ func TestClassify(t *testing.T) {
 	}{
 		{Resolve, &net.DNSError{Err: "server misbehaving"}, DNSError},
 		{Resolve, errors.New("anything"), DNSError},
-		{Connect, dialed(syscall.ECONNREFUSED), ConnectRefused},
-		{Connect, dialed(syscall.ECONNRESET), ConnectReset},
-		{Connect, dialed(syscall.ENETUNREACH), Unreachable},
-		{Connect, dialed(syscall.EHOSTUNREACH), Unreachable},
-		{Connect, dialed(syscall.EADDRNOTAVAIL), Unreachable},
-		{Connect, dialed(syscall.EPERM), OwnError},
-		{Connect, dialed(syscall.EMFILE), OwnError},
+		{Connect, dialled(syscall.ECONNREFUSED), ConnectRefused},
+		{Connect, dialled(syscall.ECONNRESET), ConnectReset},
+		{Connect, dialled(syscall.ENETUNREACH), Unreachable},
+		{Connect, dialled(syscall.EHOSTUNREACH), Unreachable},
+		{Connect, dialled(syscall.EADDRNOTAVAIL), Unreachable},
+		{Connect, dialled(syscall.EPERM), OwnError},
+		{Connect, dialled(syscall.EMFILE), OwnError},
 		{Connect, errors.New("no descriptor"), OwnError},
 		{TLS, io.EOF, Closed},
 		{TLS, fmt.Errorf("read: %w", syscall.ECONNRESET), Closed},
@@ -60,7 +60,7 @@ func TestIsTimeout(t *testing.T) {
 	}{
 		{os.ErrDeadlineExceeded, true},
 		{context.DeadlineExceeded, true},
-		{dialed(syscall.ETIMEDOUT), true}, // the kernel gave up first
+		{dialled(syscall.ETIMEDOUT), true}, // the kernel gave up first
 		{&net.DNSError{IsTimeout: true}, true},
 		{&net.DNSError{IsTemporary: true}, false},
 		{context.Canceled, false},

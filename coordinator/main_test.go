@@ -197,8 +197,10 @@ func (f *fleet) RemoveProbe(_ context.Context, name string) (control.Removal, er
 func (f *fleet) Probes(context.Context) ([]control.Probe, error) {
 	return []control.Probe{
 		{Name: "syd-1", Region: "oceania", State: "invited"},
-		{Name: "osl-1", Region: "eu-north", Site: "osl", State: "connected", LastSeen: noon.Add(-2 * time.Second),
-			PlanRevision: 7, Spool: 3, Version: "0.1.0\x1b[31m"},
+		{
+			Name: "osl-1", Region: "eu-north", Site: "osl", State: "connected", LastSeen: noon.Add(-2 * time.Second),
+			PlanRevision: 7, Spool: 3, Version: "0.1.0\x1b[31m",
+		},
 	}, nil
 }
 
@@ -238,8 +240,10 @@ func TestCommandsOfARunningCoordinator(t *testing.T) {
 	file, data := initialised(t)
 	f := serve(t, data)
 	for _, x := range []struct{ args, out, err string }{
-		{"probe add --name osl-1 --region eu-north --site osl --asn 64496 --ttl 15m",
-			"varde-probe join vt1-abc\n", "Run this once on the machine of osl-1, before 2026-11-22 13:00:00 UTC.\n"},
+		{
+			"probe add --name osl-1 --region eu-north --site osl --asn 64496 --ttl 15m",
+			"varde-probe join vt1-abc\n", "Run this once on the machine of osl-1, before 2026-11-22 13:00:00 UTC.\n",
+		},
 		{"probe list", `NAME   REGION    SITE  STATE      LAST SEEN  PLAN  SPOOL  VERSION
 osl-1  eu-north  osl   connected  2s ago     7     3      0.1.0?[31m
 syd-1  oceania   -     invited    never      0     0      -

@@ -10,10 +10,13 @@ import (
 	"varde/deploy/fleettest"
 )
 
-var day = flag.Duration("day", time.Hour, "how much virtual time TestDay plays")
+var (
+	day  = flag.Duration("day", 10*time.Minute, "how much virtual time TestDay plays")
+	long = flag.Bool("long", false, "run what plays many virtual days too")
+)
 
 // TestDay plays an undisturbed fleet of nine probes and says what a virtual day
-// costs. A whole day: go test ./deploy -run TestDay -day 24h -v
+// costs. A whole day: go test ./deploy -run TestDay -day 24h -v.
 func TestDay(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // time, not memory, is scarce here
 	began := time.Now()

@@ -17,6 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	singleThreaded()
 	// The journal's clock ticker must be made outside of every bubble.
 	ats.Register()
 	defer ats.Unregister()

@@ -39,8 +39,10 @@ func TestFleetWatchesRealServers(t *testing.T) {
 	}{
 		{"nginx answers 503", func() { stack.Unavailable(true) }, func() { stack.Unavailable(false) }, "web", "down", checks.FirstByte, checks.HTTPStatus},
 		{"nginx was killed", func() { stack.Kill(mailstack.Nginx) }, func() { stack.Up(mailstack.Nginx) }, "web", "down", checks.Connect, checks.ConnectRefused},
-		{"postfix shows the certificate of another", func() { stack.Show(mailstack.Postfix, mailstack.WrongName) },
-			func() { stack.Show(mailstack.Postfix, mailstack.Good) }, "smtp", "down", checks.TLS, checks.CertName},
+		{
+			"postfix shows the certificate of another", func() { stack.Show(mailstack.Postfix, mailstack.WrongName) },
+			func() { stack.Show(mailstack.Postfix, mailstack.Good) }, "smtp", "down", checks.TLS, checks.CertName,
+		},
 		{"dovecot is silent", func() { stack.Freeze(mailstack.Dovecot) }, func() { stack.Thaw(mailstack.Dovecot) }, "imap", "down", checks.TLS, checks.TLSTimeout},
 		// Last, because Dovecot answers failed logins later and later.
 		{"the password was changed", stack.ChangePassword, stack.RestorePassword, "imap", "unknown", checks.Auth, checks.AuthRejected},

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -100,7 +101,7 @@ func (p *programs) signal(name string, sig syscall.Signal) {
 	if pr.cmd == nil {
 		return
 	}
-	if err := pr.cmd.Process.Signal(sig); err != nil && err != os.ErrProcessDone {
+	if err := pr.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.t.Fatal(err)
 	}
 	select {

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -16,6 +18,9 @@ var madeBy = regexp.MustCompile(`(?m)^//.*\bprotoc\b.*\n`)
 // ./proto` was forgotten.
 func TestGeneratedCodeIsCurrent(t *testing.T) {
 	if _, err := exec.LookPath("protoc"); err != nil {
+		if slices.Contains(strings.Split(os.Getenv("VARDE_REQUIRE"), ","), "protoc") {
+			t.Fatal("protoc is required and missing")
+		}
 		t.Skip("skipped: protoc is not installed, so the generated code cannot be compared with the .proto files")
 	}
 	fresh := t.TempDir()

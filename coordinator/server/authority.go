@@ -16,6 +16,7 @@ type authority struct{ *identity.Authority }
 
 var _ ingest.Authority = authority{}
 
+// Peer says who the client of a connection is.
 func (a authority) Peer(ctx context.Context, s tls.ConnectionState) (ingest.Peer, error) {
 	p, err := a.Authority.Peer(ctx, s)
 	if err != nil {
@@ -28,6 +29,7 @@ func peer(e identity.Entry, renewal bool) ingest.Peer {
 	return ingest.Peer{Name: e.Name, Region: e.Region, Site: e.Site, ASN: e.ASN, Renewal: renewal}
 }
 
+// Enrol redeems a token.
 func (a authority) Enrol(ctx context.Context, r wire.EnrolRequest) (wire.Enrolment, error) {
 	chain, e, err := a.Authority.Enrol(ctx, r.TokenID, r.Secret, r.Request, r.Recipient)
 	if err != nil {
@@ -39,6 +41,7 @@ func (a authority) Enrol(ctx context.Context, r wire.EnrolRequest) (wire.Enrolme
 	}, nil
 }
 
+// Renew issues the next certificate.
 func (a authority) Renew(ctx context.Context, s tls.ConnectionState, request []byte) ([][]byte, error) {
 	p, err := a.Authority.Peer(ctx, s)
 	if err != nil {
@@ -48,6 +51,7 @@ func (a authority) Renew(ctx context.Context, s tls.ConnectionState, request []b
 	return chain, refusal(err)
 }
 
+// Roster returns every enrolled probe.
 func (a authority) Roster() []ingest.Peer {
 	entries := a.Authority.Roster()
 	out := make([]ingest.Peer, len(entries))
@@ -61,8 +65,10 @@ func (a authority) Roster() []ingest.Peer {
 // told.
 func refusal(err error) error {
 	for kind, causes := range map[error][]error{
-		ingest.ErrDenied: {identity.ErrTokenUnknown, identity.ErrTokenUsed, identity.ErrTokenExpired,
-			identity.ErrRemoved, identity.ErrExpired, identity.ErrEnrolled},
+		ingest.ErrDenied: {
+			identity.ErrTokenUnknown, identity.ErrTokenUsed, identity.ErrTokenExpired,
+			identity.ErrRemoved, identity.ErrExpired, identity.ErrEnrolled,
+		},
 		ingest.ErrUnauthenticated: {identity.ErrNoCertificate, identity.ErrNotOurs},
 		ingest.ErrInvalid:         {identity.ErrRequest},
 	} {

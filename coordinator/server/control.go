@@ -39,14 +39,14 @@ func (s *Server) serveControl(ctx context.Context) error {
 }
 
 // roster is what the commands on probes ask of the coordinator.
-type roster struct{ *Server }
+type roster struct{ server *Server }
 
 var _ control.Roster = roster{}
 
 // AddProbe makes a token. A region that is not configured is an error: its
 // verdicts would appear nowhere.
 func (r roster) AddProbe(ctx context.Context, p control.NewProbe) (control.Invitation, error) {
-	c := r.current()
+	c := r.server.current()
 	ids := make([]string, len(c.Regions))
 	for i, region := range c.Regions {
 		ids[i] = region.ID
@@ -58,7 +58,7 @@ func (r roster) AddProbe(ctx context.Context, p control.NewProbe) (control.Invit
 	if ttl == 0 {
 		ttl = identity.DefaultTTL
 	}
-	token, err := r.authority.AddProbe(ctx, identity.NewProbe{
+	token, err := r.server.authority.AddProbe(ctx, identity.NewProbe{
 		Name: p.Name, Region: p.Region, Site: p.Site, ASN: p.ASN, TTL: ttl,
 	})
 	if err != nil {
@@ -69,8 +69,8 @@ func (r roster) AddProbe(ctx context.Context, p control.NewProbe) (control.Invit
 
 // RemoveProbe revokes a probe and says which passwords it knew.
 func (r roster) RemoveProbe(ctx context.Context, name string) (control.Removal, error) {
-	secrets := r.plans.Knows(name)
-	if _, err := r.authority.Remove(ctx, name); err != nil {
+	secrets := r.server.plans.Knows(name)
+	if _, err := r.server.authority.Remove(ctx, name); err != nil {
 		return control.Removal{}, err
 	}
 	return control.Removal{Secrets: secrets}, nil
@@ -79,11 +79,11 @@ func (r roster) RemoveProbe(ctx context.Context, name string) (control.Removal, 
 // Probes lists the roster and the open invitations.
 func (r roster) Probes(context.Context) ([]control.Probe, error) {
 	ends := map[string]time.Time{}
-	for _, e := range r.authority.Roster() {
+	for _, e := range r.server.authority.Roster() {
 		ends[e.Name] = e.NotAfter
 	}
 	out := []control.Probe{}
-	for _, p := range r.ingest.Probes() {
+	for _, p := range r.server.ingest.Probes() {
 		state := "away"
 		if p.State == ingest.Connected {
 			state = "connected"
@@ -93,7 +93,7 @@ func (r roster) Probes(context.Context) ([]control.Probe, error) {
 			LastSeen: p.LastSeen, Expires: ends[p.Name], PlanRevision: p.Plan.Revision, Spool: p.Spool,
 		})
 	}
-	for _, t := range r.authority.Pending() {
+	for _, t := range r.server.authority.Pending() {
 		out = append(out, control.Probe{
 			Name: t.Name, Region: t.Region, Site: t.Site, ASN: t.ASN, State: "invited", Expires: t.Expires,
 		})
@@ -147,4 +147,22 @@ func (s *Server) Peers(probe string) []string {
 		}
 	}
 	return nil
+}
+
+// RemoveProbe revokes a probe at once and returns the names of the passwords
+// that it knew.
+func (s *Server) RemoveProbe(ctx context.Context, name string) (secrets []string, err error) {
+	r, err := roster{s}.RemoveProbe(ctx, name)
+	return r.Secrets, err
+}
+
+// CertificateEnd is when the newest certificate of a probe ends; the zero time
+// if there is no such probe.
+func (s *Server) CertificateEnd(probe string) time.Time {
+	for _, e := range s.authority.Roster() {
+		if e.Name == probe {
+			return e.NotAfter
+		}
+	}
+	return time.Time{}
 }

@@ -37,10 +37,12 @@ type source struct{ *journal.Journal }
 
 var _ history.Source = source{}
 
+// Follow calls fn with every entry after a place and with each new one.
 func (s source) Follow(ctx context.Context, after uint64, fn func(history.Entry) error) error {
 	return s.Journal.Follow(ctx, after, func(e journal.Entry) error { return fn(historyEntry(e)) })
 }
 
+// Read calls fn with the entries that the journal still holds.
 func (s source) Read(ctx context.Context, from, to uint64, fn func(history.Entry) error) error {
 	return s.Journal.Read(ctx, from, to, func(e journal.Entry) error { return fn(historyEntry(e)) })
 }

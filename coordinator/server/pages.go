@@ -45,7 +45,7 @@ func (s *Server) buildPages() error {
 	s.ops, err = ops.New(ops.Options{
 		Live: present{s}, History: past{s}, Observations: past{s},
 		Logger: s.log.With("component", "ops"), Listen: c.Listen.Ops, Token: token,
-		Metrics: promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}), Ready: s.ready,
+		Hosts: hostNames(c.Advertise), Metrics: promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}), Ready: s.ready,
 	})
 	return err
 }
@@ -61,6 +61,18 @@ func (p publicSource) Now(ctx context.Context) (statuspage.Now, error) { return 
 // History is what was seen of one service.
 func (p publicSource) History(ctx context.Context, service string, w graph.Window) ([]statuspage.RegionHistory, error) {
 	return p.publicHistory(ctx, service, w)
+}
+
+// hostNames are the names under which this machine is known: operators may ask
+// for their pages by them.
+func hostNames(addresses []string) []string {
+	var out []string
+	for _, a := range addresses {
+		if host, _, err := net.SplitHostPort(a); err == nil {
+			out = append(out, host)
+		}
+	}
+	return out
 }
 
 func newMetrics() *prometheus.Registry {

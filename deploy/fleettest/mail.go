@@ -101,6 +101,7 @@ func serve(t *testing.T, l net.Listener, run func(net.Listener) error, closeServ
 // its first read or write would charge its own delay to the phase "tls".
 type handshaker struct{ net.Listener }
 
+// Accept takes a stream and begins its handshake.
 func (l *handshaker) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
@@ -115,8 +116,10 @@ type session struct{}
 
 var _ smtp.AuthSession = session{}
 
+// AuthMechanisms offers one.
 func (session) AuthMechanisms() []string { return []string{sasl.Plain} }
 
+// Auth takes the one account.
 func (session) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, u, p string) error {
 		if u != user || p != password {
@@ -126,10 +129,19 @@ func (session) Auth(string) (sasl.Server, error) {
 	}), nil
 }
 
+// Mail takes none, and neither do the others.
 func (session) Mail(string, *smtp.MailOptions) error { return errNoMail }
+
+// Rcpt takes no recipient.
 func (session) Rcpt(string, *smtp.RcptOptions) error { return errNoMail }
-func (session) Data(io.Reader) error                 { return errNoMail }
-func (session) Reset()                               {}
-func (session) Logout() error                        { return nil }
+
+// Data takes no mail.
+func (session) Data(io.Reader) error { return errNoMail }
+
+// Reset has nothing to forget.
+func (session) Reset() {}
+
+// Logout has nothing to end.
+func (session) Logout() error { return nil }
 
 var errNoMail = errors.New("no mail is taken here")

@@ -133,3 +133,53 @@ func (f *Fleet) writeConfig() string {
 	}
 	return filepath.Join(f.dir, "coordinator.yaml")
 }
+
+// Token makes a token for a probe that has not joined.
+func (f *Fleet) Token(name, region string, ttl time.Duration) string {
+	f.t.Helper()
+	token, err := f.server.AddProbe(f.Context(), server.NewProbe{Name: name, Region: region, TTL: ttl})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return token
+}
+
+// Join joins with a token from the host of a probe, into a folder of its own,
+// and returns the error and what is in that folder.
+func (f *Fleet) Join(from, token string) (files []string, err error) {
+	f.t.Helper()
+	dir := f.t.TempDir()
+	_, err = agent.Join(f.Context(), agent.JoinOptions{State: dir, Token: token, Network: f.probes[from].host})
+	entries, readErr := os.ReadDir(dir)
+	if readErr != nil {
+		f.t.Fatal(readErr)
+	}
+	for _, e := range entries {
+		files = append(files, e.Name())
+	}
+	return files, err
+}
+
+// Remove revokes a probe, as `varde-coordinator probe remove` does.
+func (f *Fleet) Remove(name string) (secrets []string) {
+	f.t.Helper()
+	secrets, err := f.server.RemoveProbe(f.Context(), name)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return secrets
+}
+
+// RestartProbe stops a probe and starts it anew.
+func (f *Fleet) RestartProbe(name string) {
+	f.t.Helper()
+	f.StopProbe(name)
+	f.StartProbe(name)
+}
+
+// CertificateEnd is when the certificate of a probe ends, as its coordinator
+// knows.
+func (f *Fleet) CertificateEnd(name string) time.Time {
+	f.t.Helper()
+	return f.server.CertificateEnd(name)
+}

@@ -179,7 +179,7 @@ func (f *fleet) enrol(ctx, late context.Context, background *errgroup.Group) ([]
 	var agents []*agent.Agent
 	g, ctx := errgroup.WithContext(ctx)
 	for _, r := range regions() {
-		network, err := f.network(r.ID, late, background)
+		network, err := f.network(late, r.ID, background)
 		if err != nil {
 			return nil, err
 		}
@@ -215,7 +215,7 @@ func (f *fleet) enrolOne(ctx context.Context, name, region string, network agent
 
 // network is what the probes of a region look through: the machine's own, or a
 // detour where a service shall be silent for them.
-func (f *fleet) network(region string, ctx context.Context, g *errgroup.Group) (agent.Network, error) {
+func (f *fleet) network(ctx context.Context, region string, g *errgroup.Group) (agent.Network, error) {
 	if region != f.opts.breakRegion {
 		return nil, nil
 	}

@@ -11,10 +11,12 @@ type system struct{ checks.System }
 
 var _ Network = (*system)(nil)
 
+// Listen takes streams.
 func (*system) Listen(network, address string) (net.Listener, error) {
 	return net.Listen(network, address)
 }
 
+// ListenPacket takes datagrams.
 func (*system) ListenPacket(network, address string) (net.PacketConn, error) {
 	return net.ListenPacket(network, address)
 }
@@ -28,10 +30,12 @@ type through struct {
 	own *system
 }
 
+// Listen takes streams on the machine itself.
 func (t through) Listen(network, address string) (net.Listener, error) {
 	return t.own.Listen(network, address)
 }
 
+// ListenPacket takes datagrams on the machine itself.
 func (t through) ListenPacket(network, address string) (net.PacketConn, error) {
 	return t.own.ListenPacket(network, address)
 }

@@ -77,7 +77,7 @@ func (a *Agent) applyMesh(ctx context.Context, g *errgroup.Group, p wire.Plan) {
 	m, err := mesh.New(mesh.Options{
 		Name: a.identity.Name(), Region: a.identity.Region(), Site: a.identity.Site(),
 		Bind: a.opts.MeshBind, Advertise: a.opts.MeshAdvertise, Keys: p.GossipKeys,
-		Network: a.opts.Network, Seeds: a.meshSeeds, Timing: timing, Logger: log,
+		Network: a.meshNetwork(), Seeds: a.meshSeeds, Timing: timing, Logger: log,
 	})
 	if err != nil {
 		log.Error("start mesh", "error", err)
@@ -101,6 +101,15 @@ func (a *Agent) applyMesh(ctx context.Context, g *errgroup.Group, p wire.Plan) {
 			}
 		}
 	})
+}
+
+// meshNetwork is nil, and so the mesh's own choice, on a real machine: it dials
+// from the address that it listens on.
+func (a *Agent) meshNetwork() mesh.Network {
+	if _, real := a.opts.Network.(*system); real {
+		return nil
+	}
+	return a.opts.Network
 }
 
 // meshSeeds are the addresses of all other probes of the plan.

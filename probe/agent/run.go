@@ -27,7 +27,8 @@ func (a *Agent) run(ctx context.Context, r schedule.Run) {
 func (a *Agent) panicked(r schedule.Run, value any) {
 	_, revision, _ := a.work.job(r.Target.ID)
 	o := a.observation(r, revision)
-	o.Class, o.Detail = checks.OwnError, fmt.Sprintf("panic in the check: %.200v", value)
+	o.Class, o.Detail = checks.OwnError, "the check panicked; the probe's log says where"
+	a.opts.Logger.Error("check panicked", "check", r.Target.ID, "panic", fmt.Sprint(value))
 	a.keep(o)
 }
 

@@ -26,9 +26,11 @@ func generate(out string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tools)
-	args := []string{"--proto_path=.", "--go_out=" + out, "--go-grpc_out=" + out,
-		"--go_opt=paths=source_relative", "--go-grpc_opt=paths=source_relative"}
+	defer func() { _ = os.RemoveAll(tools) }() // a folder of the system's own
+	args := []string{
+		"--proto_path=.", "--go_out=" + out, "--go-grpc_out=" + out,
+		"--go_opt=paths=source_relative", "--go-grpc_opt=paths=source_relative",
+	}
 	for name, pkg := range map[string]string{
 		"protoc-gen-go":      "google.golang.org/protobuf/cmd/protoc-gen-go",
 		"protoc-gen-go-grpc": "google.golang.org/grpc/cmd/protoc-gen-go-grpc",

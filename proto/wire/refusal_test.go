@@ -62,12 +62,18 @@ func TestObservationRefusals(t *testing.T) {
 		"up with class":   {func(o *vardev1.Observation) { o.Outcome = 1 }, `class: "tls_timeout" with outcome up, expected one exactly when not up`},
 		"up with a phase": {func(o *vardev1.Observation) { o.Outcome, o.Class = 1, "" }, `failed_phase: "tls" with outcome up, expected none`},
 		"long detail":     {func(o *vardev1.Observation) { o.Detail = strings.Repeat("æ", 257) }, `detail: longer than 256 characters`},
-		"escapes in detail": {func(o *vardev1.Observation) { o.Detail = "a\x1b[2Jb" },
-			`detail: "a\x1b[2Jb", expected printable characters`},
-		"long address": {func(o *vardev1.Observation) { o.Address = strings.Repeat("1", 65) },
-			`address: "` + strings.Repeat("1", 64) + `", expected at most 64 printable bytes`},
-		"address": {func(o *vardev1.Observation) { o.Address = "a\n" },
-			`address: "a\n", expected at most 64 printable bytes`},
+		"escapes in detail": {
+			func(o *vardev1.Observation) { o.Detail = "a\x1b[2Jb" },
+			`detail: "a\x1b[2Jb", expected printable characters`,
+		},
+		"long address": {
+			func(o *vardev1.Observation) { o.Address = strings.Repeat("1", 65) },
+			`address: "` + strings.Repeat("1", 64) + `", expected at most 64 printable bytes`,
+		},
+		"address": {
+			func(o *vardev1.Observation) { o.Address = "a\n" },
+			`address: "a\n", expected at most 64 printable bytes`,
+		},
 		"17 phases":        {func(o *vardev1.Observation) { o.Phases = make([]*vardev1.PhaseTiming, 17) }, `phases: 17, expected at most 16`},
 		"empty phase":      {func(o *vardev1.Observation) { o.Phases[0] = nil }, `phases: name "", expected a word`},
 		"phase":            {func(o *vardev1.Observation) { o.Phases[0].Name = "a b" }, `phases: name "a b", expected a word`},
@@ -78,11 +84,15 @@ func TestObservationRefusals(t *testing.T) {
 		"no every":         {func(o *vardev1.Observation) { o.Every = nil }, `every: missing`},
 		"negative elapsed": {func(o *vardev1.Observation) { o.Elapsed = durationpb.New(-1) }, `elapsed: -1ns, expected zero or more`},
 		"elapsed too long": {func(o *vardev1.Observation) { o.Elapsed.Seconds = 1e10 }, `elapsed: 10000000000 s and 0 ns, expected at most 292 years`},
-		"elapsed without end": {func(o *vardev1.Observation) { o.Elapsed = &durationpb.Duration{Seconds: 1e10, Nanos: 854775807} },
-			`elapsed: 10000000000 s and 854775807 ns, expected at most 292 years`},
+		"elapsed without end": {
+			func(o *vardev1.Observation) { o.Elapsed = &durationpb.Duration{Seconds: 1e10, Nanos: 854775807} },
+			`elapsed: 10000000000 s and 854775807 ns, expected at most 292 years`,
+		},
 		"nanos without end": {func(o *vardev1.Observation) { o.Every.Nanos = 1e9 }, `every: 30 s and 1000000000 ns, expected at most 292 years`},
-		"before the year 1": {func(o *vardev1.Observation) { o.Started = &timestamppb.Timestamp{Seconds: -62135596801} },
-			`started: -62135596801 s and 0 ns since 1970, expected the years 1 to 9999`},
+		"before the year 1": {
+			func(o *vardev1.Observation) { o.Started = &timestamppb.Timestamp{Seconds: -62135596801} },
+			`started: -62135596801 s and 0 ns since 1970, expected the years 1 to 9999`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := goodObservation()
@@ -167,12 +177,16 @@ func TestEntryRefusals(t *testing.T) {
 		"no region":   {func(b *vardev1.JournalBatch) { b.Region = "" }, `batches[0]: probe "osl-1" of region "", expected two ids`},
 		"no received": {func(b *vardev1.JournalBatch) { b.Received = nil }, `batches[0]: received: missing`},
 		"no batch":    {func(b *vardev1.JournalBatch) { b.Batch = nil }, `batches[0]: epoch: 0 bytes, expected 1 to 64`},
-		"clock offset": {func(b *vardev1.JournalBatch) { b.ClockOffset = &durationpb.Duration{Seconds: -1e10} },
-			`batches[0]: clock_offset: -10000000000 s and 0 ns, expected at most 292 years`},
+		"clock offset": {
+			func(b *vardev1.JournalBatch) { b.ClockOffset = &durationpb.Duration{Seconds: -1e10} },
+			`batches[0]: clock_offset: -10000000000 s and 0 ns, expected at most 292 years`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := &vardev1.JournalBatch{Probe: "osl-1", Region: "eu-north", Received: timestamppb.Now(),
-				Batch: &vardev1.Batch{Epoch: "e", Records: []*vardev1.Record{observed(1)}}}
+			b := &vardev1.JournalBatch{
+				Probe: "osl-1", Region: "eu-north", Received: timestamppb.Now(),
+				Batch: &vardev1.Batch{Epoch: "e", Records: []*vardev1.Record{observed(1)}},
+			}
 			c.spoil(b)
 			_, err := wire.UnmarshalEntry(encode(t, &vardev1.JournalEntry{Batches: []*vardev1.JournalBatch{b}}))
 			refused(t, c.want, err)
@@ -192,8 +206,10 @@ func goodPlan() *vardev1.Plan {
 		Generation: 1, Revision: 2, Issued: timestamppb.Now(),
 		Regions: []*vardev1.Region{{Id: "eu-north", Name: "Northern Europe"}},
 		Roster:  []*vardev1.RosterEntry{{Name: "osl-1", Region: "eu-north", KeySha256: make([]byte, 32)}},
-		Checks: []*vardev1.Check{{Id: "imap-login", Service: "imap", Kind: "imap", Url: "imaps://mail.example.net",
-			Every: durationpb.New(30 * time.Second), Timeout: durationpb.New(10 * time.Second)}},
+		Checks: []*vardev1.Check{{
+			Id: "imap-login", Service: "imap", Kind: "imap", Url: "imaps://mail.example.net",
+			Every: durationpb.New(30 * time.Second), Timeout: durationpb.New(10 * time.Second),
+		}},
 		GossipKeys: [][]byte{make([]byte, 32)}, BundleSha256: map[string][]byte{"osl-2": make([]byte, 32)},
 	}
 }
@@ -216,8 +232,10 @@ func TestPlanRefusals(t *testing.T) {
 		"no timeout":   {func(p *vardev1.Plan) { p.Checks[0].Timeout = nil }, `plan: checks[0]: timeout: missing`},
 		"check region": {func(p *vardev1.Plan) { p.Checks[0].Regions = []string{""} }, `plan: checks[0]: regions: "" is not an id`},
 		"family":       {func(p *vardev1.Plan) { p.Checks[0].Families = []vardev1.Family{0} }, `plan: checks[0]: families: 0, expected ipv4 or ipv6`},
-		"login": {func(p *vardev1.Plan) { p.Checks[0].Login = &vardev1.Login{User: "u"} },
-			`plan: checks[0]: login: expected user and password: {file: PATH}`},
+		"login": {
+			func(p *vardev1.Plan) { p.Checks[0].Login = &vardev1.Login{User: "u"} },
+			`plan: checks[0]: login: expected user and password: {file: PATH}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := goodPlan()

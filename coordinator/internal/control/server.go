@@ -95,7 +95,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if err != nil {
 		err = errors.Join(fmt.Errorf("stop control socket: %w", err), srv.Close())
 	}
-	<-done
+	<-done //nolint:errcheck // the answer of Serve to Shutdown is always the same
 	return err
 }
 

@@ -141,8 +141,11 @@ func Describe(cells []Cell, noun string) string {
 		mark  Mark
 		words string
 	}{
-		{Down, "unreachable for a time"}, {Intermittent, "failing at times"}, {Slow, "slow for a time"},
-		{Maintenance, "in maintenance"}, {Unknown, "not measured"},
+		{Down, "unreachable for a time"},
+		{Intermittent, "failing at times"},
+		{Slow, "slow for a time"},
+		{Maintenance, "in maintenance"},
+		{Unknown, "not measured"},
 	} {
 		if n := counts[p.mark]; n > 0 {
 			s += "; " + Count(n, noun) + " " + p.words

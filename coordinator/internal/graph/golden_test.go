@@ -39,9 +39,16 @@ func golden(t *testing.T, name string, got []byte) {
 // escaped.
 func someCells() []Cell {
 	return []Cell{
-		{Mark: Up, Coverage: 1}, {Mark: Up, Coverage: 1}, {Mark: Up, Coverage: 0.5}, {}, {Mark: Up, Coverage: 1},
-		{Mark: Slow, Share: 0.2, Coverage: 1, Title: "slow"}, {Mark: Intermittent, Share: 0.17, Coverage: 1, Title: `1 in 6 <"&'>`},
-		{Mark: Down, Share: 0.004, Coverage: 1, Title: "down 6 min"}, {Mark: Down, Share: 1, Coverage: 1}, {Mark: Down, Share: 1, Coverage: 1},
+		{Mark: Up, Coverage: 1},
+		{Mark: Up, Coverage: 1},
+		{Mark: Up, Coverage: 0.5},
+		{},
+		{Mark: Up, Coverage: 1},
+		{Mark: Slow, Share: 0.2, Coverage: 1, Title: "slow"},
+		{Mark: Intermittent, Share: 0.17, Coverage: 1, Title: `1 in 6 <"&'>`},
+		{Mark: Down, Share: 0.004, Coverage: 1, Title: "down 6 min"},
+		{Mark: Down, Share: 1, Coverage: 1},
+		{Mark: Down, Share: 1, Coverage: 1},
 		{Mark: Maintenance, Share: 0.1, Coverage: 1},
 	}
 }

@@ -174,10 +174,10 @@ func lines(at []float64, height float64) string {
 func Key(m Mark) template.HTML {
 	var b builder
 	b.raw(`<svg class="key" viewBox="0 0 10 18" width="10" height="18" aria-hidden="true" focusable="false">`)
-	switch {
-	case m == Unknown:
+	switch m {
+	case Unknown:
 		b.raw(`<path class="f-up" d="M-2 13.7H1V18H-2ZM9 13.7H12V18H9Z"/>`)
-	case m == Up:
+	case Up:
 		b.raw(`<path class="f-up" d="M2 13.7H8V18H2Z"/>`)
 	default:
 		h := 18 * rise(Cell{Mark: m, Share: 0.7})

@@ -13,8 +13,13 @@ func TestPercentIsCut(t *testing.T) {
 		places int
 		want   string
 	}{
-		{Ratio{0.99996, true}, 2, "99.99 %"}, {Ratio{1, true}, 2, "100 %"}, {Ratio{0.9999999999, true}, 3, "99.999 %"},
-		{Ratio{0.9993, true}, 2, "99.93 %"}, {Ratio{0, true}, 2, "0 %"}, {Ratio{0.984, true}, 1, "98.4 %"}, {Ratio{0.5, false}, 1, "not measured"},
+		{Ratio{0.99996, true}, 2, "99.99 %"},
+		{Ratio{1, true}, 2, "100 %"},
+		{Ratio{0.9999999999, true}, 3, "99.999 %"},
+		{Ratio{0.9993, true}, 2, "99.93 %"},
+		{Ratio{0, true}, 2, "0 %"},
+		{Ratio{0.984, true}, 1, "98.4 %"},
+		{Ratio{0.5, false}, 1, "not measured"},
 	} {
 		if got := c.ratio.Percent(c.places); got != c.want {
 			t.Errorf("%v with %d places: got %q, want %q", c.ratio, c.places, got, c.want)

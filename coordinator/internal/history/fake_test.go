@@ -48,6 +48,11 @@ func (j *fakeJournal) forget(before uint64) {
 	j.first = before
 }
 
+func (j *fakeJournal) Last() uint64 {
+	_, last := j.Bounds()
+	return last
+}
+
 func (j *fakeJournal) Bounds() (first, last uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

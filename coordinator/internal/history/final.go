@@ -106,7 +106,7 @@ func (f *Final) ready(hour, now time.Time) bool {
 	}
 	if f.hour != hour {
 		f.hour = hour
-		_, f.wait = f.s.options.Source.Bounds()
+		f.wait = f.s.options.Source.Last()
 	}
 	return f.s.rolled.Load() >= f.wait
 }
@@ -227,7 +227,7 @@ func (w *writer) unchanged(hour, end time.Time, parts []passage) bool {
 		w.fail(err)
 		return false
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	var now []passage
 	for rows.Next() {
 		var p passage

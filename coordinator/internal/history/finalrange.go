@@ -72,7 +72,7 @@ func (s *Store) boundary(ctx context.Context, hour time.Time) (map[verdict.Serie
 
 // scanJudges reads rows of check_id, region, family and judge, and closes them.
 func scanJudges(rows *sql.Rows) (map[verdict.Series]verdict.Judge, error) {
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	out := make(map[verdict.Series]verdict.Judge)
 	for rows.Next() {
 		var series verdict.Series

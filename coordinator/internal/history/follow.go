@@ -84,7 +84,7 @@ func (s *Store) feed(ctx context.Context, r reader) error {
 		select {
 		case <-inner.Done():
 		case <-tick.C:
-			_, last := s.options.Source.Bounds()
+			last := s.options.Source.Last()
 			if err := locked(func() error { return r.tick(time.Now(), r.place() >= last) }); err != nil {
 				cancel(err)
 			}

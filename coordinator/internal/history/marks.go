@@ -2,6 +2,7 @@ package history
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,14 +26,14 @@ type epoch struct{ probe, name string }
 func loadMarks(db *sql.DB, reader string) (*marks, error) {
 	m := &marks{reader: reader, last: make(map[epoch]uint64), changed: make(map[epoch]time.Time)}
 	row := db.QueryRow(`SELECT seq FROM place WHERE reader = ?`, reader)
-	if err := row.Scan(&m.seq); err != nil && err != sql.ErrNoRows {
+	if err := row.Scan(&m.seq); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("read place of %s: %w", reader, err)
 	}
 	rows, err := db.Query(`SELECT probe, epoch, seq FROM mark WHERE reader = ?`, reader)
 	if err != nil {
 		return nil, fmt.Errorf("read marks of %s: %w", reader, err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	for rows.Next() {
 		var e epoch
 		var seq uint64

@@ -83,7 +83,7 @@ func (s *Store) minutesWithPassages(ctx context.Context, from, to time.Time) ([]
 	if err != nil {
 		return nil, fmt.Errorf("read index of the journal: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	var out []indexed
 	for rows.Next() {
 		var minute int64

@@ -190,7 +190,7 @@ func (s *Store) eachBlob(query string, key hourKey, fn func(offset int64, b []by
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	for rows.Next() {
 		var at int64
 		var b []byte

@@ -99,7 +99,7 @@ func (s *Store) passagesIn(ctx context.Context, from, to time.Time) ([]passage, 
 	if err != nil {
 		return nil, fmt.Errorf("read index of the journal: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	var all []passage
 	for rows.Next() {
 		var p passage

@@ -213,7 +213,7 @@ func TestStrip(t *testing.T) {
 			for _, d := range c.Time {
 				sum += d
 			}
-			want := min(15*time.Minute, time.Now().Sub(c.T))
+			want := min(15*time.Minute, time.Since(c.T))
 			if sum != want {
 				t.Errorf("cell %d: the states add up to %v, want %v", i, sum, want)
 			}

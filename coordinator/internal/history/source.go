@@ -24,4 +24,7 @@ type Source interface {
 	// Bounds are the places of the oldest and newest entry; 0, 0 when there is
 	// none. When all were deleted, first is last + 1.
 	Bounds() (first, last uint64)
+	// Last is the place of the newest entry, 0 when there never was one. It is
+	// asked for every second and must cost nothing.
+	Last() uint64
 }

@@ -93,7 +93,7 @@ func TestTokenRefusals(t *testing.T) {
 		if _, err := a.Remove(t.Context(), "removed"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		altered := used
 		altered.Secret[15] ^= 1
 		foreign := used
@@ -277,12 +277,16 @@ func TestAddProbeRefusals(t *testing.T) {
 		probe identity.NewProbe
 		want  string
 	}{
-		"all at once": {identity.NewProbe{Name: "Osl 1", Site: "a/b", TTL: -1},
+		"all at once": {
+			identity.NewProbe{Name: "Osl 1", Site: "a/b", TTL: -1},
 			"add probe: name: \"Osl 1\", expected 1 to 63 of a-z, 0-9 and -\nregion: \"\", expected 1 to 63 of a-z, 0-9 and -\n" +
-				"site: \"a/b\", expected 1 to 63 of a-z, 0-9 and -\nttl: -1ns, expected up to 168h0m0s"},
+				"site: \"a/b\", expected 1 to 63 of a-z, 0-9 and -\nttl: -1ns, expected up to 168h0m0s",
+		},
 		"long ttl": {identity.NewProbe{Name: "a", Region: "b", TTL: 8 * 24 * time.Hour}, "add probe: ttl: 192h0m0s, expected up to 168h0m0s"},
-		"enrolled": {identity.NewProbe{Name: "osl-1", Region: "oceania"},
-			fmt.Sprintf("add probe: a probe of this name is enrolled already: remove it first (osl-1 in eu-north since %s)", time.Now().UTC().Format(time.DateOnly))},
+		"enrolled": {
+			identity.NewProbe{Name: "osl-1", Region: "oceania"},
+			fmt.Sprintf("add probe: a probe of this name is enrolled already: remove it first (osl-1 in eu-north since %s)", time.Now().UTC().Format(time.DateOnly)),
+		},
 	} {
 		before := s.content()
 		_, err := a.AddProbe(t.Context(), c.probe)

@@ -83,6 +83,7 @@ type authenticated struct {
 	ctx context.Context
 }
 
+// Context says who calls.
 func (a authenticated) Context() context.Context { return a.ctx }
 
 // refuse turns an error into what the caller is told, counts it, and logs what

@@ -39,7 +39,7 @@ func (w *world) dial(config *tls.Config) *grpc.ClientConn {
 
 // talk is a Report stream spoken by hand. It answers no clock query by itself.
 type talk struct {
-	t      *testing.T
+	t      testing.TB
 	stream grpc.BidiStreamingClient[vardev1.ReportRequest, vardev1.ReportResponse]
 	marks  chan *vardev1.Mark
 	clocks chan *vardev1.ClockQuery

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -33,7 +34,8 @@ func toStatus(err error) error {
 		{context.DeadlineExceeded, codes.DeadlineExceeded},
 	} {
 		if errors.Is(err, c.kind) {
-			return status.Error(c.code, err.Error())
+			// The code says the kind; the words say what it is about.
+			return status.Error(c.code, strings.TrimPrefix(err.Error(), c.kind.Error()+": "))
 		}
 	}
 	return status.Error(codes.Internal, "internal error of the coordinator")

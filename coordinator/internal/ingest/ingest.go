@@ -132,7 +132,8 @@ func (i *Ingest) Serve(ctx context.Context, l net.Listener) error {
 		i.receivers.Wait()
 		stopLate()
 	})
-	if err := s.Serve(l); err != nil {
+	// Stopped before it began is stopped as asked.
+	if err := s.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serve probes: %w", err)
 	}
 	<-late.Done()

@@ -40,7 +40,7 @@ const (
 
 // world is a coordinator and its probes on an internet in memory.
 type world struct {
-	t         *testing.T
+	t         testing.TB
 	net       *checktest.Internet
 	host      *checktest.Host
 	ca        *checktest.CA
@@ -54,7 +54,7 @@ type world struct {
 	crashes bool
 }
 
-func newWorld(t *testing.T, j ingest.Journal) *world {
+func newWorld(t testing.TB, j ingest.Journal) *world {
 	w := &world{t: t, net: checktest.NewInternet(), ca: checktest.NewCA(), journal: j, plans: &plans{changed: make(chan struct{})}}
 	w.host = w.net.Host(netip.MustParseAddr("198.51.100.1"))
 	w.authority = &authority{roster: map[string]ingest.Peer{}, changed: make(chan struct{}), mesh: map[string]string{}}
@@ -62,7 +62,7 @@ func newWorld(t *testing.T, j ingest.Journal) *world {
 }
 
 // openJournal is a real one.
-func openJournal(t *testing.T, dir string) *journal.Journal {
+func openJournal(t testing.TB, dir string) *journal.Journal {
 	t.Helper()
 	j, err := journal.Open(t.Context(), journal.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -89,15 +89,21 @@ func (w *world) serverTLS() *tls.Config {
 // coordinate starts a coordinator and returns what ends it in good order.
 func (w *world) coordinate() (stop func()) {
 	w.t.Helper()
+	l, err := w.host.Listen("tcp", address1)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.serve(l)
+}
+
+// serve answers on l.
+func (w *world) serve(l net.Listener) (stop func()) {
+	w.t.Helper()
 	var err error
 	w.ingest, err = ingest.New(ingest.Options{
 		Journal: w.journal, Authority: w.authority, Plans: w.plans, TLS: w.serverTLS(), Logger: slog.New(slog.DiscardHandler),
 		Metrics: w.registry,
 	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	l, err := w.host.Listen("tcp", address1)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -145,12 +151,17 @@ func (w *world) probe(name, region, epoch string) *probe {
 // start runs an uplink, also a second time with the same spool.
 func (p *probe) start(w *world, region string) {
 	w.t.Helper()
+	p.run(w, region, address1, func(ctx context.Context, a string) (net.Conn, error) { return p.host.DialContext(ctx, "tcp", a) })
+}
+
+// run runs an uplink to an address.
+func (p *probe) run(w *world, region, address string, dial func(context.Context, string) (net.Conn, error)) {
+	w.t.Helper()
 	config := w.clientTLS(p.name, region, 0)
 	var err error
 	p.Uplink, err = uplinktest.New(uplinktest.Options{
-		Coordinators: func() []string { return []string{address1} }, TLS: func() *tls.Config { return config },
-		Dial:  func(ctx context.Context, a string) (net.Conn, error) { return p.host.DialContext(ctx, "tcp", a) },
-		Spool: p.spool,
+		Coordinators: func() []string { return []string{address} }, TLS: func() *tls.Config { return config },
+		Dial: dial, Spool: p.spool,
 		State: func() wire.ProbeState {
 			return wire.ProbeState{
 				Epoch: p.spool.Current(), Version: "0.1.0", Plan: wire.PlanNumber{Generation: 1, Revision: 7}, Spool: p.spool.Depth(),

@@ -85,6 +85,7 @@ func serverOptions(o Options) *server.Options {
 func (e *engine) connect(ctx context.Context, o Options) error {
 	var err error
 	e.conn, err = nats.Connect("", nats.InProcessServer(e.server), nats.NoReconnect(),
+		nats.ClosedHandler(func(*nats.Conn) { e.failed.Store(true) }), // a new engine brings a new one
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			o.Logger.Warn("journal connection", "error", err)
 		}))

@@ -56,3 +56,15 @@ func Trim(now time.Time, epochs map[string]time.Time) []string {
 	slices.Sort(out)
 	return out
 }
+
+// Damage takes one message out of the journal, as a disk may.
+func (j *Journal) Damage(ctx context.Context, seq uint64) error {
+	e, err := j.use(ctx)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.stale, j.last = true, seq-1
+	return e.stream.DeleteMsg(ctx, seq)
+}

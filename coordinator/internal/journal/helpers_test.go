@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,8 @@ func TestMain(m *testing.M) {
 	// bubble it would wait for a channel from outside, and time would stand.
 	ats.Register()
 	if role, dir, ok := strings.Cut(os.Getenv(child), ":"); ok {
+		debug.SetTraceback("all")
+		time.AfterFunc(60*time.Second, func() { panic("child hangs") })
 		if err := map[string]func(string) error{"write": writer, "fill": filler}[role](dir); err != nil {
 			fmt.Fprintln(os.Stderr, role, err)
 			os.Exit(1)
@@ -47,8 +50,10 @@ func batch(probe, epoch string, first, last uint64) wire.Batch {
 			Result: checks.Result{
 				Outcome: checks.Up, Address: "192.0.2.25:993", Elapsed: 83 * time.Millisecond,
 				Phases: []checks.PhaseTiming{
-					{Name: checks.Resolve, Duration: time.Millisecond}, {Name: checks.Connect, Duration: 22 * time.Millisecond},
-					{Name: checks.TLS, Duration: 30 * time.Millisecond}, {Name: checks.Greeting, Duration: 5 * time.Millisecond},
+					{Name: checks.Resolve, Duration: time.Millisecond},
+					{Name: checks.Connect, Duration: 22 * time.Millisecond},
+					{Name: checks.TLS, Duration: 30 * time.Millisecond},
+					{Name: checks.Greeting, Duration: 5 * time.Millisecond},
 					{Name: checks.Auth, Duration: 25 * time.Millisecond},
 				},
 			},

@@ -129,6 +129,14 @@ func (j *Journal) Bounds() (first, last uint64) {
 	return 0, j.last
 }
 
+// Last returns the number of the newest message, 0 if there never was one. It
+// asks nobody: only Append makes messages.
+func (j *Journal) Last() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.last
+}
+
 // retryEvery is the shortest time between two attempts to start an engine that
 // failed: long enough for its log lines, short against a probe's backoff.
 const retryEvery = time.Second

@@ -89,7 +89,7 @@ func TestFollowSeesOldAndNew(t *testing.T) {
 			t.Errorf("follow ended with %v", err)
 		}
 		boom := errors.New("boom")
-		if err := j.Follow(t.Context(), 0, func(journal.Entry) error { return boom }); err != boom {
+		if err := j.Follow(t.Context(), 0, func(journal.Entry) error { return boom }); !errors.Is(err, boom) {
 			t.Errorf("reader's own error: got %v", err)
 		}
 		if err := j.Follow(t.Context(), 4, nil); !errors.Is(err, journal.ErrAhead) {
@@ -106,7 +106,7 @@ func TestDiscardedMessagesAreReportedMissing(t *testing.T) {
 		next := func(after uint64) journal.Entry {
 			var got journal.Entry
 			stop := errors.New("stop")
-			if err := j.Follow(t.Context(), after, func(e journal.Entry) error { got = e; return stop }); err != stop {
+			if err := j.Follow(t.Context(), after, func(e journal.Entry) error { got = e; return stop }); !errors.Is(err, stop) {
 				t.Fatal(err)
 			}
 			return got
@@ -127,6 +127,40 @@ func TestDiscardedMessagesAreReportedMissing(t *testing.T) {
 			t.Errorf("after two hours the journal holds %q", got)
 		}
 	})
+}
+
+// TestDamagedEnd has the newest messages be numbers without content, which is
+// what a disk that was full leaves behind.
+func TestDamagedEnd(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, options(dir))
+	for i := range uint64(5) {
+		mustAppend(t, j, batch("osl-1", "e1", i+1, i+1))
+	}
+	j.SkipSnapshot()
+	for _, seq := range []uint64{5, 4} {
+		if err := j.Damage(t.Context(), seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin := time.Now()
+	if got := spans(t, j); !cmp.Equal(got, []string{"1+0 osl-1/e1 1-1", "2+0 osl-1/e1 2-2", "3+0 osl-1/e1 3-3"}) {
+		t.Errorf("journal holds %q", got)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, options(dir))
+	if m, err := j.Mark(t.Context(), journal.Source{Probe: "osl-1", Epoch: "e1"}); err != nil || m != 3 {
+		t.Errorf("mark %d, %v, want 3", m, err)
+	}
+	mustAppend(t, j, batch("osl-1", "e1", 4, 4))
+	if got := spans(t, j); len(got) != 4 || got[3] != "6+2 osl-1/e1 4-4" {
+		t.Errorf("journal holds %q", got)
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("it took %s, as if somebody had waited for what is not there", took)
+	}
 }
 
 func TestSizeIsBounded(t *testing.T) {

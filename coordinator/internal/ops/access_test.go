@@ -23,9 +23,18 @@ func TestNewRefusesToBeOpen(t *testing.T) {
 		listen, token string
 		ok            bool
 	}{
-		{"127.0.0.1:8081", "", true}, {"[::1]:8081", "", true}, {"localhost:8081", "", true}, {"127.9.9.9:0", "", true},
-		{":8081", "", false}, {"0.0.0.0:8081", "", false}, {"192.0.2.1:8081", "short", false}, {"ops.example.net:8081", "", false}, {"", "", false}, {"8081", "", false},
-		{":8081", secret, true}, {"[::]:8081", secret, true},
+		{"127.0.0.1:8081", "", true},
+		{"[::1]:8081", "", true},
+		{"localhost:8081", "", true},
+		{"127.9.9.9:0", "", true},
+		{":8081", "", false},
+		{"0.0.0.0:8081", "", false},
+		{"192.0.2.1:8081", "short", false},
+		{"ops.example.net:8081", "", false},
+		{"", "", false},
+		{"8081", "", false},
+		{":8081", secret, true},
+		{"[::]:8081", secret, true},
 	} {
 		_, err := New(Options{Live: f, History: f, Observations: f, Logger: logger, Listen: c.listen, Token: c.token})
 		if (err == nil) != c.ok {

@@ -240,7 +240,7 @@ type availabilityPointJSON struct {
 func (a Availability) json() availabilityJSON {
 	out := availabilityJSON{a.Sums.json(), make([]availabilityPointJSON, 0, len(a.Points))}
 	for _, p := range a.Points {
-		out.Points = append(out.Points, availabilityPointJSON{p.At.UTC(), p.Sums.json()})
+		out.Points = append(out.Points, availabilityPointJSON{p.At.UTC(), p.json()})
 	}
 	return out
 }

@@ -47,7 +47,8 @@ func TestBrowser(t *testing.T) {
 	for _, v := range []pagetest.View{
 		{Name: "ops-overview", URL: open + "/"},
 		{Name: "ops-check", URL: open + "/check/imap-login?range=24h"},
-		{Name: "ops-probes", URL: open + "/probes"}, {Name: "ops-login", URL: closed + "/login"},
+		{Name: "ops-probes", URL: open + "/probes"},
+		{Name: "ops-login", URL: closed + "/login"},
 	} {
 		b.Look(t, v)
 	}

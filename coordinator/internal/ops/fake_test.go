@@ -3,7 +3,6 @@ package ops
 import (
 	"context"
 	"errors"
-
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -48,10 +47,14 @@ func newFake() *fake {
 		f.now.Services = append(f.now.Services, Service{s[0], s[1], 99.9})
 	}
 	for _, c := range [][4]string{
-		{"webmail-home", "webmail", "https", "https://mail.fjordmail.example/"}, {"webmail-login", "webmail", "https", "https://mail.fjordmail.example/login"},
-		{"imap-login", "imap", "imap", "imaps://mail.fjordmail.example"}, {"imap-starttls", "imap", "imap", "imap://mail.fjordmail.example"},
-		{"submission", "smtp", "smtp", "submission://mail.fjordmail.example"}, {"smtps", "smtp", "smtp", "smtps://mail.fjordmail.example:1465"},
-		{"mx1", "mx", "smtp", "smtp://mx1.fjordmail.example"}, {"mx2", "mx", "smtp", "smtp://mx2.fjordmail.example"},
+		{"webmail-home", "webmail", "https", "https://mail.fjordmail.example/"},
+		{"webmail-login", "webmail", "https", "https://mail.fjordmail.example/login"},
+		{"imap-login", "imap", "imap", "imaps://mail.fjordmail.example"},
+		{"imap-starttls", "imap", "imap", "imap://mail.fjordmail.example"},
+		{"submission", "smtp", "smtp", "submission://mail.fjordmail.example"},
+		{"smtps", "smtp", "smtp", "smtps://mail.fjordmail.example:1465"},
+		{"mx1", "mx", "smtp", "smtp://mx1.fjordmail.example"},
+		{"mx2", "mx", "smtp", "smtp://mx2.fjordmail.example"},
 		{"dav", "dav", "https", "https://dav.fjordmail.example/"},
 	} {
 		t := checks.Target{ID: c[0], Service: c[1], Kind: checks.Kind(c[2]), URL: c[3], Every: 30 * time.Second}
@@ -93,10 +96,20 @@ func (f *fake) roster() {
 		name, region string
 		asn          uint32
 	}{
-		{"osl-1", "eu-north", 2116}, {"osl-2", "eu-north", 56655}, {"sto-1", "eu-north", 1257}, {"fra-1", "eu-central", 24940},
-		{"fra-2", "eu-central", 51167}, {"vie-1", "eu-central", 8447}, {"iad-1", "us-east", 14061}, {"iad-2", "us-east", 20473},
-		{"nyc-1", "us-east", 63949}, {"sin-1", "asia-se", 45102}, {"kul-1", "asia-se", 4788}, {"syd-1", "oceania", 7545},
-		{"mel-1", "oceania", 9443}, {"akl-1", "oceania", 9500},
+		{"osl-1", "eu-north", 2116},
+		{"osl-2", "eu-north", 56655},
+		{"sto-1", "eu-north", 1257},
+		{"fra-1", "eu-central", 24940},
+		{"fra-2", "eu-central", 51167},
+		{"vie-1", "eu-central", 8447},
+		{"iad-1", "us-east", 14061},
+		{"iad-2", "us-east", 20473},
+		{"nyc-1", "us-east", 63949},
+		{"sin-1", "asia-se", 45102},
+		{"kul-1", "asia-se", 4788},
+		{"syd-1", "oceania", 7545},
+		{"mel-1", "oceania", 9443},
+		{"akl-1", "oceania", 9500},
 	} {
 		probe := Probe{
 			Name: p.name, Region: p.region, Site: p.name[:3], ASN: p.asn, Version: "0.1.0", Connected: true, Qualified: true, Plan: 418,

@@ -41,8 +41,15 @@ func TestFilter(t *testing.T) {
 			cells       int
 			regions     int
 		}{
-			{"", "", 45, 5}, {"", "down", 4, 1}, {"imap", "", 10, 5}, {"imap oceania", "", 2, 1}, {"IMAP, Oceania down", "", 2, 1}, {"phase:connect", "", 4, 1},
-			{"webmail", "intermittent", 2, 1}, {"nothing like it", "", 0, 0}, {"", "maintenance", 0, 0},
+			{"", "", 45, 5},
+			{"", "down", 4, 1},
+			{"imap", "", 10, 5},
+			{"imap oceania", "", 2, 1},
+			{"IMAP, Oceania down", "", 2, 1},
+			{"phase:connect", "", 4, 1},
+			{"webmail", "intermittent", 2, 1},
+			{"nothing like it", "", 0, 0},
+			{"", "maintenance", 0, 0},
 		} {
 			v := s.overviewOf(now, m, filter{c.text, c.state})
 			if v.Found != c.cells || len(v.Heads) != c.regions || v.All != 45 {

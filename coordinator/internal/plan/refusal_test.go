@@ -83,10 +83,14 @@ func TestInputsThatMakeNoPlan(t *testing.T) {
 		spoil func(*world)
 		want  string
 	}{
-		"two files": {func(w *world) { w.in.Checks[2].Login.Password.Name = "imap-login" },
-			`make plan: check "smtp-login": login.password: "imap-login" names two files, DIR/imap and DIR/smtp`},
-		"recipient": {func(w *world) { w.in.Probes[0].Recipient = "age1x" },
-			`make plan: seal secrets to syd-1: recipient "age1x": malformed recipient "age1x": separator '1' at invalid position: pos=3, len=5`},
+		"two files": {
+			func(w *world) { w.in.Checks[2].Login.Password.Name = "imap-login" },
+			`make plan: check "smtp-login": login.password: "imap-login" names two files, DIR/imap and DIR/smtp`,
+		},
+		"recipient": {
+			func(w *world) { w.in.Probes[0].Recipient = "age1x" },
+			`make plan: seal secrets to syd-1: recipient "age1x": malformed recipient "age1x": separator '1' at invalid position: pos=3, len=5`,
+		},
 		"check":    {func(w *world) { w.in.Checks[0].Every = time.Second }, "make plan: plan: checks[0]: every: 1s, expected 5s to 24h0m0s"},
 		"mesh key": {func(w *world) { w.in.GossipKeys[0] = nil }, "make plan: plan: gossip_keys[0]: 0 bytes, expected 32"},
 	} {

@@ -117,17 +117,17 @@ type shieldJSON struct {
 	SchemaVersion int    `json:"schemaVersion"`
 	Label         string `json:"label"`
 	Message       string `json:"message"`
-	Color         string `json:"color"`
+	Colour        string `json:"colour"`
 	// CacheSeconds is at least 300, which is the least that shields.io takes.
 	CacheSeconds int `json:"cacheSeconds"`
 }
 
 func (s scene) shield(service Service) shieldJSON {
-	colors := map[graph.Mark]string{
+	colours := map[graph.Mark]string{
 		graph.Up: "35594c", graph.Slow: "765600", graph.Intermittent: "934500", graph.Down: "9c1d18",
 		graph.Maintenance: "3b5b87", graph.Unknown: "566069",
 	}
-	return shieldJSON{1, service.Name, s.badgeWords(service), colors[s.badgeMark(service)], 300}
+	return shieldJSON{1, service.Name, s.badgeWords(service), colours[s.badgeMark(service)], 300}
 }
 
 // badgeMark is the worst of the regions. A service that is not measured

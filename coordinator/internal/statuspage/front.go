@@ -158,7 +158,11 @@ func (s scene) small(r Reading) string {
 // legend says how to read a strip.
 func legend() []legendView {
 	return []legendView{
-		{graph.Key(graph.Up), "works"}, {graph.Key(graph.Slow), "slow"}, {graph.Key(graph.Intermittent), "fails at times"},
-		{graph.Key(graph.Down), "unreachable"}, {graph.Key(graph.Maintenance), "maintenance"}, {graph.Key(graph.Unknown), "gap: not measured"},
+		{graph.Key(graph.Up), "works"},
+		{graph.Key(graph.Slow), "slow"},
+		{graph.Key(graph.Intermittent), "fails at times"},
+		{graph.Key(graph.Down), "unreachable"},
+		{graph.Key(graph.Maintenance), "maintenance"},
+		{graph.Key(graph.Unknown), "gap: not measured"},
 	}
 }

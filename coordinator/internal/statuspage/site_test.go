@@ -91,7 +91,7 @@ func TestPicturesAreXML(t *testing.T) {
 				t.Errorf("%s: its policy does not name its own style", path)
 			}
 			for d := xml.NewDecoder(w.Body); ; {
-				if _, err := d.Token(); err == io.EOF {
+				if _, err := d.Token(); errors.Is(err, io.EOF) {
 					break
 				} else if err != nil {
 					t.Fatalf("%s: %v", path, err)

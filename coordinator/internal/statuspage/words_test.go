@@ -1,6 +1,7 @@
 package statuspage
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 
 // all is the scene of every service of the fake.
 func (f *fake) all() scene {
-	now, _ := f.Now(nil)
+	now, _ := f.Now(context.Background())
 	return sceneOf(Page{ID: "main", Title: "Fjordmail status", Services: []string{"webmail", "imap", "smtp", "mx", "dav"}}, now)
 }
 
@@ -127,7 +128,7 @@ func TestBadgeSaysNoMoreThanWasMeasured(t *testing.T) {
 	} {
 		f := newFake(false)
 		c.change(f)
-		now, _ := f.Now(nil)
+		now, _ := f.Now(t.Context())
 		s := sceneOf(Page{Services: []string{"imap"}}, now)
 		if got := s.badgeWords(s.services[0]); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)

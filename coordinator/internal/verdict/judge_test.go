@@ -134,11 +134,13 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			"a result of exactly two intervals still counts", half,
-			"0 a up\n10 b up\n60 -", []string{"10 up since 10 (2/0/0)"},
+			"0 a up\n10 b up\n60 -",
+			[]string{"10 up since 10 (2/0/0)"},
 		},
 		{
 			"the quorum is lost at the second it happened, however late one looks", half,
-			"0 a up\n10 b up\n500 -", []string{"10 up since 10 (2/0/0)", "60 unknown since 60 (1/0/0)"},
+			"0 a up\n10 b up\n500 -",
+			[]string{"10 up since 10 (2/0/0)", "60 unknown since 60 (1/0/0)"},
 		},
 		{
 			"a result that comes after the loss tells of it first", half,
@@ -162,7 +164,8 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			"a tie is decided when the run is full", half,
-			"0 a up\n15 b down\n30 a up", []string{"30 up since 30 (1/1/0)"},
+			"0 a up\n15 b down\n30 a up",
+			[]string{"30 up since 30 (1/1/0)"},
 		},
 		{
 			"unknown results do not vote and are no quorum", half,

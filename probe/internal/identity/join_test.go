@@ -93,8 +93,10 @@ func TestFailedJoinLeavesNothing(t *testing.T) {
 		answer func(t *testing.T, a *authority, e *wire.Enrolment, r wire.EnrolRequest) error
 		want   string
 	}{
-		"refused": {func(*testing.T, *authority, *wire.Enrolment, wire.EnrolRequest) error { return used },
-			"join: this token was used already"},
+		"refused": {
+			func(*testing.T, *authority, *wire.Enrolment, wire.EnrolRequest) error { return used },
+			"join: this token was used already",
+		},
 		"no CA": {func(_ *testing.T, _ *authority, e *wire.Enrolment, _ wire.EnrolRequest) error {
 			e.Chain = e.Chain[:1]
 			return nil
@@ -111,11 +113,13 @@ func TestFailedJoinLeavesNothing(t *testing.T) {
 			e.Chain[0] = a.sign(t, probeLeaf(), newKey(t).Public(), a.cert).Raw
 			return nil
 		}, lost + "certificate_chain: certificate is not for the key of this probe"},
-		"other name": {func(_ *testing.T, _ *authority, e *wire.Enrolment, _ wire.EnrolRequest) error {
-			e.Name = "osl-2"
-			return nil
+		"other name": {
+			func(_ *testing.T, _ *authority, e *wire.Enrolment, _ wire.EnrolRequest) error {
+				e.Name = "osl-2"
+				return nil
+			},
+			lost + `certificate_chain: certificate is for "osl-1" in "eu-north", expected "osl-2" in "eu-north"`,
 		},
-			lost + `certificate_chain: certificate is for "osl-1" in "eu-north", expected "osl-2" in "eu-north"`},
 		"other region": {func(_ *testing.T, _ *authority, e *wire.Enrolment, _ wire.EnrolRequest) error {
 			e.Region = "oceania"
 			return nil

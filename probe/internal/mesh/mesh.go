@@ -270,7 +270,7 @@ type line struct {
 
 func (m *Mesh) log() {
 	for l := range m.lines {
-		m.opt.Logger.Log(context.Background(), l.level, l.message, l.args...)
+		m.opt.Logger.Log(context.Background(), l.level, l.message, l.args...) //nolint:sloglint // every line is a constant where it is made
 	}
 }
 

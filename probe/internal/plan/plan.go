@@ -1,158 +1,201 @@
-// Package plan keeps the newest plan of the fleet, verified and on disk, so that
-// a probe which is cut off goes on with the plan that it has.
+// Package plan keeps the newest signed plan of a probe on disk, so that a probe
+// that starts while no coordinator answers knows what to do.
 //
 // What it promises:
 //
-//   - A plan is taken only when the coordinator's key has signed it, its sealed
-//     secrets are those that it names for this probe, and its number is larger.
-//   - What Offer has taken survives a crash: the file is replaced as a whole.
-//   - A damaged file is put aside and told of; the probe then waits for a plan
-//     as if it had none.
+//   - Nothing is kept that the coordinator did not sign, and no sealed secrets
+//     that the plan does not name for this probe.
+//   - Only a larger number replaces a plan, whoever offers it: a peer cannot
+//     bring back an old one.
+//   - What is on disk is a whole plan, the old one or the new one, also after a
+//     crash in the middle. It is kept in the bytes that were signed.
+//   - A file that cannot be used is put aside as plan.pb.damaged and treated as
+//     none; the probe starts without a plan and asks for one.
 package plan
 
 import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 
+	"varde/checks"
 	"varde/proto/wire"
 )
 
-// ErrOld says that a plan is not newer than the one there is.
-var ErrOld = errors.New("plan is not newer than the one in force")
+const (
+	file       = "plan.pb"
+	unfinished = "plan.pb.new"
+	damaged    = "plan.pb.damaged"
+	// maxBytes bounds what is read and taken: some thousand checks with
+	// certificates of their own.
+	maxBytes = 16 << 20
+)
 
-// file is where the plan stands in the state folder.
-const file = "plan.pb"
+// ErrOld says that the plan offered is not newer than the one that is there.
+var ErrOld = errors.New("plan is not newer")
 
 // Options configures a store.
 type Options struct {
-	// Dir is the state folder. Required.
+	// Dir is the folder that the plan is kept in. Required; it must exist.
 	Dir string
-	// Probe is the name that the plan knows this probe by. Required.
+	// Probe is the name of this probe. Required.
 	Probe string
-	// Key is what plans are signed with. Required.
+	// Key verifies plans. Required.
 	Key ed25519.PublicKey
-	// Logger is told of a damaged file. Required.
+	// Logger is slog.Default if nil.
 	Logger *slog.Logger
 }
 
-// Store holds the newest plan. Its methods may be called from many goroutines.
+// Store is the newest plan. Its methods may be called from many goroutines.
 type Store struct {
-	opts    Options
+	opt     Options
 	changed chan struct{}
 
+	offers sync.Mutex // held by Offer, so that two do not overtake one another
+
 	mu     sync.Mutex // protects all following fields
+	have   bool
 	plan   wire.Plan
 	bundle []byte
-	ok     bool
 }
 
-// Open reads the plan on disk, if there is one.
-func Open(o Options) (*Store, error) {
-	if o.Dir == "" || o.Probe == "" || len(o.Key) != ed25519.PublicKeySize || o.Logger == nil {
-		return nil, errors.New("plan: Dir, Probe, Key and Logger are required")
+// Open reads the plan in opt.Dir. One that is damaged or not signed by opt.Key
+// is logged, put aside and treated as none; an error means that the folder
+// cannot be used.
+func Open(opt Options) (*Store, error) {
+	if opt.Logger == nil {
+		opt.Logger = slog.Default()
 	}
-	s := &Store{opts: o, changed: make(chan struct{}, 1)}
-	path := filepath.Join(o.Dir, file)
-	b, err := os.ReadFile(path)
+	switch {
+	case opt.Dir == "":
+		return nil, errors.New("plan: no folder given")
+	case !checks.ValidID(opt.Probe):
+		return nil, fmt.Errorf("plan: probe %q, expected an id", opt.Probe)
+	case len(opt.Key) != ed25519.PublicKeySize:
+		return nil, fmt.Errorf("plan: key has %d bytes, expected %d", len(opt.Key), ed25519.PublicKeySize)
+	}
+	s := &Store{opt: opt, changed: make(chan struct{}, 1)}
+	if info, err := os.Stat(opt.Dir); err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("plan: %s is no folder", opt.Dir)
+	}
+	b, err := read(s.path(file))
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
-	}
-	if err != nil {
+	} else if err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)
 	}
-	if err := s.read(b); err != nil {
-		o.Logger.Error("plan on disk is damaged, waiting for another", "file", path, "kept_as", path+".damaged", "error", err)
-		if err := os.Rename(path, path+".damaged"); err != nil {
+	if err := s.load(b); err != nil {
+		opt.Logger.Error("plan on disk cannot be used, going on without one",
+			"file", s.path(file), "kept_as", s.path(damaged), "error", err)
+		if err := os.Rename(s.path(file), s.path(damaged)); err != nil {
 			return nil, fmt.Errorf("put damaged plan aside: %w", err)
 		}
 	}
 	return s, nil
 }
 
-func (s *Store) read(b []byte) error {
+func (s *Store) path(name string) string { return filepath.Join(s.opt.Dir, name) }
+
+// read returns a file, of which it reads no more than one byte too many.
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxBytes+1))
+}
+
+func (s *Store) load(b []byte) error {
+	if len(b) > maxBytes {
+		return fmt.Errorf("more than %d bytes", maxBytes)
+	}
 	signed, err := wire.UnmarshalSignedPlan(b)
 	if err != nil {
 		return err
 	}
-	p, err := signed.Open(s.opts.Key, s.opts.Probe)
+	p, err := signed.Open(s.opt.Key, s.opt.Probe)
 	if err != nil {
 		return err
 	}
-	s.plan, s.bundle, s.ok = p, signed.Bundle, true
+	s.have, s.plan, s.bundle = true, p, signed.Bundle
 	return nil
 }
 
-// Offer takes a plan if it is genuine and newer. It is on disk and in force
-// when changed is true. ErrOld, wire.ErrPlanSignature and any other error leave
-// everything as it was.
+// Offer takes the plan if it is signed and larger than the one that is there,
+// and returns when it is on disk. It fails with ErrOld for one that is smaller
+// or the same, with wire.ErrPlanSignature for one that somebody else made, and
+// with another error for one that is not for this probe or cannot be written;
+// then the plan that was there stays.
 func (s *Store) Offer(signed wire.SignedPlan) (changed bool, err error) {
-	p, err := signed.Open(s.opts.Key, s.opts.Probe)
+	s.offers.Lock()
+	defer s.offers.Unlock()
+	p, err := signed.Open(s.opt.Key, s.opt.Probe)
 	if err != nil {
 		return false, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ok && !p.Number.After(s.plan.Number) {
+	if have, _, ok := s.Current(); ok && !p.Number.After(have.Number) {
 		return false, fmt.Errorf("%w: got %d.%d, have %d.%d", ErrOld,
-			p.Number.Generation, p.Number.Revision, s.plan.Number.Generation, s.plan.Number.Revision)
+			p.Number.Generation, p.Number.Revision, have.Number.Generation, have.Number.Revision)
 	}
 	b, err := signed.Marshal()
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("encode plan: %w", err)
 	}
-	if err := replace(filepath.Join(s.opts.Dir, file), b); err != nil {
-		return false, fmt.Errorf("keep plan: %w", err)
+	if len(b) > maxBytes {
+		return false, fmt.Errorf("plan: %d bytes, expected at most %d", len(b), maxBytes)
 	}
-	s.plan, s.bundle, s.ok = p, signed.Bundle, true
+	if err := s.write(b); err != nil {
+		return false, fmt.Errorf("write plan: %w", err)
+	}
+	s.mu.Lock()
+	s.have, s.plan, s.bundle = true, p, signed.Bundle
+	s.mu.Unlock()
 	select {
 	case s.changed <- struct{}{}:
-	default: // one signal may stand for many plans
+	default: // a signal is waiting already
 	}
 	return true, nil
 }
 
-// Current returns the newest plan and the sealed secrets that came with it;
-// false while there is none. The caller changes nothing in it.
-func (s *Store) Current() (p wire.Plan, bundle []byte, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.plan, s.bundle, s.ok
-}
-
-// Changed is signalled after Offer has taken a plan. It is for one reader.
-func (s *Store) Changed() <-chan struct{} { return s.changed }
-
-// replace writes a file so that at any moment either the old or the new
-// content is there as a whole.
-func replace(path string, b []byte) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+// write puts b in the place of the file, all of it or nothing.
+func (s *Store) write(b []byte) error {
+	f, err := os.OpenFile(s.path(unfinished), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(tmp.Name()))
-		}
-	}()
-	_, err = tmp.Write(b) // CreateTemp made it 0600
-	if err == nil {
-		err = tmp.Sync()
+	if _, err = f.Write(b); err == nil {
+		err = f.Sync()
 	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), s.path(file))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	dir, err := os.Open(s.opt.Dir)
+	if err != nil {
 		return err
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	dir, openErr := os.Open(filepath.Dir(path))
-	if openErr != nil {
-		return openErr
 	}
 	return errors.Join(dir.Sync(), dir.Close())
 }
+
+// Current returns the newest plan and the sealed secrets that belong to it,
+// which are empty if this probe needs none; ok is false while there is no plan.
+// Neither must be changed by the caller.
+func (s *Store) Current() (p wire.Plan, bundle []byte, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.plan, s.bundle, s.have
+}
+
+// Changed is signalled after a plan was taken. One signal may stand for several.
+func (s *Store) Changed() <-chan struct{} { return s.changed }

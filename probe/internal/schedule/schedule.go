@@ -209,18 +209,15 @@ func (s *Scheduler) phaseLocked(e *entry) time.Duration {
 func (s *Scheduler) Run(ctx context.Context) error {
 	var runs sync.WaitGroup
 	defer runs.Wait()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
 	for ctx.Err() == nil {
 		due, wait := s.due(time.Now())
 		for _, e := range due {
 			runs.Go(func() { s.do(ctx, e) })
 		}
-		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
 		case <-s.wake:
-		case <-timer.C:
+		case <-time.After(wait):
 		}
 	}
 	return nil

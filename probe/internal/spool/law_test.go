@@ -38,7 +38,7 @@ func (m *model) reopen(t *rapid.T) {
 }
 
 func (m *model) Append(t *rapid.T) {
-	n := rapid.IntRange(1, 60).Draw(t, "observations")
+	n := rapid.IntRange(1, 50).Draw(t, "observations")
 	for range n {
 		o, err := m.s.Append(observation(1))
 		if (err != nil) != m.bad {
@@ -170,6 +170,7 @@ func FuzzOpen(f *testing.F) {
 		return out
 	}
 	f.Add([]byte{1, 2, 3}, []byte{5, 6}, []byte{}, mark{Acked: 1, Counter: 3}.encode())
+	f.Add([]byte{1, 2, 9, 3}, []byte{5, 5, 6}, []byte{}, []byte{})
 	f.Add([]byte{}, []byte{131, 7, 8}, frame(1)[:40], []byte("x"))
 	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8}, []byte{5, 6}, make([]byte, 64), mark{Acked: 1 << 63, Tail: markGap{First: 4, Last: 5}}.encode())
 	f.Fuzz(func(t *testing.T, first, second, tail, mark []byte) {

@@ -20,8 +20,9 @@ import (
 
 // Sizes of a spool, in bytes.
 const (
-	// DefaultMaxBytes holds about 200,000 observations: 50 checks every 30 s
-	// over both families for 16 hours without a coordinator.
+	// DefaultMaxBytes holds 200,000 to 390,000 observations of 170 to 330 bytes:
+	// 50 checks every 30 s over both families for at least 16 hours without a
+	// coordinator.
 	DefaultMaxBytes = 64 << 20
 	// MinMaxBytes is the least that Open takes.
 	MinMaxBytes = 64 << 10

@@ -109,7 +109,7 @@ func Serve(ctx context.Context, dir string, get func() Status) error {
 		}),
 		ReadHeaderTimeout: timeout, WriteTimeout: timeout,
 	}
-	stop := context.AfterFunc(ctx, func() { srv.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve status: %w", err)

@@ -41,7 +41,7 @@ func connect(ctx context.Context, dial dialer, config *tls.Config, address strin
 	if err != nil {
 		return nil, err
 	}
-	l := &line{Conn: conn}
+	l := &line{Conn: conn, over: make(chan struct{})}
 	c, err := grpc.NewClient("passthrough:///coordinator",
 		grpc.WithTransportCredentials(established{conn.ConnectionState()}),
 		grpc.WithContextDialer(once(l)), grpc.WithNoProxy(),
@@ -66,6 +66,9 @@ type connection struct {
 // the client's handshake is done, and gRPC does not pass on what it said.
 type line struct {
 	net.Conn
+	// over is closed when reading has ended.
+	over chan struct{}
+
 	mu            sync.Mutex // protects the following
 	alert, failed error
 }
@@ -74,29 +77,33 @@ type line struct {
 // said before it hung up is here already.
 const lastWords = 100 * time.Millisecond
 
-// Read notes the first error.
+// Read notes why reading ended.
 func (l *line) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
-	l.note(err)
-	return n, err
-}
-
-// Write notes the first error, and what the other side has said before it.
-func (l *line) Write(p []byte) (int, error) {
-	n, err := l.Conn.Write(p)
-	if err != nil {
-		if l.SetReadDeadline(time.Now().Add(lastWords)) == nil {
-			_, rerr := l.Conn.Read(make([]byte, 1))
-			l.note(rerr)
-		}
-		l.note(err)
+	if l.note(err) {
+		close(l.over)
 	}
 	return n, err
 }
 
-func (l *line) note(err error) {
+// Write holds back its error until the one who reads has heard everything, for
+// it closes the connection.
+func (l *line) Write(p []byte) (int, error) {
+	n, err := l.Conn.Write(p)
+	if err != nil {
+		select {
+		case <-l.over:
+		case <-time.After(lastWords):
+		}
+	}
+	return n, err
+}
+
+// note keeps the first error, and any alert. It reports whether this was the
+// first.
+func (l *line) note(err error) (first bool) {
 	if err == nil {
-		return
+		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -104,9 +111,11 @@ func (l *line) note(err error) {
 	if errors.As(err, &op) && op.Op == "remote error" { // as crypto/tls names an alert
 		l.alert = err
 	}
-	if l.failed == nil {
-		l.failed = err
+	if l.failed != nil {
+		return false
 	}
+	l.failed = err
+	return true
 }
 
 // cause returns the alert that the other side sent, nil if none, and the first

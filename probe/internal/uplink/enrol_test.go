@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"varde/probe/internal/uplink"
+	"varde/probe/uplinktest"
 	vardev1 "varde/proto/varde/v1"
 	"varde/proto/wire"
 )
@@ -154,8 +155,8 @@ func TestLoopback(t *testing.T) {
 		return mark, true
 	}
 	defer serve(t, l, cert, k)()
-	s := newMemory("e1")
-	s.add("e1", 1500)
+	s := uplinktest.NewSpool("e1")
+	s.Add("e1", 1500)
 	u, err := uplink.New(uplink.Options{
 		Coordinators: func() []string { return []string{l.Addr().String()} },
 		TLS:          func() *tls.Config { return &tls.Config{RootCAs: pool, ServerName: wire.CoordinatorName} },
@@ -175,8 +176,8 @@ func TestLoopback(t *testing.T) {
 		t.Errorf("nothing came: %+v", u.Status())
 	}
 	cancel()
-	if err := <-done; err != nil || s.through("e1") != 1500 {
-		t.Errorf("run: %v, acknowledged %d", err, s.through("e1"))
+	if err := <-done; err != nil || s.Acked("e1") != 1500 {
+		t.Errorf("run: %v, acknowledged %d", err, s.Acked("e1"))
 	}
 }
 

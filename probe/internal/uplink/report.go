@@ -152,10 +152,7 @@ func (r *reporter) next(ctx context.Context, states <-chan time.Time) error {
 
 // startAge begins to wait for others that can go in the same batch.
 func (r *reporter) startAge() {
-	switch {
-	case r.flushing:
-		r.ripe = true
-	case !r.aging && !r.ripe:
+	if !r.aging && !r.ripe {
 		r.aging = true
 		r.age.Reset(r.opts.Age)
 	}
@@ -207,11 +204,15 @@ func (r *reporter) take(m *vardev1.Mark) error {
 	if m.GetEpoch() != r.flow.epoch {
 		return fmt.Errorf("coordinator sent a mark of epoch %.80q, expected %s", m.GetEpoch(), r.flow.epoch)
 	}
+	first := !r.flow.resumed
 	back, err := r.flow.mark(m.GetSeq())
 	if err != nil {
 		return err
 	}
 	if m.GetSeq() > 0 {
+		if first && len(r.epochs) == 1 {
+			r.suspectTwin(m.GetSeq())
+		}
 		if err := r.opts.Spool.Ack(r.flow.epoch, m.GetSeq()); err != nil {
 			return fmt.Errorf("acknowledge in spool: %w", err)
 		}
@@ -222,6 +223,17 @@ func (r *reporter) take(m *vardev1.Mark) error {
 	}
 	r.expect()
 	return nil
+}
+
+// suspectTwin looks whether the coordinator has more of the current epoch than
+// was ever spooled here. Then the machine was copied while the probe ran, and
+// what this one sees under numbers that the other has used is not kept.
+func (r *reporter) suspectTwin(mark uint64) {
+	records, err := r.opts.Spool.Next(r.flow.epoch, mark-1, 1)
+	if err == nil && len(records) == 0 {
+		r.log.Error("another machine reports as this one: restart this probe, and remove the copy",
+			"epoch", r.flow.epoch, "mark", mark)
+	}
 }
 
 // expect has the stream end when an answer is to come and does not.

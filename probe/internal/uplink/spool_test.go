@@ -40,15 +40,15 @@ func TestWithTheRealSpool(t *testing.T) {
 				for range 3 {
 					spoolOne(t, s, epoch, total)
 				}
-				time.Sleep(time.Second)
+				pass(time.Second)
 				if stop != nil {
-					time.Sleep(40 * time.Second)
+					pass(40 * time.Second)
 					stop()
 				}
 			}
 			if epoch == "e3" {
 				defer w.serve(first, k)()
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 				if n := s.Stats().Records; n != 0 {
 					t.Errorf("%d records are left in the spool", n)
 				}

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -20,9 +19,9 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
-	"varde/checks"
 	"varde/checks/checktest"
 	"varde/probe/internal/uplink"
+	"varde/probe/uplinktest"
 	vardev1 "varde/proto/varde/v1"
 	"varde/proto/wire"
 )
@@ -32,6 +31,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func bubble(t *testing.T, fn func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, fn)
+}
+
+// pass lets time pass and everybody come to rest.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 const (
@@ -46,7 +51,7 @@ type world struct {
 	probe         *checktest.Host
 	coordinators  map[string]*checktest.Host
 	ca            *checktest.CA
-	spool         *memory
+	spool         *uplinktest.Spool
 	changed       sync.Mutex // protects plan and state
 	plan          wire.PlanNumber
 	plans         []string
@@ -60,7 +65,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	n := checktest.NewInternet()
 	return &world{
-		t: t, net: n, ca: checktest.NewCA(), spool: newMemory("e1"),
+		t: t, net: n, ca: checktest.NewCA(), spool: uplinktest.NewSpool("e1"),
 		probe: n.Host(netip.MustParseAddr("203.0.113.1")),
 		coordinators: map[string]*checktest.Host{
 			first: n.Host(netip.MustParseAddr("198.51.100.1")), second: n.Host(netip.MustParseAddr("198.51.100.2")),
@@ -279,74 +284,3 @@ func (k *keeper) mark(epoch string) uint64 {
 	defer k.mu.Unlock()
 	return k.marks[epoch]
 }
-
-// memory is a spool that keeps records in memory.
-type memory struct {
-	mu     sync.Mutex
-	epochs []string
-	items  map[string][]wire.Record
-	acked  map[string]uint64
-	ready  chan struct{}
-	err    error
-}
-
-func newMemory(epochs ...string) *memory {
-	return &memory{epochs: epochs, items: map[string][]wire.Record{}, acked: map[string]uint64{}, ready: make(chan struct{}, 1)}
-}
-
-// add appends n observations to an epoch.
-func (s *memory) add(epoch string, n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for range n {
-		at := time.Now()
-		s.items[epoch] = append(s.items[epoch], wire.Record{Observation: checks.Observation{
-			Check: "imap", Service: "imap", Family: checks.IPv4, Seq: uint64(len(s.items[epoch]) + 1),
-			Scheduled: at, Started: at, Every: 30 * time.Second, Result: checks.Result{Outcome: checks.Up},
-		}})
-	}
-	select {
-	case s.ready <- struct{}{}:
-	default:
-	}
-}
-
-func (s *memory) through(epoch string) uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.acked[epoch]
-}
-
-func (s *memory) Epochs() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	last := len(s.epochs) - 1
-	old := slices.DeleteFunc(slices.Clone(s.epochs[:last]), func(e string) bool { return s.acked[e] >= uint64(len(s.items[e])) })
-	return append(old, s.epochs[last])
-}
-
-func (s *memory) Next(epoch string, after uint64, limit int) ([]wire.Record, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	items := s.items[epoch]
-	switch {
-	case s.err != nil:
-		return nil, s.err
-	case after >= uint64(len(items)):
-		return nil, nil
-	}
-	if a := s.acked[epoch]; a > after { // what was acknowledged is gone
-		at := time.Now()
-		return []wire.Record{{Gap: &wire.Gap{First: after + 1, Last: a, From: at, To: at}}}, nil
-	}
-	return slices.Clone(items[after:min(int(after)+limit, len(items))]), nil
-}
-
-func (s *memory) Ack(epoch string, through uint64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.acked[epoch] = max(s.acked[epoch], through)
-	return nil
-}
-
-func (s *memory) Ready() <-chan struct{} { return s.ready }

@@ -26,8 +26,8 @@ type Attempt struct {
 type Style struct {
 	// Bars is the width of the bars in characters, 40 if not given.
 	Bars int
-	// Color marks outcomes with ANSI colours.
-	Color bool
+	// Colour marks outcomes with ANSI colours.
+	Colour bool
 }
 
 // The colours, as SGR parameters (ECMA-48 8.3.117).
@@ -85,13 +85,13 @@ func (s Style) phases(b *strings.Builder, r checks.Result) {
 		total += p.Duration
 	}
 	for i, p := range r.Phases {
-		color, mark := cyan, ""
+		colour, mark := cyan, ""
 		if r.FailedPhase != "" && i == len(r.Phases)-1 {
-			color, mark = outcomeColor(r.Outcome), " ✗"
+			colour, mark = outcomeColor(r.Outcome), " ✗"
 		}
 		indent, bar := place(began, p.Duration, total, s.Bars)
 		line := fmt.Sprintf("  %-10s %10s  %s%s%s", p.Name, exact(p.Duration),
-			strings.Repeat(" ", indent), s.paint(color, bar), s.paint(color, mark))
+			strings.Repeat(" ", indent), s.paint(colour, bar), s.paint(colour, mark))
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 		began += p.Duration
 	}
@@ -133,11 +133,11 @@ func (s Style) trouble(b *strings.Builder, r checks.Result) {
 	}
 }
 
-func (s Style) paint(color, text string) string {
-	if !s.Color || text == "" {
+func (s Style) paint(colour, text string) string {
+	if !s.Colour || text == "" {
 		return text
 	}
-	return "\x1b[" + color + "m" + text + "\x1b[0m"
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
 // short is a duration as a person says it: 0.4 ms, 83 ms, 5.02 s.

@@ -58,7 +58,7 @@ func TestGolden(t *testing.T) {
 	for name, a := range map[string]waterfall.Attempt{
 		"up": up, "silent": silent, "rejected": rejected, "nowhere": nowhere, "noted": noted, "nothing": nothing,
 	} {
-		for suffix, style := range map[string]waterfall.Style{"": {}, "-color": {Color: true, Bars: 20}} {
+		for suffix, style := range map[string]waterfall.Style{"": {}, "-colour": {Colour: true, Bars: 20}} {
 			path := filepath.Join("testdata", name+suffix+".txt")
 			got := waterfall.Draw(a, style)
 			if *update {
@@ -82,7 +82,7 @@ func TestColorIsOnlyPaint(t *testing.T) {
 	escape := regexp.MustCompile("\x1b\\[[0-9]*m")
 	rapid.Check(t, func(t *rapid.T) {
 		a := drawn(t)
-		plain, painted := waterfall.Draw(a, waterfall.Style{}), waterfall.Draw(a, waterfall.Style{Color: true})
+		plain, painted := waterfall.Draw(a, waterfall.Style{}), waterfall.Draw(a, waterfall.Style{Colour: true})
 		if got := escape.ReplaceAllString(painted, ""); got != plain {
 			t.Errorf("got\n%s\nwant\n%s", got, plain)
 		}

@@ -20,7 +20,7 @@ type Minute struct {
 
 // Piece adds the part of a slot that lies in the minute.
 func (m *Minute) Piece(probe string, outcome checks.Outcome, d time.Duration) {
-	m.Minute = m.Minute.Add(probe, outcome, d)
+	m.Minute = m.Add(probe, outcome, d)
 }
 
 // Run counts a run whose slot begins in the minute.

@@ -124,7 +124,7 @@ func (b *Browser) look(t *testing.T, v View, scheme string, width int64) {
 		action chromedp.Action
 	}{
 		{"clear the tab", chromedp.Navigate("about:blank")},
-		{"set the colour scheme", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}})},
+		{"set the colour scheme", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-colour-scheme", Value: scheme}})},
 		{"set the width", emulation.SetDeviceMetricsOverride(width, 900, 1, false)},
 		{"open the page", chromedp.Navigate(v.URL)},
 		{"measure the width", chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &sideways)},
@@ -141,7 +141,7 @@ func (b *Browser) look(t *testing.T, v View, scheme string, width int64) {
 	for _, e := range errs() {
 		t.Errorf("console: %s", e)
 	}
-	t.Run("axe", func(t *testing.T) { b.axeCheck(t, ctx) })
+	t.Run("axe", func(t *testing.T) { b.axeCheck(ctx, t) })
 }
 
 // collect gathers what the page complains about, refused styles included.
@@ -185,7 +185,7 @@ type violation struct {
 	} `json:"nodes"`
 }
 
-func (b *Browser) axeCheck(t *testing.T, ctx context.Context) {
+func (b *Browser) axeCheck(ctx context.Context, t *testing.T) {
 	if b.axe == "" {
 		miss(t, "axe", "VARDE_AXE does not name a file axe.min.js (npm install axe-core)")
 	}

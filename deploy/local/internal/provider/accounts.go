@@ -9,7 +9,6 @@ import (
 
 	"github.com/emersion/go-imap"
 	"github.com/emersion/go-imap/backend"
-	"github.com/emersion/go-imap/server"
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 )
@@ -31,9 +30,9 @@ func (a *accounts) valid(user, password string) bool {
 // RFC 5530.
 func (a *accounts) Login(_ *imap.ConnInfo, user, password string) (backend.User, error) {
 	if !a.valid(user, password) {
-		return nil, server.ErrStatusResp(&imap.StatusResp{
+		return nil, &imap.ErrStatusResp{Resp: &imap.StatusResp{
 			Type: imap.StatusRespNo, Code: "AUTHENTICATIONFAILED", Info: "no such user or another password",
-		})
+		}}
 	}
 	return account{}, nil
 }

@@ -1,0 +1,155 @@
+package deploy
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"varde/deploy/fleettest"
+)
+
+// probeNow is one element of /api/v1/probes.
+type probeNow struct {
+	Name, State string
+	LastSeen    time.Time `json:"last_seen"`
+}
+
+func probesNow(f *fleettest.Fleet) map[string]probeNow {
+	var list []probeNow
+	f.Get("/api/v1/probes", &list)
+	out := map[string]probeNow{}
+	for _, p := range list {
+		out[p.Name] = p
+	}
+	return out
+}
+
+// slow is a fleet whose weeks cost little.
+func slow() fleettest.Options {
+	return fleettest.Options{
+		Regions: map[string]int{"eu-north": 2},
+		Checks:  map[string]time.Duration{"https": 12 * time.Hour},
+	}
+}
+
+// TestBadTokensChangeNothing tries every token that must not work against a real
+// coordinator.
+func TestBadTokensChangeNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, slow())
+		used := f.Token("a", "eu-north", time.Hour)
+		if _, err := f.Join("eu-north-1", used); err != nil {
+			t.Fatal(err)
+		}
+		expired := f.Token("b", "eu-north", time.Minute)
+		f.Wait(2 * time.Minute)
+		good := f.Token("c", "eu-north", time.Hour)
+		other := fleettest.New(t, slow()) // a fleet with another CA, at the same address
+		before := probesNow(f)
+		for name, tc := range map[string]struct{ token, want string }{
+			"used":     {used, "used already"},
+			"expired":  {expired, "has expired"},
+			"altered":  {good[:20] + flip(good[20]) + good[21:], "damaged"},
+			"wrong CA": {other.Token("c", "eu-north", time.Hour), "not the one this token was made for"},
+			"no token": {"hello", "damaged"},
+		} {
+			files, err := f.Join("eu-north-2", tc.token)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: got %v, want one line with %q", name, err, tc.want)
+			}
+			if len(files) > 0 {
+				t.Errorf("%s: left %v in the state folder", name, files)
+			}
+		}
+		if after := probesNow(f); len(after) != len(before) {
+			t.Errorf("roster has %d probes, want still %d", len(after), len(before))
+		}
+		if _, err := f.Join("eu-north-2", good); err != nil {
+			t.Errorf("the good token: %v", err)
+		}
+	})
+}
+
+func flip(c byte) string {
+	if c == 'A' {
+		return "B"
+	}
+	return "A"
+}
+
+// TestRemovalEndsEverything removes a probe: its stream ends at once, and the
+// mesh has forgotten it when the former key is.
+func TestRemovalEndsEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, slow())
+		f.Wait(time.Minute)
+		if got := probesNow(f); got["eu-north-1"].State != "connected" || got["eu-north-2"].State != "connected" {
+			t.Fatalf("probes %v, want both connected", got)
+		}
+		f.Remove("eu-north-2")
+		f.Wait(time.Second)
+		if got := probesNow(f); len(got) != 1 {
+			t.Errorf("roster %v after a removal, want eu-north-1 alone", got)
+		}
+		f.Wait(time.Hour + 15*time.Minute) // the former key is good for an hour
+		if got := f.Peers("eu-north-1"); got != 1 {
+			t.Errorf("the mesh has %d members after a removal, want 1", got)
+		}
+	})
+}
+
+// TestRenewalLeavesNoGap lets a probe live beyond the day on which it renews its
+// certificate: it is never away.
+func TestRenewalLeavesNoGap(t *testing.T) {
+	if !*long {
+		t.Skip("eleven virtual days; run it with -long")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, slow())
+		first := f.CertificateEnd("eu-north-1")
+		for day := range 11 {
+			f.Wait(24 * time.Hour)
+			if p := probesNow(f)["eu-north-1"]; p.State != "connected" || time.Since(p.LastSeen) > time.Minute {
+				t.Fatalf("day %d: %+v, want connected", day, p)
+			}
+		}
+		if got := f.CertificateEnd("eu-north-1"); got.Sub(first) < 9*24*time.Hour {
+			t.Errorf("certificate ends %s after eleven days, want ten days after %s", got, first)
+		}
+		f.RestartProbe("eu-north-1") // with the certificate that it has on disk
+		f.Wait(time.Minute)
+		if p := probesNow(f)["eu-north-1"]; p.State != "connected" {
+			t.Errorf("after a restart: %+v, want connected", p)
+		}
+	})
+}
+
+// TestProbeGoesOnWithItsPlan restarts a probe while there is no coordinator: it
+// measures with the plan on its disk, and everything arrives later.
+func TestProbeGoesOnWithItsPlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, threeRegions())
+		f.Wait(5 * time.Minute)
+		f.StopCoordinator()
+		f.RestartProbe("oceania-1")
+		f.Wait(10 * time.Minute)
+		f.StartCoordinator()
+		f.Wait(2 * time.Minute)
+		var list []struct {
+			Epoch     string
+			Scheduled time.Time
+		}
+		f.Get("/api/v1/observations?probe=oceania-1&check=imap&limit=200", &list)
+		var epochs []string
+		for _, o := range list {
+			if !slices.Contains(epochs, o.Epoch) {
+				epochs = append(epochs, o.Epoch)
+			}
+		}
+		if len(epochs) != 2 || len(list) < 32 {
+			t.Errorf("%d observations in %d epochs, want 17 minutes of them in two", len(list), len(epochs))
+		}
+	})
+}
