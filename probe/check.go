@@ -307,7 +307,7 @@ func (c *checkCommand) print(p *process, q *query) error {
 		_, err = fmt.Fprintf(p.stdout, "%s\n", line)
 		return err
 	}
-	style := waterfall.Style{Colour: p.terminal(p.stdout) && p.getenv("NO_COLOUR") == ""}
+	style := waterfall.Style{Colour: p.terminal(p.stdout) && p.getenv("NO_COLOR") == ""}
 	block := waterfall.Draw(waterfall.Attempt{
 		URL: q.url, Family: q.observation.Family, Result: q.observation.Result,
 	}, style)

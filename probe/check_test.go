@@ -270,7 +270,7 @@ func TestColorOnlyOnATerminalThatWantsIt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
 			b.terminal = func(w io.Writer) bool { return tt.terminal && w == b.stdout }
-			b.getenv = func(name string) string { return map[string]string{"NO_COLOUR": tt.noColor}[name] }
+			b.getenv = func(name string) string { return map[string]string{"NO_COLOR": tt.noColor}[name] }
 			b.call(t.Context(), "check smtps://mail.example.net")
 			if got := strings.Contains(b.out.String(), "\x1b["); got != tt.want {
 				t.Errorf("%+v: coloured %v", tt, got)

@@ -43,7 +43,7 @@ func (s *Store) overdue(now time.Time) ([]time.Time, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	var out []time.Time
 	for rows.Next() {
 		var hour int64
@@ -168,7 +168,7 @@ func (s *Store) closeDays(now time.Time) error {
 		return err
 	}
 	var keys []hourKey
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	for rows.Next() {
 		var k hourKey
 		if err := rows.Scan(&k.series, &k.hour); err != nil {
@@ -200,7 +200,7 @@ func (s *Store) ids(query string, args ...any) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	var out []int64
 	for rows.Next() {
 		var id int64

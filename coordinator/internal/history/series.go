@@ -24,7 +24,7 @@ func loadDictionary(db *sql.DB) (*dictionary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read series: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	for rows.Next() {
 		var id int64
 		var s verdict.Series
@@ -113,7 +113,7 @@ func (n *newest) load(db *sql.DB) error {
 	if err != nil {
 		return fmt.Errorf("read probes: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for rows.Next() {

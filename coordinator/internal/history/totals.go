@@ -26,7 +26,7 @@ func selectTotals(table string) string {
 
 // eachTotal calls fn with every row and closes rows.
 func eachTotal(rows *sql.Rows, want parts, fn func(at time.Time, t cell.Total)) error {
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	for rows.Next() {
 		var at, up, down, unknown int64
 		var covered availability.Coverage

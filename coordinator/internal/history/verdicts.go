@@ -121,7 +121,7 @@ func (s *Store) changes(ctx context.Context, series verdict.Series, query string
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	var out []verdict.Change
 	for rows.Next() {
 		c, err := scanChange(rows, series)

@@ -92,7 +92,7 @@ func TestPolicy(t *testing.T) {
 }
 
 func TestShellNamesItsStyleSheet(t *testing.T) {
-	sheet := NewSheet("p { colour: var(--ink) } /* <&> */")
+	sheet := NewSheet("p { color: var(--ink) } /* <&> */")
 	shell, err := NewShell(sheet, true)
 	if err != nil {
 		t.Fatal(err)

@@ -117,7 +117,7 @@ type shieldJSON struct {
 	SchemaVersion int    `json:"schemaVersion"`
 	Label         string `json:"label"`
 	Message       string `json:"message"`
-	Colour        string `json:"colour"`
+	Colour        string `json:"color"`
 	// CacheSeconds is at least 300, which is the least that shields.io takes.
 	CacheSeconds int `json:"cacheSeconds"`
 }

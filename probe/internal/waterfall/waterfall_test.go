@@ -58,7 +58,7 @@ func TestGolden(t *testing.T) {
 	for name, a := range map[string]waterfall.Attempt{
 		"up": up, "silent": silent, "rejected": rejected, "nowhere": nowhere, "noted": noted, "nothing": nothing,
 	} {
-		for suffix, style := range map[string]waterfall.Style{"": {}, "-colour": {Colour: true, Bars: 20}} {
+		for suffix, style := range map[string]waterfall.Style{"": {}, "-color": {Colour: true, Bars: 20}} {
 			path := filepath.Join("testdata", name+suffix+".txt")
 			got := waterfall.Draw(a, style)
 			if *update {

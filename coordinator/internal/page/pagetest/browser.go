@@ -124,7 +124,7 @@ func (b *Browser) look(t *testing.T, v View, scheme string, width int64) {
 		action chromedp.Action
 	}{
 		{"clear the tab", chromedp.Navigate("about:blank")},
-		{"set the colour scheme", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-colour-scheme", Value: scheme}})},
+		{"set the colour scheme", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}})},
 		{"set the width", emulation.SetDeviceMetricsOverride(width, 900, 1, false)},
 		{"open the page", chromedp.Navigate(v.URL)},
 		{"measure the width", chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &sideways)},
