@@ -110,7 +110,9 @@ func TestBadQuestions(t *testing.T) {
 			"/api/v1/availability?check=dav&step=1m&from=2026-11-01T00:00:00Z&to=2026-11-22T00:00:00Z": `step 1m gives 30240 points, expected at most 2000`,
 			"/api/v1/availability?check=dav&from=1980-01-01T00:00:00Z":                                 `from 1980-01-01T00:00:00Z to 2026-11-22T10:20:14Z is longer than 20 years`,
 			"/api/v1/availability?check=dav&from=2026-11-23T00:00:00Z&to=2026-11-22T00:00:00Z":         `from 2026-11-23T00:00:00Z is not before to 2026-11-22T00:00:00Z`,
-			"/api/v1/latency":                          `no check given, expected check=ID`,
+
+			"/api/v1/latency": `no check given, expected check=ID`,
+
 			"/api/v1/latency?check=dav&phase=nonsense": `phase "nonsense", expected one of resolve, connect, tls, greeting, starttls, capability, auth, select, request, first_byte, body, submit, deliver, logout`,
 		} {
 			w := get(s, path)
