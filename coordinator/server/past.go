@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"varde/checks"
+	"varde/coordinator/internal/availability"
 	"varde/coordinator/internal/graph"
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/ops"
@@ -258,9 +259,6 @@ func (p past) Availability(ctx context.Context, q ops.AvailabilityQuery) (ops.Av
 		return ops.Availability{}, err
 	}
 	out := ops.Availability{Sums: sums(a.Number)}
-	if a.Low != nil && a.High != nil {
-		out.Low, out.High = *a.Low, *a.High
-	}
 	if q.Step > 0 {
 		for _, point := range a.Points {
 			out.Points = append(out.Points, ops.AvailabilityPoint{At: point.T, Sums: sums(point.Number)})
@@ -270,10 +268,14 @@ func (p past) Availability(ctx context.Context, q ops.AvailabilityQuery) (ops.Av
 }
 
 func sums(n history.Number) ops.Sums {
-	return ops.Sums{
+	out := ops.Sums{
 		Ratio: ratio(n.Availability), Coverage: n.Coverage,
 		Up: seconds(n.UpS), Down: seconds(n.DownS), Unknown: seconds(n.UnknownS),
 	}
+	if n.Availability != nil {
+		out.Low, out.High = availability.Wilson(*n.Availability, float64(n.Runs))
+	}
+	return out
 }
 
 func seconds(v float64) time.Duration { return time.Duration(v * float64(time.Second)) }

@@ -100,6 +100,9 @@ func (f *fleet) play(ctx context.Context, heal <-chan os.Signal) (end summary, e
 		return end, err
 	}
 	agents, err := f.enrol(ctx, late, &background)
+	if ctx.Err() != nil {
+		return f.summary(late) // ended before it began; that is no fault
+	}
 	if err != nil {
 		return end, err
 	}

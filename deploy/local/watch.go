@@ -39,7 +39,7 @@ func (f *fleet) watch(ctx context.Context, heal <-chan os.Signal) error {
 			f.heal()
 		case <-tick.C:
 			if err := f.tell(ctx, last); err != nil && ctx.Err() == nil {
-				return err
+				f.log.Warn("look at own fleet", "error", err) // the fleet goes on without its narrator
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -55,9 +56,11 @@ func (w *workload) set(ctx context.Context, network checks.Network, p wire.Plan,
 			log.Error("check of plan cannot run here", "check", t.ID, "error", err)
 			continue
 		}
-		j.families = families(ctx, network, t, j.families)
 		jobs[t.ID] = j
-		for _, f := range j.families {
+	}
+	refineFamilies(ctx, network, jobs)
+	for _, t := range p.Checks {
+		for _, f := range jobs[t.ID].families {
 			entries = append(entries, schedule.Entry{Target: t, Family: f})
 		}
 	}
@@ -65,6 +68,22 @@ func (w *workload) set(ctx context.Context, network checks.Network, p wire.Plan,
 	defer w.mu.Unlock()
 	w.jobs, w.revision = jobs, p.Number.Revision
 	return entries
+}
+
+// refineFamilies looks up the families of all jobs at once: a resolver that is
+// silent delays a plan by one look-up and not by one a check.
+func refineFamilies(ctx context.Context, network checks.Network, jobs map[string]job) {
+	var mu sync.Mutex // protects jobs
+	var g sync.WaitGroup
+	for id, j := range maps.Clone(jobs) {
+		g.Go(func() {
+			j.families = families(ctx, network, j.target, j.families)
+			mu.Lock()
+			defer mu.Unlock()
+			jobs[id] = j
+		})
+	}
+	g.Wait()
 }
 
 func newJob(t checks.Target, old job, network checks.Network, secrets map[string]string) (job, error) {
