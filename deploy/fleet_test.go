@@ -133,6 +133,42 @@ func TestTenMinutesWithoutCoordinator(t *testing.T) {
 	})
 }
 
+// TestReloadReachesEverybody adds a service to a running fleet: the probes look
+// at it, it is judged, and the public page shows it. What was there goes on.
+func TestReloadReachesEverybody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := threeRegions()
+		delete(o.Checks, "smtp")
+		f := fleettest.New(t, o)
+		f.Wait(5 * time.Minute)
+		before := since(f)
+		f.Watch("smtp", interval)
+		f.Wait(2 * time.Minute)
+		expectStates(t, f, nil)
+		for series, at := range before {
+			if now := since(f)[series]; !now.Equal(at) {
+				t.Errorf("%s: state began at %s, want still %s", series, now, at)
+			}
+		}
+		var page struct {
+			Components []struct {
+				Name, Status string
+				Group        bool
+			}
+		}
+		f.Public("/api/v2/components.json", &page)
+		var groups []string
+		for _, c := range page.Components {
+			if c.Group {
+				groups = append(groups, c.Name+" "+c.Status)
+			}
+		}
+		if want := []string{"https operational", "imap operational", "smtp operational"}; !slices.Equal(groups, want) {
+			t.Errorf("public services %v, want %v", groups, want)
+		}
+	})
+}
+
 // expectComplete holds the journal against the clock: every series of every
 // probe has one observation an interval and every epoch all of its numbers.
 func expectComplete(t *testing.T, f *fleettest.Fleet, ran time.Duration) {

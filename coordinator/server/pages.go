@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -29,15 +30,11 @@ func (s *Server) buildPages() error {
 		return err
 	}
 	s.began = began
-	pages := make([]statuspage.Page, len(c.Pages))
-	for i, p := range c.Pages {
-		pages[i] = statuspage.Page{ID: p.ID, Title: p.Title, URL: p.URL, Services: p.Services}
-	}
-	if s.public, err = statuspage.New(statuspage.Options{
-		Source: publicSource{s}, Pages: pages, Logger: s.log.With("component", "statuspage"),
-	}); err != nil {
+	site, err := s.newSite(c)
+	if err != nil {
 		return err
 	}
+	s.site.Store(site)
 	token, err := s.operatorToken()
 	if err != nil {
 		return err
@@ -49,6 +46,20 @@ func (s *Server) buildPages() error {
 	})
 	return err
 }
+
+// newSite makes the public pages of a configuration.
+func (s *Server) newSite(c config.Config) (*statuspage.Site, error) {
+	pages := make([]statuspage.Page, len(c.Pages))
+	for i, p := range c.Pages {
+		pages[i] = statuspage.Page{ID: p.ID, Title: p.Title, URL: p.URL, Services: p.Services}
+	}
+	return statuspage.New(statuspage.Options{
+		Source: publicSource{s}, Pages: pages, Logger: s.log.With("component", "statuspage"),
+	})
+}
+
+// public serves the public pages of the configuration in force.
+func (s *Server) public(w http.ResponseWriter, r *http.Request) { s.site.Load().ServeHTTP(w, r) }
 
 // publicSource is the public page's door to the facts.
 type publicSource struct{ *Server }

@@ -58,14 +58,20 @@ func (s *Server) current() config.Config {
 	return s.config
 }
 
-// Reload makes c the configuration in force. Data folder and listeners stay as
-// they are; an error changes nothing.
+// Reload makes c the configuration in force: plan, verdicts and pages follow.
+// Data folder, listeners and retention stay as they are until a restart. An
+// error changes nothing.
 func (s *Server) Reload(c config.Config) error {
 	old := s.current()
-	if c.Data != old.Data || c.Listen != old.Listen {
-		s.log.Warn("data and listen change only with a restart")
-		c.Data, c.Listen = old.Data, old.Listen
+	if c.Data != old.Data || c.Listen != old.Listen || c.Retention != old.Retention {
+		s.log.Warn("data, listen and retention change only with a restart")
+		c.Data, c.Listen, c.Retention = old.Data, old.Listen, old.Retention
 	}
+	site, err := s.newSite(c)
+	if err != nil {
+		return err
+	}
+	s.site.Store(site)
 	s.mu.Lock()
 	s.config, s.loaded = c, time.Now().UTC()
 	s.mu.Unlock()
@@ -74,6 +80,5 @@ func (s *Server) Reload(c config.Config) error {
 	case s.reloaded <- struct{}{}:
 	default: // one signal is enough for two changes
 	}
-	s.log.Info("configuration reloaded", "checks", len(c.Checks))
 	return nil
 }

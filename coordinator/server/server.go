@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -67,7 +68,8 @@ type Server struct {
 	final     *history.Final
 	ingest    *ingest.Ingest
 	metrics   *prometheus.Registry
-	public    *statuspage.Site
+	// site is made anew with every configuration.
+	site      atomic.Pointer[statuspage.Site]
 	ops       *ops.Server
 	listeners listeners
 	changes   changes
@@ -166,7 +168,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return s.final.Run(ctx) })
 	g.Go(func() error { return s.authority.Run(ctx) })
 	g.Go(func() error { return s.keepPlan(ctx) })
-	g.Go(func() error { return serveHTTP(ctx, s.listeners.public, s.public) })
+	g.Go(func() error { return serveHTTP(ctx, s.listeners.public, http.HandlerFunc(s.public)) })
 	g.Go(func() error { return serveHTTP(ctx, s.listeners.ops, s.ops) })
 	g.Go(func() error { return s.serveControl(ctx) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {

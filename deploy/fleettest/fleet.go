@@ -72,6 +72,7 @@ type member struct {
 // Addresses of the fleet's hosts. Region r's probe n is 10.<r>.0.<n>.
 var (
 	coordinatorAddr = netip.MustParseAddr("10.200.0.1")
+	loopback        = netip.MustParseAddr("127.0.0.1")
 	mailAddr        = netip.MustParseAddr("10.201.0.1")
 )
 

@@ -63,22 +63,30 @@ func (f *Fleet) Journal(fn func(wire.Batch)) {
 	}
 }
 
-// Get reads JSON from the operator listener, as a script would.
-func (f *Fleet) Get(path string, into any) {
+// Public reads JSON from the public listener.
+func (f *Fleet) Public(path string, into any) {
 	f.t.Helper()
-	if err := f.get(path, into); err != nil {
+	if err := f.get(netAddr(coordinatorAddr, publicPort), path, into); err != nil {
 		f.t.Fatal(err)
 	}
 }
 
-func (f *Fleet) get(path string, into any) error {
+// Get reads JSON from the operator listener, as a script would.
+func (f *Fleet) Get(path string, into any) {
+	f.t.Helper()
+	if err := f.get(netAddr(loopback, opsPort), path, into); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *Fleet) get(address, path string, into any) error {
 	client := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return f.coordinator.host.DialContext(ctx, network, address)
 		},
 		DisableKeepAlives: true,
 	}}
-	resp, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d%s", opsPort, path))
+	resp, err := client.Get("http://" + address + path)
 	if err != nil {
 		return err
 	}

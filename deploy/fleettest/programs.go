@@ -35,6 +35,20 @@ func (f *Fleet) StartCoordinator() {
 	f.coordinator.stop = f.start("coordinator", f.server.Run)
 }
 
+// Watch adds a check of a kind, and a service of that name, to the
+// configuration and makes the running coordinator read it again.
+func (f *Fleet) Watch(kind string, every time.Duration) {
+	f.t.Helper()
+	f.opts.Checks[kind] = every
+	config, err := server.Load(f.writeConfig())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if err := f.server.Reload(config); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 // StopCoordinator stops the coordinator in good order.
 func (f *Fleet) StopCoordinator() {
 	f.coordinator.stop()
@@ -100,7 +114,7 @@ func (f *Fleet) writeConfig() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "name: c1\ndata: %s\n", f.coordinator.dir)
 	fmt.Fprintf(&b, "listen: {grpc: %q, public: %q, ops: %q}\n", netAddr(coordinatorAddr, grpcPort),
-		netAddr(coordinatorAddr, publicPort), netAddr(netip.MustParseAddr("127.0.0.1"), opsPort))
+		netAddr(coordinatorAddr, publicPort), netAddr(loopback, opsPort))
 	fmt.Fprintf(&b, "advertise: [%q]\nregions:\n", netAddr(coordinatorAddr, grpcPort))
 	for _, r := range f.regions() {
 		fmt.Fprintf(&b, "  - {id: %s}\n", r)
