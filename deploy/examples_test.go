@@ -18,6 +18,9 @@ func TestExamplesLoad(t *testing.T) {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" && filepath.Ext(path) != ".yml" {
 			return err
 		}
+		if d.Name() == "probe.yaml" {
+			return nil // a test of the probe loads it
+		}
 		if !strings.HasPrefix(d.Name(), "coordinator") {
 			t.Errorf("%s: no test loads it", path)
 			return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,30 +29,62 @@ Example:
 Exit codes: 0 joined, 2 not joined; then nothing was changed.`
 }
 
-// Run joins and says what to do next.
+// Run joins and says what to do next. The configuration is written first, so
+// that no token is spent where it could not be, and taken back when joining
+// fails.
 func (c *joinCommand) Run(ctx context.Context, p *process) error {
-	joined, err := agent.Join(ctx, agent.JoinOptions{State: c.State, Token: c.Token, Logger: p.logger})
+	path := filepath.Join(c.State, "probe.yaml")
+	if c.State == config.DefaultState {
+		path = config.DefaultPath
+	}
+	undo, err := prepare(path, c.State)
 	if err != nil {
 		return usageError{err}
 	}
-	path := filepath.Join(c.State, "probe.yaml")
-	if c.State == defaultState {
-		path = defaultConfig
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return usageError{err}
-		}
+	joined, err := agent.Join(ctx, agent.JoinOptions{State: c.State, Token: c.Token, Logger: p.logger})
+	if err != nil {
+		return usageError{errors.Join(err, undo())}
 	}
 	next := "varde-probe run"
-	if path != defaultConfig {
+	if path != config.DefaultPath {
 		next += " --config " + path
-	}
-	if _, err := os.Stat(path); err == nil {
-		_, err = fmt.Fprintf(p.stdout, "joined as %s in %s; kept %s as it is; now start it: %s\n", joined.Name, joined.Region, path, next)
-		return err
-	}
-	if err := config.Default(c.State).Write(path); err != nil {
-		return usageError{fmt.Errorf("joined as %s, but no configuration could be written: %w", joined.Name, err)}
 	}
 	_, err = fmt.Fprintf(p.stdout, "joined as %s in %s; now start it: %s\n", joined.Name, joined.Region, next)
 	return err
+}
+
+// prepare writes the configuration at path, unless there is one, and returns
+// what removes everything that it made.
+func prepare(path, state string) (undo func() error, err error) {
+	nothing := func() error { return nil }
+	if _, err := os.Stat(path); err == nil {
+		return nothing, nil
+	}
+	dir := filepath.Dir(path)
+	_, missing := os.Stat(dir)
+	if err := os.MkdirAll(dir, dirMode(dir, state)); err != nil {
+		return nil, fmt.Errorf("make folder of configuration: %w", err)
+	}
+	undo = func() error {
+		err := os.Remove(path)
+		if missing != nil {
+			err = errors.Join(err, os.Remove(dir))
+		}
+		return err
+	}
+	if err := config.Default(state).Write(path); err != nil {
+		if missing != nil {
+			err = errors.Join(err, os.Remove(dir))
+		}
+		return nil, err
+	}
+	return undo, nil
+}
+
+// dirMode keeps the state folder, which holds a key, from everybody else.
+func dirMode(dir, state string) os.FileMode {
+	if dir == filepath.Clean(state) {
+		return 0o700
+	}
+	return 0o755
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"varde/checks"
+	"varde/probe/internal/config"
 )
 
 // The exit codes. A command that has its own meaning for 1 says so in its help.
@@ -75,7 +76,7 @@ func (p *process) run(ctx context.Context, args []string) int {
 	exited := -1 // set by --help
 	parser, err := kong.New(&c,
 		kong.Name("varde-probe"),
-		kong.Vars{"state": defaultState, "config": defaultConfig},
+		kong.Vars{"state": config.DefaultState, "config": config.DefaultPath},
 		kong.Description("Looks at mail services from where it stands."),
 		kong.Writers(p.stdout, p.stderr),
 		kong.Exit(func(code int) { exited = code }),

@@ -10,12 +10,6 @@ import (
 	"varde/probe/internal/config"
 )
 
-// Where a probe keeps things when nothing else is said.
-const (
-	defaultState  = "/var/lib/varde-probe"
-	defaultConfig = "/etc/varde/probe.yaml"
-)
-
 // runCommand is the agent.
 type runCommand struct {
 	Config string `help:"The configuration that join wrote." default:"${config}" placeholder:"FILE" type:"path"`
@@ -39,41 +33,41 @@ func (c *runCommand) Run(ctx context.Context, p *process) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	cfg, err := config.Load(c.Config)
-	if err != nil {
-		return err
-	}
-	for {
-		again, err := p.runOnce(ctx, cfg, hangup)
-		if err != nil || !again {
-			return err
+	for err == nil {
+		var again bool
+		if cfg, again, err = c.runOnce(ctx, p, cfg, hangup); !again {
+			break
 		}
-		next, err := config.Load(c.Config)
-		if err != nil {
-			p.logger.Error("configuration not reloaded, the old one stays", "error", err)
-			continue
-		}
-		cfg = next
 	}
+	return err
 }
 
-// runOnce runs one agent until ctx ends or a hang-up comes.
-func (p *process) runOnce(ctx context.Context, cfg config.Config, hangup <-chan os.Signal) (again bool, err error) {
+// runOnce runs one agent until ctx ends, or a hang-up brings a configuration
+// that can be read: that is returned then. Before that the agent goes on.
+func (c *runCommand) runOnce(ctx context.Context, p *process, cfg config.Config, hangup <-chan os.Signal) (next config.Config, again bool, err error) {
 	a, err := agent.New(agent.Options{
 		State: cfg.State, MeshBind: cfg.Mesh.Bind, MeshAdvertise: cfg.Mesh.Advertise,
 		Logger: p.logger, Version: version(), Socket: true,
 	})
 	if err != nil {
-		return false, err
+		return cfg, false, err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
-	select {
-	case err := <-ended:
-		return false, err
-	case <-hangup:
-		stop()
-		return true, <-ended
+	for {
+		select {
+		case err := <-ended:
+			return cfg, false, err
+		case <-hangup:
+			next, err := config.Load(c.Config)
+			if err != nil {
+				p.logger.Error("configuration not reloaded, the old one stays in force", "error", err)
+				continue
+			}
+			stop()
+			return next, true, <-ended
+		}
 	}
 }

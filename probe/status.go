@@ -99,6 +99,9 @@ func coordinatorWords(u status.Uplink, now time.Time) string {
 }
 
 func meshWords(m status.Mesh) string {
+	if m.Error != "" {
+		return "not running: " + m.Error
+	}
 	if m.Address == "" {
 		return "not started: no plan with keys yet"
 	}

@@ -69,10 +69,12 @@ type Agent struct {
 	schedule *schedule.Scheduler
 	uplink   *uplink.Uplink
 	// mesh is nil until a plan has brought the keys.
-	mesh    atomic.Pointer[mesh.Mesh]
-	work    workload
-	started time.Time
-	epoch   string
+	mesh atomic.Pointer[mesh.Mesh]
+	// meshError is why the mesh ended, a string.
+	meshError atomic.Value
+	work      workload
+	started   time.Time
+	epoch     string
 }
 
 // New opens what the probe has on disk. It starts nothing.

@@ -88,6 +88,7 @@ func (a *Agent) applyMesh(ctx context.Context, g *errgroup.Group, p wire.Plan) {
 		if err := m.Run(ctx); err != nil && ctx.Err() == nil {
 			// Gossip helps the probe and is not needed for measuring.
 			log.Error("mesh ended", "error", err)
+			a.meshError.Store(err.Error())
 		}
 		return nil
 	})

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 
 	"varde/probe/internal/status"
@@ -15,11 +14,6 @@ func (a *Agent) serveStatus(ctx context.Context) error {
 		return nil
 	}
 	return status.Serve(ctx, a.opts.State, a.status)
-}
-
-// Status asks the agent that runs on a state folder, as JSON-ready values.
-func Status(ctx context.Context, state string) (status.Status, error) {
-	return status.Fetch(ctx, filepath.Clean(state))
 }
 
 // status is what the agent sees now.
@@ -41,6 +35,7 @@ func (a *Agent) status() status.Status {
 	}
 	if m := a.mesh.Load(); m != nil {
 		s.Mesh.Address, s.Mesh.Settled = m.Address(), m.Settled()
+		s.Mesh.Error, _ = a.meshError.Load().(string)
 		for _, p := range m.Members() {
 			s.Mesh.Peers = append(s.Mesh.Peers, status.Peer(p))
 		}

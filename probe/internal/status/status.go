@@ -62,7 +62,9 @@ type Spool struct {
 type Mesh struct {
 	Address string `json:"address,omitempty"`
 	Settled bool   `json:"settled"`
-	Peers   []Peer `json:"peers"`
+	// Error is why there is no mesh, although there are keys for it.
+	Error string `json:"error,omitempty"`
+	Peers []Peer `json:"peers"`
 }
 
 // Peer is one live probe of the mesh.
