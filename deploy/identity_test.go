@@ -126,6 +126,27 @@ func TestRenewalLeavesNoGap(t *testing.T) {
 	})
 }
 
+// TestStreamTellsOfProbes stops a probe while somebody listens.
+func TestStreamTellsOfProbes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, slow())
+		f.Wait(time.Minute)
+		go func() {
+			time.Sleep(10 * time.Second)
+			f.StopProbe("eu-north-2")
+		}()
+		events := f.Events(30 * time.Second)
+		for _, want := range []string{"event: probe", `"name":"eu-north-2"`, `"state":"silent"`} {
+			if !strings.Contains(events, want) {
+				t.Errorf("stream said %q, want %s", events, want)
+			}
+		}
+		if strings.Contains(events, "eu-north-1") {
+			t.Errorf("stream said %q, want nothing of a probe that did not change", events)
+		}
+	})
+}
+
 // TestProbeGoesOnWithItsPlan restarts a probe while there is no coordinator: it
 // measures with the plan on its disk, and everything arrives later.
 func TestProbeGoesOnWithItsPlan(t *testing.T) {

@@ -168,6 +168,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return s.final.Run(ctx) })
 	g.Go(func() error { return s.authority.Run(ctx) })
 	g.Go(func() error { return s.keepPlan(ctx) })
+	g.Go(func() error { return s.watchProbes(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, s.listeners.public, http.HandlerFunc(s.public)) })
 	g.Go(func() error { return serveHTTP(ctx, s.listeners.ops, s.ops) })
 	g.Go(func() error { return s.serveControl(ctx) })

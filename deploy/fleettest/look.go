@@ -71,6 +71,27 @@ func (f *Fleet) Public(path string, into any) {
 	}
 }
 
+// Events reads the operators' event stream until the given time has passed.
+func (f *Fleet) Events(d time.Duration) string {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.Context(), d)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+netAddr(loopback, opsPort)+"/api/v1/stream", nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	resp, err := f.client().Do(req)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if ctx.Err() == nil {
+		f.t.Fatalf("stream ended by itself: %v", err)
+	}
+	return string(text)
+}
+
 // Get reads JSON from the operator listener, as a script would.
 func (f *Fleet) Get(path string, into any) {
 	f.t.Helper()
@@ -80,13 +101,7 @@ func (f *Fleet) Get(path string, into any) {
 }
 
 func (f *Fleet) get(address, path string, into any) error {
-	client := http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return f.coordinator.host.DialContext(ctx, network, address)
-		},
-		DisableKeepAlives: true,
-	}}
-	resp, err := client.Get("http://" + address + path)
+	resp, err := f.client().Get("http://" + address + path)
 	if err != nil {
 		return err
 	}
@@ -105,4 +120,14 @@ func (f *Fleet) get(address, path string, into any) error {
 func (f *Fleet) Peers(name string) int {
 	f.t.Helper()
 	return len(f.server.Peers(name))
+}
+
+// client is a browser on the coordinator's own machine.
+func (f *Fleet) client() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return f.coordinator.host.DialContext(ctx, network, address)
+		},
+		DisableKeepAlives: true,
+	}}
 }

@@ -1,0 +1,36 @@
+package server
+
+import (
+	"context"
+	"time"
+)
+
+// watchEvery is how often it is looked which probes came and went.
+const watchEvery = time.Second
+
+// watchProbes tells the operators' event stream of every probe that comes,
+// goes, joins, or is found fit to judge or not.
+func (s *Server) watchProbes(ctx context.Context) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	type condition struct {
+		connected, qualified bool
+		notice               string
+	}
+	last := map[string]condition{}
+	for {
+		for _, p := range s.ingest.Probes() {
+			probe := opsProbe(p)
+			now := condition{probe.Connected, probe.Qualified, probe.Notice}
+			if before, known := last[p.Name]; !known || before != now {
+				last[p.Name] = now
+				s.ops.PublishProbe(probe)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
