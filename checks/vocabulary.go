@@ -108,6 +108,14 @@ const (
 	Logout     Phase = "logout"
 )
 
+// Phases returns every phase, in the order in which a run can meet them.
+func Phases() []Phase {
+	return []Phase{
+		Resolve, Connect, TLS, Greeting, StartTLS, Capability, Auth,
+		Select, Request, FirstByte, Body, Submit, Deliver, Logout,
+	}
+}
+
 // Class is the way in which an attempt was not up.
 type Class string
 

@@ -184,17 +184,11 @@ func (p past) checkRegion(ctx context.Context, t checks.Target, region string, w
 	return r, err
 }
 
-// allPhases are the phases that a run can have, in order.
-var allPhases = [...]checks.Phase{
-	checks.Resolve, checks.Connect, checks.TLS, checks.Greeting, checks.StartTLS, checks.Capability, checks.Auth,
-	checks.Select, checks.Request, checks.FirstByte, checks.Body, checks.Submit, checks.Deliver, checks.Logout,
-}
-
 // medians reads the median of each phase that ran, step by step.
 func (p past) medians(ctx context.Context, q history.Query) ([]checks.Phase, []graph.StackPoint, error) {
 	var phases []checks.Phase
 	byTime := map[time.Time][]time.Duration{}
-	for _, phase := range allPhases {
+	for _, phase := range checks.Phases() {
 		q.Phase = string(phase)
 		points, err := p.latency(ctx, q)
 		if err != nil {

@@ -154,10 +154,7 @@ func duration(s string) (time.Duration, error) {
 
 // phases are the words that a phase can be.
 func phases() []string {
-	all := []checks.Phase{
-		checks.Resolve, checks.Connect, checks.TLS, checks.Greeting, checks.StartTLS, checks.Capability, checks.Auth,
-		checks.Select, checks.Request, checks.FirstByte, checks.Body, checks.Submit, checks.Deliver, checks.Logout,
-	}
+	all := checks.Phases()
 	out := make([]string, len(all))
 	for i, p := range all {
 		out[i] = string(p)
