@@ -36,11 +36,11 @@ type Config struct {
 	// Advertise lists the addresses, host:port, by which probes reach Listen.GRPC.
 	// Tokens and plans carry them. Required.
 	Advertise []string `yaml:"advertise"`
-	// Controls are targets by which a probe tells a fault of its own from one
-	// of the service: https:// or http:// URLs, or tcp://host:port. None are
-	// built in. At least three networks make them useful.
+	// Controls are targets by which a probe can tell a fault of its own from
+	// one of the service: https:// or http:// URLs, or tcp://host:port. None are
+	// built in. Plans carry them; no probe tries them yet.
 	Controls []string `yaml:"controls"`
-	// MinProbes is how many qualified probes a region needs before it says
+	// MinProbes is how many reporting probes a region needs before it says
 	// anything but unknown, 2 if not given.
 	MinProbes int             `yaml:"min_probes"`
 	Retention Retention       `yaml:"retention"`
@@ -70,6 +70,7 @@ type Retention struct {
 	// Journal is for raw observations, 7 days if not given.
 	Journal time.Duration `yaml:"journal"`
 	// Evidence is for the observations of incidents, 400 days if not given.
+	// Nothing is kept by it yet.
 	Evidence time.Duration `yaml:"evidence"`
 	// Minutes, Hours and Days are for the rollups of those widths: 30 days,
 	// 1 year and 10 years if not given.
@@ -96,7 +97,8 @@ type Service struct {
 	ID string `yaml:"id"`
 	// Name is what people read, the id if not given.
 	Name string `yaml:"name"`
-	// Provider names whose service it is, where one fleet watches several.
+	// Provider names whose service it is, where one fleet watches several. No
+	// page shows it yet.
 	Provider string `yaml:"provider"`
 	// SLO is the objective in percent, e.g. 99.9; 0 means that there is none.
 	SLO float64 `yaml:"slo"`
@@ -106,7 +108,7 @@ type Service struct {
 	Hint    Hint `yaml:"hint"`
 }
 
-// Hint is what customers can do while a service is away.
+// Hint is what customers can do while a service is away. No page shows it yet.
 type Hint struct {
 	Text string `yaml:"text"`
 	URL  string `yaml:"url"`

@@ -228,7 +228,6 @@ func TestWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"controls: got 0, expected at least 3 in different networks: without them a probe cannot tell its own fault from the service's",
 		"services[0]: web has no check: it will stay unknown",
 	}
 	if diff := cmp.Diff(want, c.Warnings()); diff != "" {

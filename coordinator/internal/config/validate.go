@@ -49,10 +49,6 @@ func (c Config) Validate() error {
 // Warnings returns what is allowed and probably not meant, one sentence each.
 func (c Config) Warnings() []string {
 	var out []string
-	if len(c.Controls) < 3 {
-		out = append(out, fmt.Sprintf(
-			"controls: got %d, expected at least 3 in different networks: without them a probe cannot tell its own fault from the service's", len(c.Controls)))
-	}
 	if len(c.Checks) == 0 {
 		out = append(out, "checks: got none: nothing will be watched")
 	}
