@@ -286,7 +286,7 @@ func (s *Server) publicHistory(ctx context.Context, service string, w graph.Wind
 	var out []statuspage.RegionHistory
 	c := s.current()
 	for _, r := range c.Regions {
-		if !checked(c, service, r.ID) {
+		if len(checksOf(c, service, r.ID)) == 0 {
 			continue
 		}
 		q := window(history.Query{Service: service, Region: r.ID}, w)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"varde/checks"
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/ingest"
@@ -83,14 +82,15 @@ func (s *Server) publicPresent(ctx context.Context) (statuspage.Now, error) {
 		})
 	}
 	verdicts := s.history.Verdicts()
+	last := func(series verdict.Series) (verdict.State, time.Time, error) { return s.lastKnown(ctx, series, now) }
 	for _, service := range c.Services {
 		entry := statuspage.Service{ID: service.ID, Name: service.Name}
 		for _, r := range c.Regions {
-			series := ofService(c, verdicts, service.ID, r.ID)
-			if !checked(c, service.ID, r.ID) {
+			made := checksOf(c, service.ID, r.ID)
+			if len(made) == 0 {
 				continue
 			}
-			reading, err := s.reading(ctx, r.ID, series, now)
+			reading, err := readingOf(r.ID, made, verdicts, last)
 			if err != nil {
 				return statuspage.Now{}, err
 			}
@@ -101,49 +101,48 @@ func (s *Server) publicPresent(ctx context.Context) (statuspage.Now, error) {
 	return out, nil
 }
 
-// checked says whether any check of the service is made in the region.
-func checked(c config.Config, service, region string) bool {
-	return slices.ContainsFunc(c.Checks, func(t checks.Target) bool {
-		return t.Service == service && (len(t.Regions) == 0 || slices.Contains(t.Regions, region))
-	})
-}
-
-func ofService(c config.Config, verdicts []history.Verdict, service, region string) []history.Verdict {
-	services := servicesOf(c)
-	var out []history.Verdict
-	for _, v := range verdicts {
-		if services[v.Check] == service && v.Region == region {
-			out = append(out, v)
+// checksOf lists the checks of a service that are made in a region.
+func checksOf(c config.Config, service, region string) []string {
+	var out []string
+	for _, t := range c.Checks {
+		if t.Service == service && (len(t.Regions) == 0 || slices.Contains(t.Regions, region)) {
+			out = append(out, t.ID)
 		}
 	}
 	return out
 }
 
-// reading is the worst of the verdicts, since when the first of the worst.
-// Unknown is the best of all: it says nothing as long as another says
-// something.
-func (s *Server) reading(ctx context.Context, region string, verdicts []history.Verdict, now time.Time) (statuspage.Reading, error) {
+// recall finds the last verdict of a series that was not unknown, and until
+// when it held; the zero time if there was none lately.
+type recall func(verdict.Series) (verdict.State, time.Time, error)
+
+// readingOf is the worst of the verdicts of a service's checks in a region,
+// since when the first of the worst. Unknown is the best of all: it says
+// nothing as long as another says something, and then only makes the reading
+// partial.
+func readingOf(region string, made []string, verdicts []history.Verdict, last recall) (statuspage.Reading, error) {
 	r := statuspage.Reading{Region: region}
+	unseen, gone := slices.Clone(made), false
 	for _, v := range verdicts {
 		switch {
-		case v.State > r.State || r.Since.IsZero():
+		case v.Region != region || !slices.Contains(made, v.Check):
+			continue
+		case v.State == verdict.Unknown:
+			state, at, err := last(v.Series)
+			if err != nil {
+				return r, err
+			}
+			if at.After(r.LastAt) || at.Equal(r.LastAt) && state > r.Last {
+				r.Last, r.LastAt = state, at
+			}
+			gone = gone || !at.IsZero()
+			continue
+		case v.State > r.State || v.State == r.State && before(v.State, v.Since, r.Since):
 			r.State, r.Since = v.State, v.Since
-		case v.State == r.State && before(v.State, v.Since, r.Since):
-			r.Since = v.Since
 		}
+		unseen = slices.DeleteFunc(unseen, func(check string) bool { return check == v.Check })
 	}
-	if r.State != verdict.Unknown {
-		return r, nil
-	}
-	for _, v := range verdicts {
-		last, at, err := s.lastKnown(ctx, v.Series, now)
-		if err != nil {
-			return r, err
-		}
-		if at.After(r.LastAt) || at.Equal(r.LastAt) && last > r.Last {
-			r.Last, r.LastAt = last, at
-		}
-	}
+	r.Partial = r.State != verdict.Unknown && (gone || len(unseen) > 0)
 	return r, nil
 }
 

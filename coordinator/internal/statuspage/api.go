@@ -92,17 +92,14 @@ func apiNames() []string {
 func (s scene) components() ([]apiComponent, rollup) {
 	out := make([]apiComponent, 0, len(s.services)*(len(s.regions)+1))
 	var services []Status
-	silent, parts := 0, 0
+	gaps := false
 	for i, service := range s.services {
 		group := s.component(service.Name, i+1, service.ID)
 		group.Group = true
 		children := s.children(service, group.ID)
 		statuses := make([]Status, len(children))
 		for k, c := range children {
-			parts++
-			if c.Description != nil {
-				silent++
-			}
+			gaps = gaps || c.Description != nil
 			statuses[k] = c.Status
 			group.Components = append(group.Components, c.ID)
 			if time.Time(c.UpdatedAt).After(time.Time(group.UpdatedAt)) {
@@ -114,9 +111,9 @@ func (s scene) components() ([]apiComponent, rollup) {
 		out = append(append(out, group), children...)
 	}
 	all := rollupOf(services)
-	if silent > 0 && all.Indicator == "none" {
+	if gaps && all.Indicator == "none" {
 		all.Description = "All Measured Systems Operational"
-		if silent == parts {
+		if !s.anyUp() {
 			all.Description = s.silence()
 		}
 	}
@@ -160,6 +157,9 @@ func (s scene) children(service Service, group string) []apiComponent {
 			if !r.LastAt.IsZero() {
 				words, changed = "No data since "+moment(r.LastAt, s.at), r.LastAt
 			}
+			c.Description = &words
+		case r.Partial:
+			words := "A part is not measured"
 			c.Description = &words
 		}
 		if !changed.IsZero() {

@@ -202,7 +202,7 @@ func (s scene) elsewhere(t trouble) string {
 		works := true
 		for _, service := range t.services {
 			r, ok := service.reading(region.ID)
-			works = works && ok && r.mark() == graph.Up
+			works = works && ok && r.showing().mark == graph.Up
 		}
 		if works {
 			fine = append(fine, region)

@@ -132,30 +132,40 @@ func (s scene) shield(service Service) shieldJSON {
 
 // badgeMark is the worst of the regions. A service that is not measured
 // somewhere shows that rather than that it works.
-func (s scene) badgeMark(service Service) graph.Mark {
-	worst := service.worst()
-	if _, gap := s.byMark(service)[graph.Unknown]; gap && worst <= graph.Up {
-		return graph.Unknown
+func (s scene) badgeMark(service Service) graph.Mark { return s.badgeShowing(service).mark }
+
+func (s scene) badgeShowing(service Service) showing {
+	if worst := service.worst(); worst > graph.Up {
+		return showing{mark: worst}
 	}
-	return worst
+	shown := s.byShowing(service)
+	for _, gap := range []showing{{mark: graph.Unknown}, {mark: graph.Unknown, part: true}} {
+		if _, ok := shown[gap]; ok {
+			return gap
+		}
+	}
+	return showing{mark: service.worst()}
 }
 
 // badgeWords says in a few words how the service is.
 func (s scene) badgeWords(service Service) string {
-	mark := s.badgeMark(service)
-	regions := s.byMark(service)[mark]
+	shown := s.badgeShowing(service)
+	regions := s.byShowing(service)[shown]
 	if len(regions) == 0 {
 		return "not measured"
 	}
-	all := len(regions) == len(service.Readings)
+	words := strings.ToLower(shown.mark.Public())
+	if shown.part {
+		words = "partly " + words
+	}
 	where := graph.List(regionNames(regions))
 	switch {
-	case mark == graph.Up && len(regions) == 1:
+	case shown.mark == graph.Up && len(regions) == 1:
 		return "works from " + where
-	case mark == graph.Up:
+	case shown.mark == graph.Up:
 		return "works everywhere"
-	case all && len(regions) > 1:
-		return strings.ToLower(mark.Public()) + " everywhere"
+	case len(regions) == len(service.Readings) && len(regions) > 1:
+		return words + " everywhere"
 	}
-	return strings.ToLower(mark.Public()) + ": " + where
+	return words + ": " + where
 }

@@ -141,6 +141,8 @@ func (s scene) cell(service Service, region Region) cellView {
 // nothing is known.
 func (s scene) small(r Reading) string {
 	switch mark := r.mark(); {
+	case mark == graph.Up && r.Partial:
+		return "a part is not measured"
 	case mark == graph.Up:
 		return ""
 	case mark == graph.Intermittent && r.Runs > 0:

@@ -62,6 +62,9 @@ type Reading struct {
 	// Region is the id of the region.
 	Region string
 	State  verdict.State
+	// Partial says that State speaks for a part: other checks or address
+	// families of the service there are not measured now.
+	Partial bool
 	// Maintenance says that announced work is under way; it stands over State.
 	Maintenance bool
 	// Since is when State began; zero if that is not known.
@@ -82,6 +85,15 @@ func (r Reading) mark() graph.Mark {
 		return graph.Maintenance
 	}
 	return graph.MarkOf(r.State)
+}
+
+// showing is what the headline and the badge say of the reading: of a service
+// that works in part and is not measured in part, the gap.
+func (r Reading) showing() showing {
+	if m := r.mark(); m != graph.Up || !r.Partial {
+		return showing{mark: m}
+	}
+	return showing{mark: graph.Unknown, part: true}
 }
 
 // RegionHistory is what one region saw of one service in a window.

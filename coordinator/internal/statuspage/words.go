@@ -14,7 +14,7 @@ import (
 // trouble is one finding: these services, in these regions, in this state. A
 // finding of graph.Unknown is what is not measured.
 type trouble struct {
-	mark     graph.Mark
+	showing
 	services []Service
 	regions  []Region
 	// since is when the first of them began; zero if that is not known.
@@ -23,20 +23,35 @@ type trouble struct {
 	everything, everywhere bool
 }
 
+// showing is what one service shows in one region.
+type showing struct {
+	mark graph.Mark
+	// part says that only a part of the service is not measured; the rest works.
+	part bool
+}
+
+// weight orders what is shown: a gap in a part weighs less than one in all.
+func (s showing) weight() int {
+	if s.part {
+		return 2*int(s.mark) - 1
+	}
+	return 2 * int(s.mark)
+}
+
 // findings are the troubles of a scene and what is not measured, the worst and
 // widest first. Services with the same state in the same regions are one.
 func (s scene) findings() []trouble {
 	var out []trouble
 	for _, service := range s.services {
-		for mark, regions := range s.byMark(service) {
-			if mark == graph.Up {
+		for shown, regions := range s.byShowing(service) {
+			if shown.mark == graph.Up {
 				continue
 			}
 			i := slices.IndexFunc(out, func(t trouble) bool {
-				return t.mark == mark && slices.EqualFunc(t.regions, regions, func(a, b Region) bool { return a.ID == b.ID })
+				return t.showing == shown && slices.EqualFunc(t.regions, regions, func(a, b Region) bool { return a.ID == b.ID })
 			})
 			if i < 0 {
-				out = append(out, trouble{mark: mark, regions: regions, everywhere: len(regions) == len(s.regions)})
+				out = append(out, trouble{showing: shown, regions: regions, everywhere: len(regions) == len(s.regions)})
 				i = len(out) - 1
 			}
 			out[i].add(service)
@@ -46,7 +61,7 @@ func (s scene) findings() []trouble {
 		out[i].everything = s.nothingElse(out[i])
 	}
 	slices.SortStableFunc(out, func(a, b trouble) int {
-		return cmp.Or(cmp.Compare(b.mark, a.mark), cmp.Compare(b.width(), a.width()), s.order(a)-s.order(b))
+		return cmp.Or(cmp.Compare(b.weight(), a.weight()), cmp.Compare(b.width(), a.width()), s.order(a)-s.order(b))
 	})
 	return out
 }
@@ -65,16 +80,16 @@ func (s scene) nothingElse(t trouble) bool {
 	return true
 }
 
-// byMark sorts the regions of a service by what they show. A service that no
-// region checks is measured nowhere.
-func (s scene) byMark(service Service) map[graph.Mark][]Region {
-	out := make(map[graph.Mark][]Region)
+// byShowing sorts the regions of a service by what they show. A service that
+// no region checks is measured nowhere.
+func (s scene) byShowing(service Service) map[showing][]Region {
+	out := make(map[showing][]Region)
 	if len(service.Readings) == 0 {
-		out[graph.Unknown] = s.regions
+		out[showing{mark: graph.Unknown}] = s.regions
 	}
 	for _, region := range s.regions {
 		if r, ok := service.reading(region.ID); ok {
-			out[r.mark()] = append(out[r.mark()], region)
+			out[r.showing()] = append(out[r.showing()], region)
 		}
 	}
 	return out
@@ -115,7 +130,10 @@ func (t trouble) sentence() string {
 	case graph.Maintenance:
 		return who + verb(many, " is", " are") + " under maintenance " + t.in() + "."
 	}
-	if t.everything && many {
+	switch {
+	case t.part:
+		who = "a part of " + graph.List(serviceNames(t.services))
+	case t.everything && many:
 		who = "everything"
 	}
 	return "Not measured: " + who + " " + t.from("every region") + "."

@@ -18,8 +18,9 @@ func down(r *Reading) { r.State, r.Since = verdict.Down, morning.Add(-time.Hour)
 func unknown(r *Reading) {
 	r.State, r.Last, r.LastAt = verdict.Unknown, verdict.Up, morning.Add(-29*time.Minute)
 }
-func slow(r *Reading)  { r.State = verdict.Slow }
-func flaky(r *Reading) { r.State = verdict.Intermittent }
+func partial(r *Reading) { r.Partial = true }
+func slow(r *Reading)    { r.State = verdict.Slow }
+func flaky(r *Reading)   { r.State = verdict.Intermittent }
 
 func TestHeadline(t *testing.T) {
 	for _, c := range []struct {
@@ -51,6 +52,9 @@ func TestHeadline(t *testing.T) {
 				f.set(s.ID, "oceania", unknown)
 			}
 		}, "Everything that we measure works.", "Not measured: everything from Oceania."},
+		{"a gap in a part", func(f *fake) { f.set("imap", "oceania", partial) }, "Everything that we measure works.", "Not measured: a part of IMAP from Oceania."},
+		{"gaps in parts and in all", func(f *fake) { f.set("imap", "oceania", partial); f.set("imap", "us-east", unknown) }, "Everything that we measure works.", "Not measured: IMAP from North America. Not measured: a part of IMAP from Oceania."},
+		{"a gap in a part of what is down anyway", func(f *fake) { f.set("imap", "oceania", down); f.set("imap", "oceania", partial) }, "IMAP cannot be reached from Oceania.", "Everything else works."},
 		{"trouble and a gap", func(f *fake) { f.set("imap", "oceania", unknown); f.set("imap", "us-east", down) }, "IMAP cannot be reached from North America.", "Not measured: IMAP from Oceania. Everything else works."},
 		{"a service that nobody checks", func(f *fake) { f.services[1].Readings = nil }, "Everything that we measure works.", "Not measured: IMAP from every region."},
 		{"nothing is measured", func(f *fake) {
@@ -91,6 +95,35 @@ func TestHeadlineOfOneService(t *testing.T) {
 	}
 }
 
+// TestPartIsNeverSilent looks at every place that says how a service is while a
+// part of it is not measured.
+func TestPartIsNeverSilent(t *testing.T) {
+	f := newFake(false)
+	f.set("imap", "", partial)
+	s := f.all()
+	if got := s.small(f.services[1].Readings[0]); got != "a part is not measured" {
+		t.Errorf("cell says %q", got)
+	}
+	components, all := s.components()
+	if all.Description != "All Measured Systems Operational" {
+		t.Errorf("JSON says %q of everything", all.Description)
+	}
+	n := 0
+	for _, c := range components {
+		if c.Description != nil && *c.Description == "A part is not measured" && c.Status == Operational {
+			n++
+		}
+	}
+	if n != len(f.regions) {
+		t.Errorf("%d components say that a part is not measured, want %d", n, len(f.regions))
+	}
+	f.set("imap", "us-east", down)
+	one, _ := f.all().only("imap")
+	if h := one.headline(); h.Rest != "Not measured: a part of IMAP from Northern Europe and Oceania. Everything else works." {
+		t.Errorf("headline goes on with %q", h.Rest)
+	}
+}
+
 func TestNamesInsideASentence(t *testing.T) {
 	for name, want := range map[string]string{
 		"Outgoing mail": "outgoing mail", "IMAP": "IMAP", "Webmail": "Webmail", "Fjord Mail": "Fjord Mail", "IMAP and more": "IMAP and more", "": "", "Ärzte und mehr": "ärzte und mehr",
@@ -122,6 +155,9 @@ func TestBadgeSaysNoMoreThanWasMeasured(t *testing.T) {
 		{func(f *fake) { f.set("imap", "", down) }, "unreachable everywhere"},
 		{func(f *fake) { f.set("imap", "oceania", unknown) }, "not measured: Oceania"},
 		{func(f *fake) { f.set("imap", "", unknown) }, "not measured everywhere"},
+		{func(f *fake) { f.set("imap", "oceania", partial) }, "partly not measured: Oceania"},
+		{func(f *fake) { f.set("imap", "", partial) }, "partly not measured everywhere"},
+		{func(f *fake) { f.set("imap", "us-east", unknown); f.set("imap", "oceania", partial) }, "not measured: North America"},
 		{func(f *fake) { f.set("imap", "us-east", flaky); f.set("imap", "oceania", unknown) }, "fails at times: North America"},
 		{func(f *fake) { f.services[1].Readings = f.services[1].Readings[:1] }, "works from Northern Europe"},
 		{func(f *fake) { f.services[1].Readings = nil }, "not measured"},

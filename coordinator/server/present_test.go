@@ -1,0 +1,47 @@
+package server
+
+import (
+	"testing"
+	"time"
+
+	"varde/checks"
+	"varde/coordinator/internal/history"
+	"varde/coordinator/internal/verdict"
+)
+
+// TestReadingSaysWhatItLeavesOut rolls verdicts of two checks up: a service of
+// which a part is not measured never reads as if it all were.
+func TestReadingSaysWhatItLeavesOut(t *testing.T) {
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	of := func(check string, family checks.Family, state verdict.State) history.Verdict {
+		return history.Verdict{Series: verdict.Series{Check: check, Region: "oceania", Family: family}, State: state, Since: at}
+	}
+	lately := func(verdict.Series) (verdict.State, time.Time, error) { return verdict.Down, at, nil }
+	never := func(verdict.Series) (verdict.State, time.Time, error) { return verdict.Unknown, time.Time{}, nil }
+	up, gone := of("login", checks.IPv4, verdict.Up), of("greeting", checks.IPv4, verdict.Unknown)
+	for _, c := range []struct {
+		name     string
+		verdicts []history.Verdict
+		last     recall
+		state    verdict.State
+		partial  bool
+	}{
+		{"both work", []history.Verdict{up, of("greeting", checks.IPv4, verdict.Up)}, never, verdict.Up, false},
+		{"one has gone silent", []history.Verdict{up, gone}, lately, verdict.Up, true},
+		{"one has no verdict yet", []history.Verdict{up}, never, verdict.Up, true},
+		{"one never had another verdict", []history.Verdict{up, gone}, never, verdict.Up, true},
+		{"one address family has gone silent", []history.Verdict{up, of("greeting", checks.IPv4, verdict.Up), of("greeting", checks.IPv6, verdict.Unknown)}, lately, verdict.Up, true},
+		{"one address family never was", []history.Verdict{up, of("greeting", checks.IPv4, verdict.Up), of("greeting", checks.IPv6, verdict.Unknown)}, never, verdict.Up, false},
+		{"trouble in the part that is seen", []history.Verdict{of("login", checks.IPv4, verdict.Down), gone}, lately, verdict.Down, true},
+		{"nothing is seen", []history.Verdict{gone}, lately, verdict.Unknown, false},
+		{"of another check", []history.Verdict{up, of("greeting", checks.IPv4, verdict.Up), of("removed", checks.IPv4, verdict.Unknown)}, lately, verdict.Up, false},
+	} {
+		got, err := readingOf("oceania", []string{"login", "greeting"}, c.verdicts, c.last)
+		if err != nil || got.State != c.state || got.Partial != c.partial {
+			t.Errorf("%s: got %s, partial %t, %v; want %s, partial %t", c.name, got.State, got.Partial, err, c.state, c.partial)
+		}
+		if got.State == verdict.Unknown && (got.Last != verdict.Down || !got.LastAt.Equal(at)) {
+			t.Errorf("%s: last known %s until %s, want down until %s", c.name, got.Last, got.LastAt, at)
+		}
+	}
+}
