@@ -23,10 +23,12 @@ type batch struct {
 }
 
 type item struct {
-	seq   uint64
-	at    time.Time
-	frame []byte
+	record wire.Record
+	frame  []byte
 }
+
+func (i item) seq() uint64   { return i.record.Observation.Seq }
+func (i item) at() time.Time { return i.record.Observation.Started }
 
 var errDamaged = errors.New("segment was damaged meanwhile")
 
@@ -34,13 +36,13 @@ var errDamaged = errors.New("segment was damaged meanwhile")
 func (s *Spool) joinLocked(o *checks.Observation) (*batch, error) {
 	next := *o
 	next.Epoch, next.Seq = s.opt.Epoch, s.lastSeq+1
-	frame, err := encode(wire.Record{Observation: next})
+	frame, read, err := encode(wire.Record{Observation: next})
 	if err != nil {
 		return nil, err
 	}
 	*o = next
 	s.lastSeq++
-	s.batch.items = append(s.batch.items, item{next.Seq, next.Started, frame})
+	s.batch.items = append(s.batch.items, item{read, frame})
 	return s.batch, nil
 }
 
@@ -54,7 +56,7 @@ func (s *Spool) commit() {
 	for len(items) > 0 && b.err == nil {
 		var n int
 		if n, b.err = s.write(items); b.err == nil {
-			b.durable = items[n-1].seq
+			b.durable = items[n-1].seq()
 			items = items[n:]
 		}
 	}
@@ -74,7 +76,7 @@ func (s *Spool) write(items []item) (n int, err error) {
 	var buf []byte
 	fresh := g == nil || g.size >= s.segmentSize() || s.file == nil
 	if fresh {
-		if g, buf, err = s.begin(items[0].seq, tail); err != nil {
+		if g, buf, err = s.begin(items[0].seq(), tail); err != nil {
 			return 0, err
 		}
 	}
@@ -105,7 +107,7 @@ func (s *Spool) begin(first uint64, tail *wire.Gap) (*segment, []byte, error) {
 	var head []byte
 	if tail != nil {
 		var err error
-		if head, err = encode(wire.Record{Gap: tail}); err != nil {
+		if head, _, err = encode(wire.Record{Gap: tail}); err != nil {
 			return nil, nil, fmt.Errorf("encode gap: %w", err)
 		}
 		first = tail.First
@@ -153,16 +155,17 @@ func (s *Spool) publish(g *segment, items []item, fresh bool) error {
 		// An acknowledgement may have shortened the gap since it was written.
 		g.gap, e.tail = e.tail, nil
 		e.segs = append(e.segs, g)
-		s.active = g
+		s.activate(g)
 	} else if s.active != g {
 		return errDamaged
 	}
 	for _, it := range items {
-		g.observe(it.seq, it.at)
+		g.observe(it.seq(), it.at())
 		g.size += int64(len(it.frame))
+		g.recent.add(it.record)
 	}
 	if e.mark.FirstAt == 0 {
-		e.mark.FirstAt = nanos(items[0].at)
+		e.mark.FirstAt = nanos(items[0].at())
 	}
 	if done := e.prune(g); len(done) > 0 {
 		s.saveLocked(e)
@@ -178,13 +181,13 @@ func (s *Spool) publish(g *segment, items []item, fresh bool) error {
 func (s *Spool) giveUp(items []item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	lost := &wire.Gap{First: items[0].seq, Last: items[len(items)-1].seq, From: items[0].at, To: items[0].at}
+	lost := &wire.Gap{First: items[0].seq(), Last: items[len(items)-1].seq(), From: items[0].at(), To: items[0].at()}
 	for _, it := range items {
-		lost.From, lost.To = earlier(lost.From, it.at), later(lost.To, it.at)
+		lost.From, lost.To = earlier(lost.From, it.at()), later(lost.To, it.at())
 	}
 	e := s.current()
 	e.tail = merge(e.tail, lost)
-	s.active = nil
+	s.activate(nil)
 	s.dropped += uint64(len(items))
 	if e.mark.FirstAt == 0 {
 		e.mark.FirstAt = nanos(lost.From)

@@ -151,6 +151,10 @@ func TestDamageInTheSegmentThatIsWritten(t *testing.T) {
 	if _, err := f.WriteAt([]byte{0xff}, 20); err != nil {
 		t.Fatal(err)
 	}
+	if got := show(drain(t, s, "e1", 0)); got != numbers(1, 5) {
+		t.Errorf("from memory got %s", got)
+	}
+	s.active.recent = nil
 	if got := show(drain(t, s, "e1", 0)); got != "[1-5]" {
 		t.Errorf("got %s", got)
 	}

@@ -200,6 +200,7 @@ func (e *epoch) ack(through uint64, keep *segment) (done []*segment, changed boo
 			break
 		}
 		g.gap = trim(g.gap, through)
+		g.recent.forget(through)
 		if g.first <= through {
 			e.mark.AckedAt = nanos(g.to)
 		}

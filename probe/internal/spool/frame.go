@@ -39,20 +39,21 @@ func frameSum(length, payload []byte) uint32 {
 	return crc32.Update(crc32.Checksum(length, castagnoli()), castagnoli(), payload)
 }
 
-// encode returns the frame of one record, after making sure that it can be
-// read again: a record that nobody can read would block all those after it.
-func encode(r wire.Record) ([]byte, error) {
+// encode returns the frame of one record and the record as it is read again,
+// which it makes sure of: one that nobody can read would block all those after
+// it.
+func encode(r wire.Record) (frame []byte, read wire.Record, err error) {
 	payload, err := wire.MarshalRecord(r)
 	if err != nil {
-		return nil, err
+		return nil, wire.Record{}, err
 	}
-	if _, err := wire.UnmarshalRecord(payload); err != nil {
-		return nil, err
+	if read, err = wire.UnmarshalRecord(payload); err != nil {
+		return nil, wire.Record{}, err
 	}
 	if len(payload) > maxPayload {
-		return nil, fmt.Errorf("record has %d bytes, expected at most %d", len(payload), maxPayload)
+		return nil, wire.Record{}, fmt.Errorf("record has %d bytes, expected at most %d", len(payload), maxPayload)
 	}
-	return appendFrame(make([]byte, 0, frameHeader+len(payload)), payload), nil
+	return appendFrame(make([]byte, 0, frameHeader+len(payload)), payload), read, nil
 }
 
 // reader reads the frames of one segment.

@@ -147,7 +147,7 @@ func FuzzOpen(f *testing.F) {
 	frame := func(seq uint64) []byte {
 		o := observation(int(seq))
 		o.Seq = max(seq, 1)
-		b, err := encode(record(o))
+		b, _, err := encode(record(o))
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -160,7 +160,7 @@ func FuzzOpen(f *testing.F) {
 			rec, err := frame(uint64(c)), error(nil)
 			if c >= 128 {
 				g := &wire.Gap{First: uint64(c - 127), Last: uint64(c - 125), From: start, To: start}
-				rec, err = encode(wire.Record{Gap: g})
+				rec, _, err = encode(wire.Record{Gap: g})
 			}
 			if err != nil {
 				f.Fatal(err)

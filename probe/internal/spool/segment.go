@@ -29,6 +29,7 @@ type segment struct {
 	// from and to are the earliest and the latest start of a run.
 	from, to time.Time
 	index    []place
+	recent   recent
 }
 
 type place struct {
@@ -140,6 +141,9 @@ func (f *fault) Unwrap() error { return f.err }
 // the segment is damaged from some number on; the observations before it are
 // returned with it. Any other error may pass.
 func (g *segment) read(after uint64, n int) ([]wire.Record, error) {
+	if recs, ok := g.recent.after(after, n); ok {
+		return recs, nil
+	}
 	f, err := os.Open(g.path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, &fault{place{seq: g.first}, err}

@@ -269,7 +269,7 @@ func (s *Spool) damaged(e *epoch, g *segment, f *fault) {
 	n := e.damage(slices.Index(e.segs, g), f.place)
 	s.dropped += n
 	if g == s.active {
-		s.active = nil
+		s.activate(nil)
 	}
 	s.opt.Logger.Error("spool segment is damaged, what follows in it is lost",
 		"file", g.path, "seq", f.seq, "observations", n, "error", f.err)
