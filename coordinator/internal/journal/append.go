@@ -47,17 +47,17 @@ func (j *Journal) Append(ctx context.Context, batches []wire.Batch) (seq uint64,
 		j.saveLocked(ctx)
 	}
 	j.expireLocked(ctx)
-	return j.last, nil
+	return j.tail.newest(), nil
 }
 
-// publishLocked stores m as the message after j.last. When that did not work
+// publishLocked stores m as the message after the newest. When that did not work
 // for certain, the marks are read again before the next append.
 func (j *Journal) publishLocked(ctx context.Context, m *nats.Msg) error {
 	e, err := j.use(ctx)
 	if err != nil {
 		return err
 	}
-	seq, err := e.publish(ctx, m, j.last)
+	seq, err := e.publish(ctx, m, j.tail.newest())
 	if err != nil {
 		j.stale = true
 		// A caller that went away and a write that came late after all are no
@@ -67,7 +67,7 @@ func (j *Journal) publishLocked(ctx context.Context, m *nats.Msg) error {
 		}
 		return err
 	}
-	j.last = seq
+	j.tail.add(seq, m.Data)
 	return nil
 }
 

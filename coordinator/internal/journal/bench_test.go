@@ -1,7 +1,10 @@
 package journal_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 
 	"varde/coordinator/internal/journal"
@@ -27,6 +30,32 @@ func BenchmarkAppendSmall(b *testing.B) {
 	for b.Loop() {
 		mustAppend(b, j, batch("osl-1", "e1", next, next))
 		next++
+	}
+}
+
+// BenchmarkFollow is one commit, without fsync, until two readers have it.
+func BenchmarkFollow(b *testing.B) {
+	for _, size := range []uint64{1, 1000} {
+		b.Run(fmt.Sprintf("obs=%d", size), func(b *testing.B) {
+			o := options(b.TempDir())
+			o.NoSync = true
+			j := open(b, o)
+			ctx, cancel := context.WithCancel(b.Context())
+			var readers sync.WaitGroup
+			got := make(chan struct{})
+			for range 2 {
+				readers.Go(func() {
+					_ = j.Follow(ctx, 0, func(journal.Entry) error { got <- struct{}{}; return nil })
+				})
+			}
+			for next := uint64(1); b.Loop(); next += size {
+				mustAppend(b, j, batch("osl-1", "e1", next, next+size-1))
+				<-got
+				<-got
+			}
+			cancel()
+			readers.Wait()
+		})
 	}
 }
 

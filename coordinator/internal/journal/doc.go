@@ -17,7 +17,8 @@
 //     [Entry.Missed], never passed over in silence.
 //
 // Readers keep their own cursors, beside what they made of the messages, so
-// that both change in one transaction. Small state that must be agreed on lives
+// that both change in one transaction. Those that keep up are fed from memory,
+// where nothing is that is not on disk. Small state that must be agreed on lives
 // in a [Bucket], with compare-and-set.
 //
 // When the disk cannot be written (full, gone, failing), Append returns an

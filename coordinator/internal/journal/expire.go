@@ -30,18 +30,21 @@ func (j *Journal) expireLocked(ctx context.Context) {
 	j.swept = now
 	e, err := j.use(ctx)
 	if err == nil {
-		err = e.expire(ctx, now.Add(-j.opts.MaxAge))
+		var first uint64
+		first, err = e.expire(ctx, now.Add(-j.opts.MaxAge))
+		j.tail.discard(first)
 	}
 	if err != nil {
 		j.log.Warn("discard old messages of journal", "error", err)
 	}
 }
 
-// expire discards the messages stored before a time.
-func (e *engine) expire(ctx context.Context, before time.Time) error {
+// expire discards the messages stored before a time and returns the number of
+// the first that is left, 0 if it does not know.
+func (e *engine) expire(ctx context.Context, before time.Time) (uint64, error) {
 	first, last, err := e.bounds(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	young := sort.Search(int(last+1-first), func(i int) bool {
 		if err != nil {
@@ -54,10 +57,11 @@ func (e *engine) expire(ctx context.Context, before time.Time) error {
 		return !m.Time.Before(before)
 	})
 	if err != nil {
-		return fmt.Errorf("look for old messages: %w", err)
+		return 0, fmt.Errorf("look for old messages: %w", err)
 	}
 	if young == 0 {
-		return nil
+		return first, nil
 	}
-	return e.stream.Purge(ctx, jetstream.WithPurgeSequence(first+uint64(young)))
+	first += uint64(young)
+	return first, e.stream.Purge(ctx, jetstream.WithPurgeSequence(first))
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"varde/proto/wire"
 )
 
 // Break makes the journal believe that its engine has failed.
@@ -65,6 +67,43 @@ func (j *Journal) Damage(ctx context.Context, seq uint64) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.stale, j.last = true, seq-1
+	j.tail.jump(seq - 1)
+	j.stale = true
 	return e.stream.DeleteMsg(ctx, seq)
+}
+
+// InMemory is how many messages readers need not read from disk.
+func (j *Journal) InMemory() int {
+	j.tail.mu.Lock()
+	defer j.tail.mu.Unlock()
+	return len(j.tail.kept)
+}
+
+// Forget stores a batch, as an append whose answer was lost.
+func (j *Journal) Forget(ctx context.Context, b wire.Batch) error {
+	m, _, err := encode([]wire.Batch{b})
+	if err != nil {
+		return err
+	}
+	e, err := j.use(ctx)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.stale = true
+	_, err = e.publish(ctx, m, j.tail.newest())
+	return err
+}
+
+// Marks are the newest records that the journal keeps of every source.
+func (j *Journal) Marks(ctx context.Context) (map[Source]uint64, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := make(map[Source]uint64, len(j.marks))
+	err := j.syncLocked(ctx)
+	for s, m := range j.marks {
+		out[s] = m.seq
+	}
+	return out, err
 }

@@ -17,41 +17,64 @@ type Entry struct {
 	// the journal does not keep any more. It is 0 for a reader that keeps up, but
 	// for a message whose append failed on a disk that was full.
 	Missed uint64
-	// Batches are what arrived together.
+	// Batches are what arrived together. Readers share them: nobody may change
+	// them.
 	Batches []wire.Batch
 }
+
+// readAgain is how long a reader waits after an error: short, since an engine
+// that was stopped is started by whoever comes next, and one that cannot be
+// started says so at once.
+const readAgain = 100 * time.Millisecond
 
 // Follow calls fn with every message after the given number, in order, first
 // those that are there and then each new one, until ctx ends or fn returns an
 // error; that is what it returns. While the journal cannot be read it waits.
 // A number beyond the end of the journal is ErrAhead.
 func (j *Journal) Follow(ctx context.Context, after uint64, fn func(Entry) error) error {
-	if _, last := j.Bounds(); after > last {
-		return fmt.Errorf("follow journal after %d, its last is %d: %w", after, last, ErrAhead)
-	}
+	c := &cursor{place: after, fn: func(e Entry) error {
+		if err := fn(e); err != nil {
+			return stopError{err}
+		}
+		return nil
+	}}
 	for {
-		err := j.deliver(ctx, readOptions{from: after + 1, to: forever}, func(e Entry) error {
-			if err := fn(e); err != nil {
-				return stopError{err}
-			}
-			after = e.Seq
-			return nil
-		})
+		err := j.step(ctx, c)
 		var stop stopError
 		switch {
+		case err == nil:
+			continue
 		case errors.As(err, &stop):
 			return stop.error
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, ErrClosed) || errors.Is(err, errDecode):
+		case errors.Is(err, ErrClosed) || errors.Is(err, ErrAhead) || errors.Is(err, errDecode):
 			return fmt.Errorf("follow journal: %w", err)
 		}
-		j.log.Debug("reader begins anew", "after", after, "error", err)
+		j.log.Debug("reader begins anew", "after", c.place, "error", err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(retryEvery):
+		case <-time.After(readAgain):
 		}
 	}
+}
+
+// step waits for the next message and hands it out, or all those up to the
+// newest if it is not in memory any more.
+func (j *Journal) step(ctx context.Context, c *cursor) error {
+	next, last, err := j.tail.wait(ctx, c.place)
+	if err != nil {
+		return err
+	}
+	if next != nil {
+		return c.take(c.place+1, next.batches)
+	}
+	if err := j.deliver(ctx, c, last); err != nil {
+		return err
+	}
+	c.missed += last - c.place
+	c.place = last
+	return nil
 }
 
 // Read calls fn with every message from one number to another, both included,
@@ -62,7 +85,7 @@ func (j *Journal) Read(ctx context.Context, from, to uint64, fn func(Entry) erro
 	if max(from, first) > to {
 		return nil
 	}
-	if err := j.deliver(ctx, readOptions{from: max(from, 1), to: to}, fn); err != nil {
+	if err := j.deliver(ctx, &cursor{place: max(from, 1) - 1, fn: fn}, to); err != nil {
 		return fmt.Errorf("read journal: %w", err)
 	}
 	return nil
@@ -74,20 +97,31 @@ type stopError struct{ error }
 // errDecode says that a message is none of ours; reading it again will not help.
 var errDecode = errors.New("message cannot be decoded")
 
-// deliver decodes messages for fn and counts what is missing between them.
-func (j *Journal) deliver(ctx context.Context, o readOptions, fn func(Entry) error) error {
+// deliver hands out what is on disk after the cursor, up to a number.
+func (j *Journal) deliver(ctx context.Context, c *cursor, to uint64) error {
 	e, err := j.use(ctx)
 	if err != nil {
 		return err
 	}
-	expected := o.from
-	return e.read(ctx, o, func(m message) error {
-		batches, err := wire.UnmarshalEntry(m.data)
-		if err != nil {
-			return fmt.Errorf("message %d: %w: %w", m.seq, errDecode, err)
-		}
-		entry := Entry{Seq: m.seq, Missed: m.seq - expected, Batches: batches}
-		expected = m.seq + 1
-		return fn(entry)
+	return e.read(ctx, readOptions{from: c.place + 1, to: to}, func(m message) error {
+		return c.take(m.seq, func() ([]wire.Batch, error) { return wire.UnmarshalEntry(m.data) })
 	})
+}
+
+// cursor is the place of a reader: everything up to it was handed out, but for
+// the messages missed, which the journal does not keep any more.
+type cursor struct {
+	place, missed uint64
+	fn            func(Entry) error
+}
+
+// take hands out one message and moves the cursor behind it.
+func (c *cursor) take(seq uint64, decode func() ([]wire.Batch, error)) error {
+	batches, err := decode()
+	if err != nil {
+		return fmt.Errorf("message %d: %w: %w", seq, errDecode, err)
+	}
+	e := Entry{Seq: seq, Missed: c.missed + seq - c.place - 1, Batches: batches}
+	c.place, c.missed = seq, 0
+	return c.fn(e)
 }

@@ -53,6 +53,7 @@ type Journal struct {
 	opts   Options
 	log    *slog.Logger
 	unlock func() error
+	tail   *tail
 
 	engineMu sync.Mutex // protects the following four; may be taken while mu is held
 	engine   *engine    // nil while it could not be started
@@ -62,8 +63,7 @@ type Journal struct {
 
 	mu      sync.Mutex // protects all following fields; held during an append
 	marks   marks
-	last    uint64    // newest message that marks include
-	stale   bool      // there may be messages after last
+	stale   bool      // there may be messages after the newest of the tail
 	unsaved int       // messages since the marks were saved
 	swept   time.Time // when old messages were last looked for
 }
@@ -83,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	j := &Journal{opts: o, log: o.Logger, unlock: unlock, marks: marks{}}
+	j := &Journal{opts: o, log: o.Logger, unlock: unlock, tail: newTail(), marks: marks{}}
 	if err := j.load(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open journal in %s: %w", o.Dir, err), j.Close())
 	}
@@ -104,6 +104,7 @@ func (j *Journal) Close() error {
 		return nil
 	}
 	j.closed = true
+	j.tail.close()
 	if j.engine != nil {
 		j.engine.stop()
 	}
@@ -124,17 +125,24 @@ func (j *Journal) Bounds() (first, last uint64) {
 			return first, last
 		}
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return 0, j.last
+	return 0, j.tail.newest()
 }
 
 // Last returns the number of the newest message, 0 if there never was one. It
 // asks nobody: only Append makes messages.
-func (j *Journal) Last() uint64 {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.last
+func (j *Journal) Last() uint64 { return j.tail.newest() }
+
+// Size returns how many messages are kept and how many bytes they take.
+func (j *Journal) Size(ctx context.Context) (messages, bytes uint64, err error) {
+	e, err := j.use(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("ask for size of journal: %w", err)
+	}
+	info, err := e.stream.Info(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("ask for size of journal: %w", err)
+	}
+	return info.State.Msgs, info.State.Bytes, nil
 }
 
 // retryEvery is the shortest time between two attempts to start an engine that

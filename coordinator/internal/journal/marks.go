@@ -115,16 +115,19 @@ func (m marks) trim(now time.Time) {
 	}
 }
 
-// Marks returns the newest record that the journal keeps of every source.
-func (j *Journal) Marks(ctx context.Context) (map[Source]uint64, error) {
+// Heard returns when something was last kept of each probe, also of one whose
+// messages are kept no more.
+func (j *Journal) Heard(ctx context.Context) (map[string]time.Time, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err := j.syncLocked(ctx); err != nil {
 		return nil, fmt.Errorf("read marks: %w", err)
 	}
-	out := make(map[Source]uint64, len(j.marks))
+	out := make(map[string]time.Time)
 	for s, m := range j.marks {
-		out[s] = m.seq
+		if m.at.After(out[s.Probe]) {
+			out[s.Probe] = m.at
+		}
 	}
 	return out, nil
 }
@@ -154,7 +157,7 @@ func (j *Journal) syncLocked(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = e.read(ctx, readOptions{from: j.last + 1, to: last, headersOnly: true}, func(m message) error {
+	err = e.read(ctx, readOptions{from: j.tail.newest() + 1, to: last, headersOnly: true}, func(m message) error {
 		spans, err := m.spans()
 		if err != nil {
 			return err
@@ -166,10 +169,11 @@ func (j *Journal) syncLocked(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read headers: %w", err)
 	}
-	if last < j.last {
-		j.log.Error("journal has lost messages that were acknowledged", "last", last, "acknowledged", j.last)
+	if acknowledged := j.tail.newest(); last < acknowledged {
+		j.log.Error("journal has lost messages that were acknowledged", "last", last, "acknowledged", acknowledged)
 	}
-	j.last, j.stale = last, false
+	j.tail.jump(last)
+	j.stale = false
 	return nil
 }
 

@@ -72,6 +72,7 @@ func TestMarksOutliveTheirMessages(t *testing.T) {
 		j := open(t, o)
 		mustAppend(t, j, batch("osl-1", "e1", 1, 10))
 		time.Sleep(2 * time.Hour)
+		last := time.Now()
 		mustAppend(t, j, batch("osl-1", "e2", 1, 1))
 		if err := j.Close(); err != nil {
 			t.Fatal(err)
@@ -86,6 +87,12 @@ func TestMarksOutliveTheirMessages(t *testing.T) {
 		}
 		if m, err := j.Mark(t.Context(), journal.Source{Probe: "osl-1", Epoch: "e3"}); err != nil || m != 0 {
 			t.Errorf("mark of what never was: %d, %v, want 0", m, err)
+		}
+		if heard, err := j.Heard(t.Context()); err != nil || len(heard) != 1 || heard["osl-1"].Sub(last).Abs() > time.Second {
+			t.Errorf("heard %v, %v, want osl-1 at %v", heard, err, last)
+		}
+		if messages, bytes, err := j.Size(t.Context()); err != nil || messages != 1 || bytes == 0 {
+			t.Errorf("size %d messages of %d bytes, %v, want 1", messages, bytes, err)
 		}
 	})
 }
@@ -156,7 +163,8 @@ func TestEngineRestarts(t *testing.T) {
 }
 
 // TestExactlyOnce is the law: a writer that goes on from the mark after every
-// error has each record kept once and in order, whatever happens between.
+// error has each record kept once and in order, whatever happens between, and a
+// reader that goes on from its place sees them so.
 func TestExactlyOnce(t *testing.T) {
 	ctx := context.Background()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -164,6 +172,8 @@ func TestExactlyOnce(t *testing.T) {
 		o.NoSync = true
 		j := open(t, o)
 		sources := []journal.Source{{Probe: "osl-1", Epoch: "e1"}, {Probe: "osl-1", Epoch: "e2"}, {Probe: "syd-1", Epoch: "e1"}}
+		reader := &witness{seen: map[journal.Source]uint64{}}
+		reader.follow(j)
 		kept := func() map[journal.Source]uint64 {
 			got := map[journal.Source]uint64{}
 			_, last := j.Bounds()
@@ -210,14 +220,19 @@ func TestExactlyOnce(t *testing.T) {
 					rt.Fatal(err)
 				}
 				j = open(t, o)
+				reader.follow(j)
 			}
 		}
 		// After an append that worked nothing is on its way any more.
 		for err := errors.New("none yet"); err != nil; {
 			_, err = j.Append(ctx, []wire.Batch{batch("end-1", "e1", 1, 1)})
 		}
-		if got := kept(); !maps.Equal(got, marks(t, j)) {
+		got := kept()
+		if !maps.Equal(got, marks(t, j)) {
 			rt.Fatalf("journal holds %v, marks say %v", got, marks(t, j))
+		}
+		if err := reader.wait(); !errors.Is(err, errEnd) || !maps.Equal(got, reader.seen) {
+			rt.Fatalf("journal holds %v, its reader saw %v, %v", got, reader.seen, err)
 		}
 		if err := j.Close(); err != nil {
 			rt.Fatal(err)

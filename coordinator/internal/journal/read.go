@@ -10,9 +10,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// forever is no message's number.
-const forever = ^uint64(0)
-
 type readOptions struct {
 	// from and to are the numbers of the first and last message, both included.
 	from, to    uint64
@@ -35,17 +32,16 @@ const (
 	// idleReader is the time after which the server forgets a reader that has
 	// not asked; it then begins anew where it stood.
 	idleReader = 5 * time.Minute
-	// recheck is how often a bounded read looks whether what it waits for was
-	// discarded meanwhile.
+	// recheck is how often a read looks whether what it waits for was discarded
+	// meanwhile.
 	recheck = 2 * time.Second
 )
 
 // errInterrupted says that the stream of messages to a reader broke off.
 var errInterrupted = errors.New("messages broke off")
 
-// read calls fn with every message in the range. A range without end waits for
-// new messages until ctx ends. A reader that is interrupted begins anew as long
-// as that brings it forward.
+// read calls fn with every message in the range. A reader that is interrupted
+// begins anew as long as that brings it forward.
 func (e *engine) read(ctx context.Context, o readOptions, fn func(message) error) error {
 	for {
 		begin := o.from
@@ -93,13 +89,10 @@ func (e *engine) readOnce(ctx context.Context, o *readOptions, fn func(message) 
 	}
 }
 
-// over says whether a bounded range has no message any more. Its last messages
-// may be missing: discarded, or never written whole on a disk that was full.
+// over says whether a range has no message any more. Its last messages may be
+// missing: discarded, or never written whole on a disk that was full.
 func (e *engine) over(ctx context.Context, o readOptions) (bool, error) {
-	switch {
-	case o.to == forever:
-		return false, nil
-	case o.from > o.to:
+	if o.from > o.to {
 		return true, nil
 	}
 	m, err := e.stream.GetMsg(ctx, o.from, jetstream.WithGetMsgSubject(streamSubject))
@@ -131,10 +124,6 @@ func (e *engine) next(ctx context.Context, it jetstream.MessagesContext, o readO
 
 // wait returns the next message, nil when the range is over.
 func (e *engine) wait(ctx context.Context, it jetstream.MessagesContext, o readOptions) (jetstream.Msg, error) {
-	if o.to == forever {
-		m, err := it.Next(jetstream.NextContext(ctx))
-		return m, interrupted(err)
-	}
 	for {
 		bounded, cancel := context.WithTimeout(ctx, recheck)
 		m, err := it.Next(jetstream.NextContext(bounded))

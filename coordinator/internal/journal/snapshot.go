@@ -53,7 +53,8 @@ func (j *Journal) load(ctx context.Context) error {
 	for _, m := range s.Marks {
 		j.marks[Source{Probe: m.Probe, Epoch: m.Epoch}] = mark{m.Seq, m.At}
 	}
-	j.last, j.stale = s.Sequence, true
+	j.tail.jump(s.Sequence)
+	j.stale = true
 	return j.syncLocked(ctx)
 }
 
@@ -90,7 +91,7 @@ func (j *Journal) saveLocked(ctx context.Context) {
 
 func (j *Journal) writeSnapshot(ctx context.Context) error {
 	j.marks.trim(time.Now())
-	s := snapshot{Sequence: j.last}
+	s := snapshot{Sequence: j.tail.newest()}
 	for source, m := range j.marks {
 		s.Marks = append(s.Marks, snapshotMark{source.Probe, source.Epoch, m.seq, m.at})
 	}
