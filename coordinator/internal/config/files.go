@@ -4,11 +4,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"varde/checks"
+	"varde/proto/document"
 )
 
 // readFiles reads the certificates that checks name into them, and makes sure
@@ -34,7 +33,7 @@ func (c *Config) readFiles() []*checks.FieldError {
 }
 
 func unreadable(key, file string, err error, want string) *checks.FieldError {
-	return &checks.FieldError{Field: key, Problem: fmt.Sprintf("got %s (%s), expected %s", quote(file), cause(err), want)}
+	return &checks.FieldError{Field: key, Problem: fmt.Sprintf("got %s (%s), expected %s", quote(file), document.Cause(err), want)}
 }
 
 // ReadSecret returns the password that stands in the file at path: its first
@@ -48,7 +47,7 @@ func ReadSecret(path string) (string, error) {
 }
 
 func readSecret(path string) (string, error) {
-	b, err := readBounded(path, MaxSecret)
+	b, err := document.ReadFile(path, MaxSecret)
 	if err != nil {
 		return "", err
 	}
@@ -60,7 +59,7 @@ func readSecret(path string) (string, error) {
 }
 
 func readCA(path string) ([]byte, error) {
-	b, err := readBounded(path, MaxCA)
+	b, err := document.ReadFile(path, MaxCA)
 	if err != nil {
 		return nil, err
 	}
@@ -68,34 +67,4 @@ func readCA(path string) ([]byte, error) {
 		return nil, errors.New("no certificate in it")
 	}
 	return b, nil
-}
-
-// cause is the bare reason of a file error: its path is named beside it.
-func cause(err error) error {
-	if p, ok := errors.AsType[*os.PathError](err); ok {
-		return p.Err
-	}
-	return err
-}
-
-// readBounded reads a regular file of at most limit bytes. A pipe or a device
-// could block or never end.
-func readBounded(path string, limit int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("more than %d bytes", limit)
-	}
-	return b, err
 }

@@ -1,59 +1,53 @@
 // Package config reads and writes probe.yaml, the little that a probe is told on
 // its own machine; everything else comes with the plan.
 //
-// Reading is strict: a key that is not known, a value of the wrong type and an
-// address that is none are errors, reported all at once, one line each, with
-// file, line and column.
+// Reading is strict, see [document]: every fault of the file is told at once.
 package config
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/goccy/go-yaml"
+	"varde/checks"
+	"varde/proto/document"
 )
 
-// The defaults. The ports are next to one another so that one firewall rule
-// holds both.
+// The defaults.
 const (
 	DefaultPath     = "/etc/varde/probe.yaml"
 	DefaultState    = "/var/lib/varde-probe"
 	DefaultMeshBind = "0.0.0.0:7946"
-	DefaultPeerBind = "0.0.0.0:7947"
 )
-
-// maxBytes is the largest file that is read.
-const maxBytes = 1 << 20
 
 // Config is a probe's configuration.
 type Config struct {
 	// State is the folder for everything that the probe keeps: its key, its
 	// certificate, the plan, the spool. In a file it may be relative to the folder
 	// of that file.
-	State string
-	Mesh  Mesh
-	Peer  Peer
+	State string `yaml:"state"`
+	Mesh  Mesh   `yaml:"mesh"`
+	// Peer is read and does nothing: no probe listens there.
+	Peer Peer `yaml:"peer"`
 }
 
 // Mesh is where probes find out which of them are alive.
 type Mesh struct {
 	// Bind is IP:port to listen on, over TCP and UDP.
-	Bind string
+	Bind string `yaml:"bind"`
 	// Advertise is the IP, or IP:port, at which other probes reach this one;
 	// empty to find out.
-	Advertise string
+	Advertise string `yaml:"advertise"`
 }
 
-// Peer is where probes help one another.
+// Peer is an address that files of a probe may hold.
 type Peer struct {
-	// Bind is IP:port to listen on, over TCP.
-	Bind string
+	// Bind is IP:port; empty if none is given.
+	Bind string `yaml:"bind"`
 }
 
 // Default returns the configuration of a probe that keeps its things in state,
@@ -62,38 +56,24 @@ func Default(state string) Config {
 	if state == "" {
 		state = DefaultState
 	}
-	return Config{State: state, Mesh: Mesh{Bind: DefaultMeshBind}, Peer: Peer{Bind: DefaultPeerBind}}
+	return Config{State: state, Mesh: Mesh{Bind: DefaultMeshBind}}
 }
 
 // Load reads a file; what it does not say is as in Default. All errors in it
-// come at once, joined, each in a line "FILE:LINE:COLUMN: KEY: PROBLEM". A file
-// that is missing is an error that is fs.ErrNotExist.
+// come at once, joined, one *document.Problem each. A file that is missing is an
+// error that is fs.ErrNotExist.
 func Load(path string) (Config, error) {
-	f, err := os.Open(path)
+	c := Default("")
+	d, err := document.Load(path, &c)
 	if err != nil {
-		return Config{}, fmt.Errorf("read configuration: %w", err)
+		return Config{}, err
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
-	if err != nil {
-		return Config{}, fmt.Errorf("read configuration: %w", err)
-	}
-	if len(b) > maxBytes {
-		return Config{}, fmt.Errorf("%s: more than %d bytes", path, maxBytes)
-	}
-	return parse(path, b)
+	return c.finish(path, d)
 }
 
-func parse(path string, b []byte) (Config, error) {
-	c := Default("")
-	d := newDecoder(path)
-	d.decode(b, map[string]any{
-		"state": &c.State,
-		"mesh":  map[string]any{"bind": &c.Mesh.Bind, "advertise": &c.Mesh.Advertise},
-		"peer":  map[string]any{"bind": &c.Peer.Bind},
-	})
-	c.validate(d.fault)
-	if err := d.err(); err != nil {
+func (c Config) finish(path string, d *document.Document) (Config, error) {
+	c.Mesh.Bind, c.Peer.Bind = everywhere(c.Mesh.Bind), everywhere(c.Peer.Bind)
+	if err := d.Err(c.faults()...); err != nil {
 		return Config{}, err
 	}
 	if !filepath.IsAbs(c.State) {
@@ -103,45 +83,46 @@ func parse(path string, b []byte) (Config, error) {
 	return c, nil
 }
 
-// validate reports what is wrong, by key. It completes addresses without a host.
-func (c *Config) validate(fault func(key, format string, args ...any)) {
+// everywhere completes an address without a host.
+func everywhere(address string) string {
+	if strings.HasPrefix(address, ":") {
+		return "0.0.0.0" + address
+	}
+	return address
+}
+
+// faults are what is wrong with what was read.
+func (c Config) faults() []*checks.FieldError {
+	var all []*checks.FieldError
+	fault := func(key, got, expected string) {
+		all = append(all, &checks.FieldError{Field: key, Problem: fmt.Sprintf("got %s, expected %s", document.Quote(got), expected)})
+	}
 	if c.State == "" {
-		fault("state", "is empty, expected a folder")
+		fault("state", c.State, "a folder")
 	}
-	mesh, ok := bindAddress(&c.Mesh.Bind)
-	if !ok {
-		fault("mesh.bind", "%q, expected IP:port", c.Mesh.Bind)
+	if _, err := netip.ParseAddrPort(c.Mesh.Bind); err != nil {
+		fault("mesh.bind", c.Mesh.Bind, "IP:port")
 	}
-	peer, ok := bindAddress(&c.Peer.Bind)
-	if !ok {
-		fault("peer.bind", "%q, expected IP:port", c.Peer.Bind)
+	if !reachable(c.Mesh.Advertise) {
+		fault("mesh.advertise", c.Mesh.Advertise, "an IP at which other probes reach this one")
 	}
-	if mesh.IsValid() && mesh.Port() != 0 && mesh.Port() == peer.Port() && overlap(mesh.Addr(), peer.Addr()) {
-		fault("peer.bind", "%s is taken by mesh.bind, expected another port", c.Peer.Bind)
+	if _, err := netip.ParseAddrPort(c.Peer.Bind); err != nil && c.Peer.Bind != "" {
+		fault("peer.bind", c.Peer.Bind, "IP:port")
 	}
-	if c.Mesh.Advertise == "" {
-		return
-	}
-	a, err := netip.ParseAddr(c.Mesh.Advertise)
+	return all
+}
+
+// reachable says whether others could dial an IP or IP:port; nothing is one
+// that is still to be found out.
+func reachable(s string) bool {
+	a, err := netip.ParseAddr(s)
 	if err != nil {
 		var at netip.AddrPort
-		at, err = netip.ParseAddrPort(c.Mesh.Advertise)
+		at, err = netip.ParseAddrPort(s)
 		a = at.Addr()
 	}
-	if err != nil || a.IsUnspecified() || a.IsMulticast() {
-		fault("mesh.advertise", "%q, expected an IP at which other probes reach this one", c.Mesh.Advertise)
-	}
+	return s == "" || err == nil && !a.IsUnspecified() && !a.IsMulticast()
 }
-
-func bindAddress(s *string) (netip.AddrPort, bool) {
-	if strings.HasPrefix(*s, ":") {
-		*s = "0.0.0.0" + *s
-	}
-	at, err := netip.ParseAddrPort(*s)
-	return at, err == nil
-}
-
-func overlap(a, b netip.Addr) bool { return a == b || a.IsUnspecified() || b.IsUnspecified() }
 
 // Write writes the configuration as a file with a comment for each key, whole or
 // not at all, and makes the folder around it. It never replaces a file: then it
@@ -184,16 +165,14 @@ func (c Config) text() (string, error) {
 			fmt.Fprintf(&b, "%s# %s: %s\n", indent, key, example)
 			return
 		}
-		quoted, e := yaml.Marshal(value)
+		scalar, e := document.Scalar(value)
 		err = errors.Join(err, e)
-		fmt.Fprintf(&b, "%s%s: %s\n", indent, key, strings.TrimSuffix(string(quoted), "\n"))
+		fmt.Fprintf(&b, "%s%s: %s\n", indent, key, scalar)
 	}
 	b.WriteString("# What this probe is told on its own machine; the rest comes from the coordinator.\n\n")
 	line("", "state", c.State, DefaultState, "Key, certificate, plan and spool. Nobody else may read this folder.")
 	b.WriteString("\nmesh:\n")
 	line("  ", "bind", c.Mesh.Bind, DefaultMeshBind, "Other probes come here, over TCP and UDP.")
 	line("  ", "advertise", c.Mesh.Advertise, "192.0.2.10", "The address that they use, where it is not that of an interface (NAT).")
-	b.WriteString("\npeer:\n")
-	line("  ", "bind", c.Peer.Bind, DefaultPeerBind, "Probes that are cut off come here, over TCP.")
 	return b.String(), err
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"varde/proto/document"
 )
 
 // What the contract shows, and what a person may leave out.
@@ -21,9 +23,8 @@ func TestLoad(t *testing.T) {
 		},
 		"":                               Default(""),
 		"# nothing but this":             Default(""),
-		"mesh:\n":                        Default(""),
-		"state: ~":                       Default(""),
-		"state: /srv/p 1 # with a space": {State: "/srv/p 1", Mesh: Default("").Mesh, Peer: Default("").Peer},
+		"mesh: {}\n":                     Default(""),
+		"state: /srv/p 1 # with a space": {State: "/srv/p 1", Mesh: Default("").Mesh},
 		"mesh: {bind: \":7000\", advertise: '[2001:db8::1]:80'}\npeer:\n  bind: '[::]:0'": {
 			State: DefaultState, Mesh: Mesh{"0.0.0.0:7000", "[2001:db8::1]:80"}, Peer: Peer{"[::]:0"},
 		},
@@ -53,41 +54,41 @@ func TestStateIsRelativeToTheFile(t *testing.T) {
 
 func TestLoadBadConfigs(t *testing.T) {
 	want := map[string][]string{
-		"bad-advertise.yaml": {`F:1:41: mesh.advertise: "0.0.0.0", expected an IP at which other probes reach this one`},
-		"bad-alias.yaml": {
-			"F:1:8: state: got an anchor, expected a text",
-			"F:2:14: peer.bind: got an alias, expected a text",
-		},
+		"bad-advertise.yaml": {`F:1:41: mesh.advertise: got "0.0.0.0", expected an IP at which other probes reach this one`},
+		"bad-alias.yaml":     {"F:1:8: got an anchor (&), expected the value written out"},
 		"bad-all-values.yaml": {
-			"F:1:8: state: is empty, expected a folder",
-			`F:2:14: mesh.bind: "here", expected IP:port`,
-			`F:2:31: mesh.advertise: "there", expected an IP at which other probes reach this one`,
-			`F:3:14: peer.bind: "nowhere", expected IP:port`,
+			`F:1:8: state: got "", expected a folder`,
+			`F:2:14: mesh.bind: got "here", expected IP:port`,
+			`F:2:31: mesh.advertise: got "there", expected an IP at which other probes reach this one`,
+			`F:3:14: peer.bind: got "nowhere", expected IP:port`,
 		},
-		"bad-bind.yaml":        {`F:1:14: mesh.bind: "probe.example.net:7946", expected IP:port`},
-		"bad-empty-state.yaml": {"F:1:8: state: is empty, expected a folder"},
+		"bad-bind.yaml":        {`F:1:14: mesh.bind: got "probe.example.net:7946", expected IP:port`},
+		"bad-empty-state.yaml": {`F:1:8: state: got "", expected a folder`},
 		"bad-everything.yaml": {
-			"F:1:1: stat: is not known, expected one of mesh, peer, state",
-			"F:3:9: mesh.bind: got a list, expected a text",
-			"F:4:14: mesh.advertise: got true, expected a text",
-			"F:5:8: peer.bin: is not known, expected one of bind",
+			"F:1:1: stat: got an unknown key, expected one of state, mesh, peer",
+			"F:3:9: mesh.bind: got a list, expected text",
+			`F:4:14: mesh.advertise: got true, expected text, in quotes: "true"`,
+			"F:5:8: peer.bin: got an unknown key, expected one of bind",
 		},
 		"bad-list.yaml": {
-			"F:2:3: state: got a list, expected a text",
-			"F:4:3: peer: got a list, expected keys: bind",
+			"F:2:3: state: got a list, expected text",
+			"F:4:3: peer: got a list, expected keys (bind)",
 		},
-		"bad-mesh-not-keys.yaml": {"F:1:7: mesh: got 0.0.0.0:7946, expected keys: advertise, bind"},
-		"bad-no-value.yaml":      {"F:2:1: non-map value is specified"},
-		"bad-not-keys.yaml":      {"F:1:1: got /var/lib/varde-probe, expected keys: mesh, peer, state"},
-		"bad-port.yaml":          {`F:2:9: peer.bind: "0.0.0.0:79470", expected IP:port`},
-		"bad-same-port.yaml":     {"F:2:14: peer.bind: 0.0.0.0:7946 is taken by mesh.bind, expected another port"},
-		"bad-syntax.yaml":        {"F:3:1: ',' or '}' must be specified"},
-		"bad-tab.yaml":           {"F:2:1: found character '	' that cannot start any token"},
-		"bad-twice.yaml":         {"F:3:8: state: is there twice, first in line 1"},
-		"bad-two-documents.yaml": {"F:3:6: a second document, expected one"},
-		"bad-type.yaml":          {"F:1:14: mesh.bind: got 7946, expected a text"},
-		"bad-unknown-key.yaml":   {"F:4:3: mesh.advertize: is not known, expected one of advertise, bind"},
-		"bad-unknown-top.yaml":   {"F:1:1: coordinator: is not known, expected one of mesh, peer, state"},
+		"bad-mesh-not-keys.yaml": {"F:1:7: mesh: got one value, expected keys (bind, advertise)"},
+		"bad-no-value.yaml":      {"F:2:1: not YAML: non-map value is specified"},
+		"bad-not-keys.yaml":      {"F:1:1: got one value, expected keys (state, mesh, peer)"},
+		"bad-nothing.yaml": {
+			"F:1:7: state: got nothing, expected text",
+			"F:2:7: mesh: got nothing, expected keys (bind, advertise)",
+		},
+		"bad-port.yaml":          {`F:2:9: peer.bind: got "0.0.0.0:79470", expected IP:port`},
+		"bad-syntax.yaml":        {"F:3:1: not YAML: ',' or '}' must be specified"},
+		"bad-tab.yaml":           {`F:2:1: not YAML: found character '\t' that cannot start any token`},
+		"bad-twice.yaml":         {"F:1:8: state: got the key again at line 3, expected it once"},
+		"bad-two-documents.yaml": {"F:3:1: got a second document, expected one"},
+		"bad-type.yaml":          {`F:1:14: mesh.bind: got 7946, expected text, in quotes: "7946"`},
+		"bad-unknown-key.yaml":   {"F:4:3: mesh.advertize: got an unknown key, expected one of bind, advertise"},
+		"bad-unknown-top.yaml":   {"F:1:1: coordinator: got an unknown key, expected one of state, mesh, peer"},
 	}
 	paths, err := filepath.Glob("testdata/bad-*.yaml")
 	if err != nil || len(paths) != len(want) {
@@ -108,13 +109,13 @@ func TestLoadBadConfigs(t *testing.T) {
 
 func TestLoadMissingAndHuge(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "probe.yaml")
-	if _, err := Load(path); !errors.Is(err, fs.ErrNotExist) || err.Error() != "read configuration: open "+path+": no such file or directory" {
+	if _, err := Load(path); !errors.Is(err, fs.ErrNotExist) || err.Error() != "read configuration "+path+": no such file or directory" {
 		t.Errorf("missing: %v", err)
 	}
-	if err := os.WriteFile(path, make([]byte, maxBytes+1), 0o600); err != nil {
+	if err := os.WriteFile(path, make([]byte, document.MaxBytes+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(path); err == nil || err.Error() != path+": more than 1048576 bytes" {
+	if _, err := Load(path); err == nil || err.Error() != "read configuration "+path+": more than 1048576 bytes" {
 		t.Errorf("huge: %v", err)
 	}
 }
@@ -162,9 +163,8 @@ func TestWriteNeverReplaces(t *testing.T) {
 	}
 }
 
-// Arbitrary bytes never panic, every error is one line that begins with the
-// file, and whatever loads is valid.
-func FuzzParse(f *testing.F) {
+// FuzzRead: whatever is read is valid.
+func FuzzRead(f *testing.F) {
 	paths, err := filepath.Glob("testdata/*.yaml")
 	if err != nil {
 		f.Fatal(err)
@@ -177,15 +177,16 @@ func FuzzParse(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := parse("F", b)
+		c := Default("")
+		d, err := document.Read("F", b, &c)
 		if err != nil {
-			for line := range strings.SplitSeq(err.Error(), "\n") {
-				if !strings.HasPrefix(line, "F:") {
-					t.Errorf("%q: %q", b, line)
-				}
-			}
 			return
 		}
-		c.validate(func(key, format string, args ...any) { t.Errorf("%q: loaded with a bad %s", b, key) })
+		if c, err = c.finish("F", d); err != nil {
+			return
+		}
+		if faults := c.faults(); len(faults) > 0 {
+			t.Errorf("%q: loaded with %v", b, faults)
+		}
 	})
 }

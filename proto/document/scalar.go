@@ -1,4 +1,4 @@
-package config
+package document
 
 import (
 	"fmt"
@@ -6,6 +6,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+)
+
+const (
+	day  = 24 * time.Hour
+	year = 365 * day
 )
 
 // ParseDuration reads "30s", "1m30s", and whole days and years as "7d" and
@@ -16,7 +21,7 @@ func ParseDuration(s string) (time.Duration, error) {
 		d, err = multiple(s[:len(s)-1], unit)
 	}
 	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("got %s, expected a duration such as 30s, 15m, 7d or 1y", quote(s))
+		return 0, fmt.Errorf("got %s, expected a duration such as 30s, 15m, 7d or 1y", Quote(s))
 	}
 	return d, nil
 }
@@ -28,7 +33,7 @@ func ParseSize(s string) (int64, error) {
 	scale := map[string]float64{"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[s[len(number):]]
 	n, err := multiple(number, 1)
 	if err != nil || scale == 0 || n == 0 || float64(n)*scale > math.MaxInt64/2 {
-		return 0, fmt.Errorf("got %s, expected a size such as 500MB or 20GB", quote(s))
+		return 0, fmt.Errorf("got %s, expected a size such as 500MB or 20GB", Quote(s))
 	}
 	return int64(n) * int64(scale), nil
 }
@@ -53,18 +58,10 @@ func last(s string) string {
 	return s[len(s)-1:]
 }
 
-// quote puts a value of the file into a message: quoted, one line, bounded.
-func quote(s string) string { return strconv.Quote(clip(s)) }
+// Quote puts a value of the document into a message: quoted, one line, bounded.
+func Quote(s string) string { return strconv.Quote(clip(s)) }
 
-// quoteURL is quote without the part that could be a user and a password.
-func quoteURL(s string) string {
-	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		s = "…" + s[i:]
-	}
-	return quote(s)
-}
-
-// clip bounds what a message repeats of the file.
+// clip bounds what a message repeats of the document.
 func clip(s string) string {
 	const most = 100
 	s = strings.ToValidUTF8(s, "\uFFFD")

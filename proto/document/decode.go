@@ -1,4 +1,4 @@
-package config
+package document
 
 import (
 	"encoding"
@@ -15,22 +15,19 @@ import (
 	"varde/checks"
 )
 
-// decoder puts a YAML tree into structs by their yaml tags. The library's own
-// decoder stops at the first fault; this one goes on, and remembers where every
-// value stood so that what Validate finds can be located too.
-type decoder struct {
-	at     map[string]*token.Position
-	faults []*checks.FieldError
-}
+// maxEntries is longer than any list of ours.
+const maxEntries = 2000
 
-func newDecoder() *decoder { return &decoder{at: map[string]*token.Position{}} }
+// The library's own decoder stops at the first fault; this one goes on, and
+// remembers where every value stood so that what is found wrong with it later
+// can be located too.
 
-func (d *decoder) fault(path, format string, args ...any) {
+func (d *Document) fault(path, format string, args ...any) {
 	d.faults = append(d.faults, &checks.FieldError{Field: path, Problem: fmt.Sprintf(format, args...)})
 }
 
 // value decodes node, which stands at path, into v.
-func (d *decoder) value(path string, node ast.Node, v reflect.Value) {
+func (d *Document) value(path string, node ast.Node, v reflect.Value) {
 	d.at[path] = position(node)
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
@@ -46,7 +43,7 @@ func (d *decoder) value(path string, node ast.Node, v reflect.Value) {
 	}
 }
 
-func (d *decoder) mapping(path string, node ast.Node, v reflect.Value) {
+func (d *Document) mapping(path string, node ast.Node, v reflect.Value) {
 	m, ok := node.(ast.MapNode)
 	if !ok {
 		// A word is not repeated here: it may be a password in the wrong place.
@@ -82,15 +79,15 @@ func (d *decoder) mapping(path string, node ast.Node, v reflect.Value) {
 	}
 }
 
-func (d *decoder) sequence(path string, node ast.Node, v reflect.Value) {
+func (d *Document) sequence(path string, node ast.Node, v reflect.Value) {
 	seq, ok := node.(ast.ArrayNode)
 	if !ok {
 		d.fault(path, "got %s, expected a list", describe(node))
 		return
 	}
 	it := seq.ArrayRange()
-	if it.Len() > MaxChecks {
-		d.fault(path, "got %d entries, expected at most %d", it.Len(), MaxChecks)
+	if it.Len() > maxEntries {
+		d.fault(path, "got %d entries, expected at most %d", it.Len(), maxEntries)
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), it.Len(), it.Len()))
@@ -101,7 +98,7 @@ func (d *decoder) sequence(path string, node ast.Node, v reflect.Value) {
 
 // scalar decodes one word. What it takes follows from the Go type alone:
 // time.Duration is "30s", int64 a size in bytes, every other number is above zero.
-func (d *decoder) scalar(path string, node ast.Node, v reflect.Value) {
+func (d *Document) scalar(path string, node ast.Node, v reflect.Value) {
 	var err error
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
@@ -132,7 +129,7 @@ func (d *decoder) scalar(path string, node ast.Node, v reflect.Value) {
 	case v.Kind() == reflect.Float64:
 		err = setFloat(node, v)
 	default:
-		panic(fmt.Sprintf("config: no rule for type %s at %s", v.Type(), path))
+		panic(fmt.Sprintf("document: no rule for type %s at %s", v.Type(), path))
 	}
 	if err != nil {
 		d.fault(path, "%s", err)
@@ -198,7 +195,7 @@ func describe(node ast.Node) string {
 	case *ast.LiteralNode:
 		return "a block of text"
 	case *ast.StringNode:
-		return quote(n.Value)
+		return Quote(n.Value)
 	}
 	return clip(node.GetToken().Value)
 }
