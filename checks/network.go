@@ -2,8 +2,10 @@ package checks
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 )
 
 // Network is the door to the outside: what resolves names and opens streams.
@@ -14,7 +16,7 @@ type Network interface {
 	// IsNotFound.
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 	// DialContext opens a stream to a literal address ("192.0.2.1:993") over
-	// "tcp4" or "tcp6".
+	// "tcp4" or "tcp6", and for Routed a datagram socket over "udp".
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -35,4 +37,24 @@ func (s *System) LookupNetIP(ctx context.Context, network, host string) ([]netip
 // attempt is short and every one of its connections fresh.
 func (s *System) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	return s.dialer.DialContext(ctx, network, address)
+}
+
+// discard is a port for connecting to without sending anything (RFC 863).
+const discard = 9
+
+// Routed says whether this machine has a way to an address at all, as far as
+// it knows: a machine without IPv6 has none to an IPv6 address. Connecting a
+// datagram socket asks the routing table of the machine and sends nothing.
+func Routed(ctx context.Context, n Network, a netip.Addr) bool {
+	conn, err := n.DialContext(ctx, "udp", netip.AddrPortFrom(a, discard).String())
+	if err == nil {
+		_ = conn.Close() // nothing was sent
+		return true
+	}
+	for _, none := range []error{syscall.ENETUNREACH, syscall.EAFNOSUPPORT, syscall.EADDRNOTAVAIL} {
+		if errors.Is(err, none) {
+			return false
+		}
+	}
+	return true
 }

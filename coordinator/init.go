@@ -9,15 +9,17 @@ import (
 	"os"
 	"path/filepath"
 
+	"varde"
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/identity"
+	"varde/proto/document"
 )
 
 type initCommand struct {
 	configFlag
 	Data string `help:"The folder of everything the coordinator keeps, ${default} if not given." default:"/var/lib/varde-coordinator" placeholder:"DIR"`
 	Name string `help:"What the coordinator is called." default:"c1"`
-	Host string `help:"The name or address by which probes reach this machine; its host name if not given."`
+	Host string `help:"The name or address by which probes reach this machine; its host name if not given." placeholder:"HOST"`
 }
 
 // Help shows an example and what follows.
@@ -43,11 +45,11 @@ func (c *initCommand) Run(p *process) (err error) {
 	}
 	text, err := config.Example{Name: c.Name, Data: data, Host: cmp.Or(c.Host, host)}.Text()
 	if err != nil {
-		return err
+		return varde.Misuse(misnamed(err))
 	}
 	token := config.OperatorToken(data)
 	for _, path := range []string{c.Config, token} {
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); err == nil {
 			return fmt.Errorf("init: %s is there already, expected no such file: nothing was written", path)
 		}
 	}
@@ -75,6 +77,20 @@ Next: varde-coordinator validate %s
       varde-coordinator probe add --config %s --name NAME --region REGION
 `, c.Config, token, data, c.Config, c.Config, c.Config)
 	return err
+}
+
+// misnamed turns the faults of a configuration that nobody has seen into those
+// of the flags that it was made of.
+func misnamed(err error) error {
+	p, ok := errors.AsType[*document.Problem](err)
+	if !ok {
+		return err
+	}
+	flag, known := map[string]string{"name": "--name", "data": "--data", "advertise[0]": "--host"}[p.Key]
+	if !known {
+		return err
+	}
+	return fmt.Errorf("init: %s: %s", flag, p.Text)
 }
 
 // create writes a new file whole or not at all, and never over another.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,8 +16,10 @@ import (
 
 	"go.uber.org/goleak"
 
+	"varde"
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/control"
+	"varde/coordinator/internal/presence"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -87,17 +90,45 @@ func TestInitOverwritesNothing(t *testing.T) {
 // configuration behind.
 func TestInitFailsWhole(t *testing.T) {
 	dir := t.TempDir()
-	for _, args := range [][]string{
-		{"--config", filepath.Join(dir, "c.yaml"), "--data", "/dev/null/data"},
-		{"--config", "/dev/null/c.yaml", "--data", filepath.Join(dir, "a")},
-		{"--config", filepath.Join(dir, "c.yaml"), "--data", filepath.Join(dir, "b"), "--name", "Not An Id"},
+	good := []string{"init", "--host", "h", "--config", filepath.Join(dir, "c.yaml"), "--data", filepath.Join(dir, "a")}
+	for _, x := range []struct {
+		flag, value string
+		code        int
+		err         string
+	}{
+		{"--data", "/dev/null/data", 1, "init: make data folder: "},
+		{"--config", "/dev/null/c.yaml", 1, "init: make folder of configuration: "},
+		{"--name", "Not An Id", 2, `init: --name: got "Not An Id", expected 1 to 63 of a-z, 0-9 and -`},
+		{"--host", "no host", 2, `init: --host: got "no host:7950", expected host:port that probes can dial`},
 	} {
-		code, _, errs := call(t, append([]string{"init"}, args...)...)
-		if code != 1 || strings.Count(errs, "\n") != 1 {
-			t.Errorf("%q: exit %d, %q, want 1 and one line", args, code, errs)
+		code, _, errs := call(t, append(slices.Clone(good), x.flag, x.value)...)
+		if code != x.code || !strings.HasPrefix(errs, "varde-coordinator: "+x.err) || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%s %s: exit %d, %q, want %d and one line with %q", x.flag, x.value, code, errs, x.code, x.err)
 		}
 	}
 	if got := tree(t, dir); strings.Contains(got, "token") || strings.Contains(got, "yaml") {
+		t.Errorf("left behind:\n%s", got)
+	}
+}
+
+// TestInitOnAFullDisk: neither half a configuration nor a token is left.
+func TestInitOnAFullDisk(t *testing.T) {
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=8k"); err != nil {
+		t.Skip("mounting a small file system needs root")
+	}
+	defer func() {
+		if err := syscall.Unmount(disk, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	}()
+	put(t, filepath.Join(disk, "fill"), strings.Repeat("x", 8000))
+	config, data := filepath.Join(disk, "c.yaml"), filepath.Join(t.TempDir(), "data")
+	code, out, errs := call(t, "init", "--host", "h", "--config", config, "--data", data)
+	if code != 1 || out != "" || errs != "varde-coordinator: init: write configuration: write "+config+": no space left on device\n" {
+		t.Errorf("exit %d, %q, %q, want 1 and what was full", code, out, errs)
+	}
+	if got := tree(t, disk) + tree(t, data); strings.Contains(got, "c.yaml") || strings.Contains(got, "token") {
 		t.Errorf("left behind:\n%s", got)
 	}
 }
@@ -142,7 +173,7 @@ func TestUsage(t *testing.T) {
 		{"", 2, "expected one of"},
 		{"fly", 2, "unexpected argument fly"},
 		{"run --config", 2, "--config"},
-		{"run --config /nonexistent/c.yaml", 1, "varde-coordinator: read configuration /nonexistent/c.yaml: no such file or directory\n"},
+		{"run --config /nonexistent/c.yaml", 1, "varde-coordinator: read configuration /nonexistent/c.yaml: no such file or directory: `varde-coordinator init` writes one\n"},
 		{"status --config /nonexistent/c.yaml", 1, "read configuration /nonexistent/c.yaml: no such file or directory\n"},
 		{"probe add", 2, "missing flags: --name=N, --region=R"},
 		{"--log-format xml version", 2, "--log-format"},
@@ -155,16 +186,20 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestHelpHasExamples asks every command for help.
-func TestHelpHasExamples(t *testing.T) {
-	for _, command := range []string{"run", "init", "validate", "probe add", "probe list", "probe remove", "status", "version"} {
+// TestHelp asks every command for help: it has an example, and a terminal of 80
+// columns breaks none of its lines.
+func TestHelp(t *testing.T) {
+	t.Setenv("COLUMNS", "")
+	for _, command := range []string{"", "run", "init", "validate", "probe", "probe add", "probe list", "probe remove", "status", "version"} {
 		code, out, _ := call(t, append(strings.Fields(command), "--help")...)
-		if code != 0 || !strings.Contains(out, "Example") || !strings.Contains(out, "\n    varde-coordinator "+command) {
+		if code != 0 || !strings.Contains(out, "Example") || !strings.Contains(out, "\n    "+strings.TrimSpace("varde-coordinator "+command)) {
 			t.Errorf("%s --help: exit %d, %s\nwant an example", command, code, out)
 		}
-	}
-	if code, out, _ := call(t, "--help"); code != 0 || !strings.Contains(out, "probe add") {
-		t.Errorf("--help: exit %d, %s", code, out)
+		for line := range strings.Lines(out) {
+			if len(line) > len("\n")+80 {
+				t.Errorf("%s --help: a terminal of 80 columns breaks %q", command, line)
+			}
+		}
 	}
 }
 
@@ -196,9 +231,9 @@ func (f *fleet) RemoveProbe(_ context.Context, name string) (control.Removal, er
 
 func (f *fleet) Probes(context.Context) ([]control.Probe, error) {
 	return []control.Probe{
-		{Name: "syd-1", Region: "oceania", State: "invited"},
+		{Name: "syd-1", Region: "oceania", State: presence.Invited},
 		{
-			Name: "osl-1", Region: "eu-north", Site: "osl", State: "connected", LastSeen: noon.Add(-2 * time.Second),
+			Name: "osl-1", Region: "eu-north", Site: "osl", State: presence.Connected, LastSeen: noon.Add(-2 * time.Second),
 			PlanRevision: 7, Spool: 3, Version: "0.1.0\x1b[31m",
 		},
 	}, nil
@@ -356,8 +391,8 @@ func TestSignals(t *testing.T) {
 	signals <- syscall.SIGHUP
 	expect(t, r.events, "reload refused", "stderr …error=\"reload: not this one\"\n")
 	signals <- syscall.SIGTERM
-	if code := <-ended; code != exitOK {
-		t.Errorf("got exit %d, want %d", code, exitOK)
+	if code := <-ended; code != varde.ExitOK {
+		t.Errorf("got exit %d, want %d", code, varde.ExitOK)
 	}
 }
 
@@ -371,8 +406,8 @@ func TestSecondSignalDoesNotWait(t *testing.T) {
 	signals <- syscall.SIGHUP
 	signals <- os.Interrupt
 	expect(t, r.events, "stderr varde-coordinator: stop: a second interrupt came before the end\n")
-	if code := <-ended; code != exitError {
-		t.Errorf("got exit %d, want %d", code, exitError)
+	if code := <-ended; code != varde.ExitError {
+		t.Errorf("got exit %d, want %d", code, varde.ExitError)
 	}
 }
 
@@ -381,8 +416,8 @@ func TestRunReportsFailure(t *testing.T) {
 	r := &running{events: make(chan string), fails: errors.New("listen.grpc: address already in use")}
 	_, ended := launch(t, file, r)
 	expect(t, r.events, "start c1 of coordinator.yaml", "run", "stderr varde-coordinator: listen.grpc: address already in use\n")
-	if code := <-ended; code != exitError {
-		t.Errorf("got exit %d, want %d", code, exitError)
+	if code := <-ended; code != varde.ExitError {
+		t.Errorf("got exit %d, want %d", code, varde.ExitError)
 	}
 }
 

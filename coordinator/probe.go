@@ -29,6 +29,15 @@ type probeCommands struct {
 	Remove probeRemoveCommand `cmd:"" help:"Revoke a probe at once."`
 }
 
+// Help shows examples.
+func (probeCommands) Help() string {
+	return `Examples:
+
+  varde-coordinator probe add --name osl-1 --region eu-north
+  varde-coordinator probe list
+  varde-coordinator probe remove osl-1`
+}
+
 type probeAddCommand struct {
 	configFlag
 	Name   string        `help:"What the probe is called: a-z, 0-9 and -." required:"" placeholder:"N"`
@@ -45,7 +54,8 @@ func (probeAddCommand) Help() string {
 Examples:
 
   varde-coordinator probe add --name osl-1 --region eu-north
-  varde-coordinator probe add --name syd-1 --region oceania --site syd2 --asn 64496 --ttl 15m`
+  varde-coordinator probe add --name syd-1 --region oceania \
+      --site syd2 --asn 64496 --ttl 15m`
 }
 
 // Run prints the join command on stdout and the rest on stderr.
@@ -70,8 +80,18 @@ type probeListCommand struct {
 	JSON bool `help:"Print JSON."`
 }
 
-// Help shows an example.
-func (probeListCommand) Help() string { return "Example:\n\n  varde-coordinator probe list --json" }
+// Help says what the words of the list mean.
+func (probeListCommand) Help() string {
+	return `The state of a probe is one of three:
+
+  invited    its join command was printed and nobody has used it yet
+  connected  it reports now
+  silent     it has joined and does not report now; LAST SEEN says since when
+
+Example:
+
+  varde-coordinator probe list --json`
+}
 
 // Run prints one line a probe, by region and name.
 func (c *probeListCommand) Run(ctx context.Context, p *process) error {
@@ -92,7 +112,7 @@ func (c *probeListCommand) Run(ctx context.Context, p *process) error {
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	write(t, "NAME", "REGION", "SITE", "STATE", "LAST SEEN", "PLAN", "SPOOL", "VERSION")
 	for _, x := range probes {
-		write(t, x.Name, x.Region, cmp.Or(x.Site, "-"), x.State, p.ago(x.LastSeen),
+		write(t, x.Name, x.Region, cmp.Or(x.Site, "-"), x.State.String(), p.ago(x.LastSeen),
 			fmt.Sprint(x.PlanRevision), fmt.Sprint(x.Spool), cmp.Or(x.Version, "-"))
 	}
 	return t.Flush()

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"syscall"
@@ -37,12 +39,12 @@ Examples:
 }
 
 // Run runs the coordinator until a signal stops it.
-func (c *runCommand) Run(ctx context.Context, p *process) error {
-	cfg, err := c.load(p.logger)
+func (c *runCommand) Run(ctx context.Context, p *process, logger *slog.Logger) error {
+	cfg, err := c.load(logger)
 	if err != nil {
 		return err
 	}
-	s, err := p.start(c.Config, cfg, p.logger)
+	s, err := p.start(c.Config, cfg, logger)
 	if err != nil {
 		return err
 	}
@@ -56,10 +58,10 @@ func (c *runCommand) Run(ctx context.Context, p *process) error {
 			return err
 		case sig := <-p.signals:
 			if sig == syscall.SIGHUP {
-				c.reload(s, p.logger)
+				c.reload(s, logger)
 				continue
 			}
-			p.logger.Info("coordinator stops", "signal", sig.String())
+			logger.Info("coordinator stops", "signal", sig.String())
 			stop()
 			return c.wait(ended, p.signals)
 		}
@@ -83,6 +85,9 @@ func (c *runCommand) wait(ended <-chan error, signals <-chan os.Signal) error {
 
 func (c *runCommand) load(logger *slog.Logger) (config.Config, error) {
 	cfg, err := config.Load(c.Config)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: `varde-coordinator init` writes one", err)
+	}
 	if err != nil {
 		return config.Config{}, err
 	}
@@ -110,7 +115,7 @@ type validateCommand struct {
 
 // Help shows an example and the exit codes.
 func (validateCommand) Help() string {
-	return `Tells every fault at once with its line and column. Files that the configuration names are looked at, nothing is connected to.
+	return `Each fault is one line with file, line and column, all of them at once. The files that the configuration names are read, nothing is connected to.
 
 Example:
 

@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 
+	"varde"
 	"varde/coordinator/internal/config"
 	"varde/coordinator/server"
 )
@@ -10,6 +11,6 @@ import (
 // start makes the coordinator of a configuration that was read from path.
 func start(path string, c config.Config, logger *slog.Logger) (coordinator, error) {
 	return server.New(server.Options{
-		Config: c, ConfigPath: path, Logger: logger, Version: version(), Socket: true,
+		Config: c, ConfigPath: path, Logger: logger, Version: varde.Version(), Socket: true,
 	})
 }

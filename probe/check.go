@@ -6,15 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
+	"io"
+	"log/slog"
 	"net/netip"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
+	"varde"
 	"varde/checks"
 	"varde/checks/catalog"
 	"varde/probe/internal/waterfall"
@@ -22,13 +23,13 @@ import (
 
 // checkCommand asks services once. It needs no configuration and no coordinator.
 type checkCommand struct {
-	URLs         []string      `arg:"" name:"url" help:"What to ask: https, http, imaps, imap (STARTTLS), smtps, submission (STARTTLS) or smtp."`
-	User         string        `help:"Log in as this user, where the kind can." placeholder:"U"`
-	PasswordFile string        `help:"The file that holds the user's password." placeholder:"F"`
+	URLs         []string      `arg:"" name:"url" help:"What to ask: https://, http://, imaps://, imap:// (with STARTTLS), smtps://, submission:// (with STARTTLS) or smtp://, then the host."`
+	User         string        `help:"Log in as this user, over IMAP and SMTP." placeholder:"U"`
+	PasswordFile string        `help:"The file with the user's password as its only line." placeholder:"F"`
 	Family       string        `help:"ipv4, ipv6 or both; by default each that the name has." placeholder:"ipv4|ipv6|both"`
 	Timeout      time.Duration `help:"The longest that one attempt may take." default:"10s"`
 	CA           string        `help:"A file of PEM certificates to trust instead of the system's." placeholder:"FILE"`
-	JSON         bool          `help:"Print one observation a line."`
+	JSON         bool          `help:"Print each observation as one line of JSON."`
 
 	printed int // blocks so far
 }
@@ -40,8 +41,9 @@ func (checkCommand) Help() string {
 Examples:
 
   varde-probe check imaps://mail.example.net
-  varde-probe check https://www.example.net/ smtp://mx.example.net --family ipv4
-  varde-probe check submission://mail.example.net --user probe@example.net --password-file secret
+  varde-probe check https://example.net/ smtp://mx.example.net --family ipv4
+  varde-probe check submission://mail.example.net \
+      --user probe@example.net --password-file secret
 
 Exit codes: 0 everything is up, 1 something is down, 2 something could not be told, or bad usage.`
 }
@@ -75,10 +77,10 @@ type query struct {
 
 // Run makes every attempt and prints them in the order in which they were
 // asked for.
-func (c *checkCommand) Run(ctx context.Context, p *process) error {
+func (c *checkCommand) Run(ctx context.Context, p *process, logger *slog.Logger) error {
 	queries, err := c.queries(p)
 	if err != nil {
-		return usageError{err}
+		return varde.Misuse(err)
 	}
 	for _, group := range queries {
 		for _, q := range group {
@@ -87,7 +89,7 @@ func (c *checkCommand) Run(ctx context.Context, p *process) error {
 	}
 	worst := checks.Up
 	for _, group := range queries {
-		for _, q := range p.await(ctx, group) {
+		for _, q := range p.await(ctx, group, logger) {
 			if err := c.print(p, q); err != nil {
 				return fmt.Errorf("print: %w", err)
 			}
@@ -96,9 +98,9 @@ func (c *checkCommand) Run(ctx context.Context, p *process) error {
 	}
 	switch worst {
 	case checks.Down:
-		return exitCode(exitError)
+		return varde.Told(varde.ExitError)
 	case checks.Unknown:
-		return exitCode(exitUsage)
+		return varde.Told(varde.ExitUsage)
 	}
 	return nil
 }
@@ -162,7 +164,7 @@ func (c *checkCommand) env(p *process) (checks.Env, *checks.Authority, error) {
 		return env, nil, errors.New("--user and --password-file: one is missing, expected both or none")
 	}
 	if c.PasswordFile != "" {
-		password, err := os.ReadFile(c.PasswordFile)
+		password, err := readFile(c.PasswordFile)
 		if err != nil {
 			return env, nil, fmt.Errorf("--password-file: %w", err)
 		}
@@ -172,11 +174,28 @@ func (c *checkCommand) env(p *process) (checks.Env, *checks.Authority, error) {
 	if c.CA == "" {
 		return env, nil, nil
 	}
-	pem, err := os.ReadFile(c.CA)
+	pem, err := readFile(c.CA)
 	if err != nil {
 		return env, nil, fmt.Errorf("--ca: %w", err)
 	}
 	return env, &checks.Authority{File: c.CA, PEM: pem}, nil
+}
+
+// maxFile bounds the files that a command line names, in bytes. They may be
+// pipes, for a password that stands in no file, and so never end.
+const maxFile = 1 << 20
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(b) > maxFile {
+		err = fmt.Errorf("%s: more than %d bytes", path, maxFile)
+	}
+	return b, err
 }
 
 func (c *checkCommand) target(raw string, ca *checks.Authority) (checks.Target, error) {
@@ -221,7 +240,7 @@ func (q *query) attempt(ctx context.Context) {
 
 // await waits for one URL's attempts and leaves out those that only show that
 // the name or this machine has one family and not the other.
-func (p *process) await(ctx context.Context, group []*query) []*query {
+func (p *process) await(ctx context.Context, group []*query, logger *slog.Logger) []*query {
 	for _, q := range group {
 		p.waiting(q)
 		<-q.done
@@ -229,7 +248,7 @@ func (p *process) await(ctx context.Context, group []*query) []*query {
 	var kept []*query
 	for _, q := range group {
 		if why := p.missing(ctx, q); why != "" {
-			p.logger.Debug("family left out", "url", q.url, "family", q.observation.Family, "reason", why)
+			logger.Debug("family left out", "url", q.url, "family", q.observation.Family, "reason", why)
 			continue
 		}
 		kept = append(kept, q)
@@ -248,10 +267,16 @@ func (p *process) missing(ctx context.Context, q *query) string {
 		return ""
 	case r.Class == checks.DNSError && !p.hasAddress(ctx, q):
 		return "the name has no such address"
-	case r.Class == checks.Unreachable && !p.routed(r.Address):
+	case r.Class == checks.Unreachable && !p.routed(ctx, r.Address):
 		return "this machine has no such network"
 	}
 	return ""
+}
+
+// routed says whether this machine has a way to what was dialled.
+func (p *process) routed(ctx context.Context, dialled string) bool {
+	at, err := netip.ParseAddrPort(dialled)
+	return err != nil || checks.Routed(ctx, p.network, at.Addr())
 }
 
 // hasAddress says whether the name has an address of the family, or could have
@@ -270,17 +295,6 @@ func (p *process) hasAddress(ctx context.Context, q *query) bool {
 	}
 	_, err = p.network.LookupNetIP(ctx, network, u.Hostname())
 	return !checks.IsNoAddress(err)
-}
-
-// routed says whether this machine has a way to an address. Connecting a
-// datagram socket asks its routing table and sends nothing.
-func routed(address string) bool {
-	conn, err := net.Dial("udp", address)
-	if err != nil {
-		return !errors.Is(err, syscall.ENETUNREACH) && !errors.Is(err, syscall.EADDRNOTAVAIL)
-	}
-	_ = conn.Close() // nothing was sent
-	return true
 }
 
 // waiting tells a person at a terminal what the program waits for.

@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,7 +32,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{Lab: ct.NewLab(), dir: t.TempDir()}
 	b.process = &process{
 		stdout: &b.out, stderr: &b.err, network: b.Client, getenv: func(string) string { return "" },
-		terminal: func(io.Writer) bool { return false }, routed: func(string) bool { return true },
+		terminal: func(io.Writer) bool { return false },
 	}
 	b.file(t, "ca", string(b.CA.PEM()))
 	b.file(t, "password", ct.LabPassword+"\n")
@@ -131,7 +133,7 @@ func TestCheck(t *testing.T) {
 		},
 		{
 			"family that this machine lacks", "check smtps://mail.example.net", func(_ *testing.T, b *bench) {
-				b.routed = func(address string) bool { return !strings.HasPrefix(address, "[") }
+				b.network = withoutIPv6{b.network}
 				b.Rule(func(_, to netip.AddrPort, _ string) ct.Effect {
 					if to.Addr().Is6() {
 						return ct.NoRoute
@@ -161,6 +163,17 @@ func TestCheck(t *testing.T) {
 			})
 		})
 	}
+}
+
+// withoutIPv6 is the network of a machine whose routing table has no IPv6.
+type withoutIPv6 struct{ checks.Network }
+
+// DialContext answers for datagrams as connect(2) does.
+func (n withoutIPv6) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if network == "udp" && strings.HasPrefix(address, "[") {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ENETUNREACH}
+	}
+	return n.Network.DialContext(ctx, network, address)
 }
 
 func TestCheckJSON(t *testing.T) {
@@ -232,7 +245,9 @@ func TestBadUsage(t *testing.T) {
 		"check imaps://a --timeout 0s":   "imaps://a: timeout: 0s, expected up to 1m0s",
 		"check imaps://a --family ipv5":  `--family: "ipv5", expected ipv4, ipv6 or both`,
 		"check imaps://a --ca @nothing":  "--ca: open ",
-		"check imaps://a --ca @password": "imaps://a: ca: holds no certificate, expected PEM",
+		"check imaps://a --ca /dev/zero": "--ca: /dev/zero: more than 1048576 bytes",
+		"check imaps://a --user u --password-file /dev/zero": "--password-file: /dev/zero: more than 1048576 bytes",
+		"check imaps://a --ca @password":                     "imaps://a: ca: holds no certificate, expected PEM",
 		"check https://a --user u --password-file @password": "--user: none of these URLs has a login, expected one of imap or smtp",
 		"check imaps://a --user u --password-file @empty":    "imaps://a: login.password: 0 bytes long, expected 1 to 1024 and none of them zero",
 		"check imaps://a --log-level loud":                   "--log-level must be one of",
@@ -245,19 +260,21 @@ func TestBadUsage(t *testing.T) {
 	}
 }
 
-func TestHelpShowsAnExampleEverywhere(t *testing.T) {
-	for _, line := range []string{"check --help", "version --help"} {
+// TestHelp asks every command for help: it has an example, and a terminal of 80
+// columns breaks none of its lines.
+func TestHelp(t *testing.T) {
+	t.Setenv("COLUMNS", "")
+	for _, command := range []string{"", "check", "join", "run", "status", "version"} {
 		b := newBench(t)
-		if code := b.call(t.Context(), line); code != 0 || !strings.Contains(b.out.String(), "\n    varde-probe ") {
-			t.Errorf("%s: exit code %d:\n%s", line, code, b.out.String())
+		code := b.call(t.Context(), command+" --help")
+		if out := b.out.String(); code != 0 || !strings.Contains(out, "\n    "+strings.TrimSpace("varde-probe "+command)) {
+			t.Errorf("%s --help: exit code %d, want an example:\n%s", command, code, out)
 		}
-	}
-}
-
-func TestVersion(t *testing.T) {
-	b := newBench(t)
-	if code := b.call(t.Context(), "version"); code != 0 || !strings.HasPrefix(b.out.String(), "varde-probe ") {
-		t.Errorf("exit code %d: %s", code, b.out.String())
+		for line := range strings.Lines(b.out.String()) {
+			if len(line) > len("\n")+80 {
+				t.Errorf("%s --help: a terminal of 80 columns breaks %q", command, line)
+			}
+		}
 	}
 }
 

@@ -4,23 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
+	"varde"
 	"varde/probe/agent"
 	"varde/probe/internal/config"
 )
 
 // joinCommand enrols this machine.
 type joinCommand struct {
-	Token string `arg:"" help:"What varde-coordinator probe add printed."`
-	State string `help:"The folder to keep key, certificate and observations in." default:"${state}" placeholder:"DIR" type:"path"`
+	Token string `arg:"" help:"The word that 'varde-coordinator probe add' printed."`
+	State string `help:"The folder for key, certificate and observations, ${default} if not given." default:"${state}" placeholder:"DIR" type:"path"`
 }
 
 // Help shows an example and what is written.
 func (joinCommand) Help() string {
-	return `Makes a key on this machine, gets a certificate for it, and writes the
-configuration probe.yaml beside the state. A token is good for one machine and once.
+	return `Makes a key on this machine, gets a certificate for it, and writes a
+configuration: ${config}, or probe.yaml in the folder of --state. A token
+is good for one machine and once.
 
 Example:
 
@@ -32,18 +35,18 @@ Exit codes: 0 joined, 2 not joined; then nothing was changed.`
 // Run joins and says what to do next. The configuration is written first, so
 // that no token is spent where it could not be, and taken back when joining
 // fails.
-func (c *joinCommand) Run(ctx context.Context, p *process) error {
+func (c *joinCommand) Run(ctx context.Context, p *process, logger *slog.Logger) error {
 	path := filepath.Join(c.State, "probe.yaml")
 	if c.State == config.DefaultState {
 		path = config.DefaultPath
 	}
 	undo, err := prepare(path, c.State)
 	if err != nil {
-		return usageError{err}
+		return varde.Misuse(err)
 	}
-	joined, err := agent.Join(ctx, agent.JoinOptions{State: c.State, Token: c.Token, Logger: p.logger})
+	joined, err := agent.Join(ctx, agent.JoinOptions{State: c.State, Token: c.Token, Logger: logger})
 	if err != nil {
-		return usageError{errors.Join(err, undo())}
+		return varde.Misuse(errors.Join(err, undo()))
 	}
 	next := "varde-probe run"
 	if path != config.DefaultPath {

@@ -15,14 +15,14 @@ import (
 
 // statusCommand shows what the running agent sees.
 type statusCommand struct {
-	State string `help:"The state folder of the agent." default:"${state}" placeholder:"DIR" type:"path"`
+	State string `help:"The state folder of the probe, ${default} if not given." default:"${state}" placeholder:"DIR" type:"path"`
 	JSON  bool   `help:"Print JSON."`
 	Watch bool   `help:"Print again every two seconds until interrupted."`
 }
 
 // Help shows an example.
 func (statusCommand) Help() string {
-	return `Shows what the agent on this machine sees: its coordinator, plan, peers and spool.
+	return `Asks the agent that runs on this machine for its coordinator, plan, peers and spool.
 
 Example:
 

@@ -112,6 +112,16 @@ func New(t checks.Target, env checks.Env) (checks.Check, error) {
 	return e.build(t, env)
 }
 
+// Endpoint is where a target asks; the port is that of the scheme where its URL
+// names none. The error is a *checks.FieldError.
+func Endpoint(t checks.Target) (checks.Endpoint, error) {
+	e, err := find(t.Kind)
+	if err != nil {
+		return checks.Endpoint{}, err
+	}
+	return t.Endpoint(e.schemes())
+}
+
 // fromURLEvery is the interval of a target that is asked once; it only has to
 // leave room for every timeout.
 const fromURLEvery = time.Minute

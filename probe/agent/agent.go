@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +50,8 @@ type Options struct {
 	Network Network
 	// Logger is required.
 	Logger *slog.Logger
+	// ConfigPath is where MeshBind was read from, named in errors; may be empty.
+	ConfigPath string
 	// Version of the program, told to the coordinator.
 	Version string
 	// SpoolBytes bounds the spool on disk; 64 MB if zero.
@@ -69,8 +72,11 @@ type Agent struct {
 	schedule *schedule.Scheduler
 	uplink   *uplink.Uplink
 	// mesh is nil until a plan has brought the keys.
-	mesh atomic.Pointer[mesh.Mesh]
-	// meshError is why the mesh ended, a string.
+	mesh   atomic.Pointer[mesh.Mesh]
+	keying sync.Mutex // held by setKeys, so that older keys do not overtake newer ones
+	// meshing says that there have been keys; for followPlan alone.
+	meshing bool
+	// meshError is why there is no mesh, a string; empty while there is one.
 	meshError atomic.Value
 	work      workload
 	started   time.Time

@@ -2,12 +2,10 @@ package agent
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"varde/probe/internal/mesh"
 	"varde/proto/wire"
 )
 
@@ -55,92 +53,6 @@ func (a *Agent) apply(ctx context.Context, g *errgroup.Group, p wire.Plan, bundl
 	a.schedule.Set(entries)
 	a.applyMesh(ctx, g, p)
 	log.Debug("plan applied", "entries", len(entries))
-}
-
-// applyMesh starts the mesh with the first plan that has keys, and hands later
-// keys to it.
-func (a *Agent) applyMesh(ctx context.Context, g *errgroup.Group, p wire.Plan) {
-	log := a.opts.Logger.With("component", "mesh")
-	if len(p.GossipKeys) == 0 {
-		return
-	}
-	if m := a.mesh.Load(); m != nil {
-		if err := m.SetKeys(p.GossipKeys); err != nil {
-			log.Error("change keys of mesh", "error", err)
-		}
-		return
-	}
-	timing := mesh.Production()
-	if a.opts.Simulation {
-		timing = mesh.Simulation()
-	}
-	m, err := mesh.New(mesh.Options{
-		Name: a.identity.Name(), Region: a.identity.Region(), Site: a.identity.Site(),
-		Bind: a.opts.MeshBind, Advertise: a.opts.MeshAdvertise, Keys: p.GossipKeys,
-		Network: a.meshNetwork(), Seeds: a.meshSeeds, Timing: timing, Logger: log,
-	})
-	if err != nil {
-		log.Error("start mesh", "error", err)
-		return
-	}
-	a.mesh.Store(m)
-	g.Go(func() error {
-		if err := m.Run(ctx); err != nil && ctx.Err() == nil {
-			// Gossip helps the probe and is not needed for measuring.
-			log.Error("mesh ended", "error", err)
-			a.meshError.Store(err.Error())
-		}
-		return nil
-	})
-	g.Go(func() error {
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-m.Changed():
-				a.schedule.MembersChanged()
-			}
-		}
-	})
-}
-
-// meshNetwork is nil, and so the mesh's own choice, on a real machine: it dials
-// from the address that it listens on.
-func (a *Agent) meshNetwork() mesh.Network {
-	if _, real := a.opts.Network.(*system); real {
-		return nil
-	}
-	return a.opts.Network
-}
-
-// meshSeeds are the addresses of all other probes of the plan.
-func (a *Agent) meshSeeds() []string {
-	p, _, _ := a.plans.Current()
-	var out []string
-	for _, r := range p.Roster {
-		if r.Name != a.identity.Name() && r.MeshAddress != "" {
-			out = append(out, r.MeshAddress)
-		}
-	}
-	return out
-}
-
-// regionMembers are the live probes of this probe's region, itself included.
-func (a *Agent) regionMembers() []string {
-	out := []string{a.identity.Name()}
-	if m := a.mesh.Load(); m != nil {
-		for _, member := range m.Members() {
-			if member.Region == a.identity.Region() && !slices.Contains(out, member.Name) {
-				out = append(out, member.Name)
-			}
-		}
-	}
-	return out
-}
-
-func (a *Agent) meshSettled() bool {
-	m := a.mesh.Load()
-	return m != nil && m.Settled()
 }
 
 func (a *Agent) planNumber() wire.PlanNumber {

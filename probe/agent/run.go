@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"varde/checks"
@@ -23,12 +22,12 @@ func (a *Agent) run(ctx context.Context, r schedule.Run) {
 	a.keep(o)
 }
 
-// panicked makes a fault of ours an observation that blames nobody.
-func (a *Agent) panicked(r schedule.Run, value any) {
+// panicked makes a fault of ours an observation that blames nobody. The
+// scheduler has logged it.
+func (a *Agent) panicked(r schedule.Run) {
 	_, revision, _ := a.work.job(r.Target.ID)
 	o := a.observation(r, revision)
 	o.Class, o.Detail = checks.OwnError, "the check panicked; the probe's log says where"
-	a.opts.Logger.Error("check panicked", "check", r.Target.ID, "panic", fmt.Sprint(value))
 	a.keep(o)
 }
 

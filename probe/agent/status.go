@@ -43,11 +43,12 @@ func (a *Agent) status() status.Status {
 	return s
 }
 
-// state is what the probe says of itself to the coordinator.
+// state is what the probe says of itself to the coordinator. It tries no control
+// targets, so it does not say whether it is fit to judge.
 func (a *Agent) state() wire.ProbeState {
 	s := wire.ProbeState{
 		Epoch: a.epoch, Version: a.opts.Version, Plan: a.planNumber(),
-		Spool: a.spool.Stats().Records, Qualified: true,
+		Spool: a.spool.Stats().Records,
 	}
 	if m := a.mesh.Load(); m != nil {
 		s.MeshAddress = m.Address()

@@ -3,17 +3,14 @@ package agent
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"varde/checks"
@@ -134,7 +131,7 @@ func families(ctx context.Context, network checks.Network, t checks.Target, befo
 		addr, known := lookup(ctx, network, u.Hostname(), f)
 		found = found || addr.IsValid()
 		switch {
-		case known && addr.IsValid() && routed(ctx, network, addr):
+		case known && addr.IsValid() && checks.Routed(ctx, network, addr):
 			out = append(out, f)
 		case known && !addr.IsValid() && slices.Contains(t.Families, f):
 			out = append(out, f) // asked for by name: its absence is a finding
@@ -161,27 +158,8 @@ func lookup(ctx context.Context, network checks.Network, host string, f checks.F
 		return netip.Addr{}, true
 	}
 	addrs, err := network.LookupNetIP(ctx, map[checks.Family]string{checks.IPv4: "ip4", checks.IPv6: "ip6"}[f], host)
-	var dns *net.DNSError
-	switch {
-	case err == nil && len(addrs) > 0:
+	if err == nil && len(addrs) > 0 {
 		return addrs[0], true
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return netip.Addr{}, true
 	}
-	return netip.Addr{}, false
-}
-
-// routed says whether this machine could send to addr at all. Connecting a
-// datagram socket asks the kernel's routing table and sends nothing.
-func routed(ctx context.Context, network checks.Network, addr netip.Addr) bool {
-	conn, err := network.DialContext(ctx, "udp", netip.AddrPortFrom(addr, 9).String())
-	if err == nil {
-		return conn.Close() == nil
-	}
-	for _, no := range []error{syscall.ENETUNREACH, syscall.EAFNOSUPPORT, syscall.EADDRNOTAVAIL} {
-		if errors.Is(err, no) {
-			return false
-		}
-	}
-	return true
+	return netip.Addr{}, checks.IsNoAddress(err)
 }

@@ -78,7 +78,7 @@ func TestRunEndsAfterTheLastRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := false
 		ctx, cancel := context.WithCancel(t.Context())
-		s, err := New(Options{Self: "a", Run: func(ctx context.Context, _ Run) {
+		s, err := New(Options{Self: "a", Logger: slog.New(slog.DiscardHandler), Run: func(ctx context.Context, _ Run) {
 			<-ctx.Done()
 			time.Sleep(3 * time.Second) // a check that is slow to notice
 			ended = true
@@ -96,11 +96,13 @@ func TestRunEndsAfterTheLastRun(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	if _, err := New(Options{Self: "a"}); err == nil {
-		t.Error("no Run: no error")
-	}
-	if _, err := New(Options{Run: func(context.Context, Run) {}}); err == nil {
-		t.Error("no Self: no error")
+	run, logger := func(context.Context, Run) {}, slog.New(slog.DiscardHandler)
+	for what, o := range map[string]Options{
+		"Self": {Run: run, Logger: logger}, "Run": {Self: "a", Logger: logger}, "Logger": {Self: "a", Run: run},
+	} {
+		if _, err := New(o); err == nil {
+			t.Errorf("no %s: no error", what)
+		}
 	}
 }
 

@@ -24,7 +24,6 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -58,10 +57,11 @@ type Options struct {
 	// Settled says whether the members have held still long enough to go by
 	// them. Nil means always.
 	Settled func() bool
-	// Panicked is told of a run that panicked and of what with, in the run's
-	// goroutine. May be nil.
-	Panicked func(r Run, value any)
-	// Logger is slog.Default if nil.
+	// Panicked is told of a run that panicked, in the run's goroutine, after it
+	// was logged. May be nil.
+	Panicked func(r Run)
+	// Logger is told of the first panic of an entry as an error, of the others
+	// for debugging. Required.
 	Logger *slog.Logger
 }
 
@@ -104,8 +104,8 @@ type Stats struct {
 
 // New returns a scheduler without entries.
 func New(opt Options) (*Scheduler, error) {
-	if opt.Self == "" || opt.Run == nil {
-		return nil, errors.New("schedule: Self and Run are required")
+	if opt.Self == "" || opt.Run == nil || opt.Logger == nil {
+		return nil, errors.New("schedule: Self, Run and Logger are required")
 	}
 	if opt.Members == nil {
 		opt.Members = func() []string { return nil }
@@ -114,10 +114,7 @@ func New(opt Options) (*Scheduler, error) {
 		opt.Settled = func() bool { return true }
 	}
 	if opt.Panicked == nil {
-		opt.Panicked = func(Run, any) {}
-	}
-	if opt.Logger == nil {
-		opt.Logger = slog.Default()
+		opt.Panicked = func(Run) {}
 	}
 	s := &Scheduler{opt: opt, wake: make(chan struct{}, 1), entries: map[key]*entry{}}
 	s.dirty.Store(true)
@@ -264,40 +261,4 @@ func (s *Scheduler) rewindLocked(now time.Time) {
 		}
 	}
 	heap.Init(&s.queue)
-}
-
-// do does one run and survives its panic.
-func (s *Scheduler) do(ctx context.Context, r Run) {
-	defer func() {
-		value := recover()
-		first := s.done(key{r.Target.ID, r.Family}, value != nil)
-		if value == nil {
-			return
-		}
-		level := slog.LevelDebug
-		if first {
-			level = slog.LevelError
-		}
-		s.opt.Logger.Log(ctx, level, "run panicked", "check", r.Target.ID, "family", r.Family.String(),
-			"panic", value, "stack", string(debug.Stack()))
-		s.opt.Panicked(r, value)
-	}()
-	s.opt.Run(ctx, r)
-}
-
-// done counts the end of a run; first is true for the first panic of an entry.
-func (s *Scheduler) done(k key, panicked bool) (first bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stats.Running--
-	if !panicked {
-		return false
-	}
-	s.stats.Panics++
-	e := s.entries[k]
-	first = e == nil || !e.panicked
-	if e != nil {
-		e.panicked = true
-	}
-	return first
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -87,11 +88,17 @@ const (
 	// maxBody bounds what a client reads; a status of 200 peers has 30 kB.
 	maxBody = 1 << 20
 	timeout = 3 * time.Second
+	// maxPath is how long the path of a socket may be, in bytes: sun_path of
+	// unix(7) without the zero at its end.
+	maxPath = 107
 )
 
 // Serve answers every request with get() until ctx ends.
 func Serve(ctx context.Context, dir string, get func() Status) error {
 	path := filepath.Join(dir, socket)
+	if len(path) > maxPath {
+		return fmt.Errorf("listen for status on %s: got a path of %d bytes, expected at most %d: choose a shorter state folder", path, len(path), maxPath)
+	}
 	// A socket that a killed agent left behind refuses to be bound anew. The
 	// lock on the spool has made sure that no other agent lives here.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -137,6 +144,9 @@ func Fetch(ctx context.Context, dir string) (Status, error) {
 		return Status{}, err
 	}
 	resp, err := client.Do(req)
+	if errors.Is(err, fs.ErrPermission) {
+		return Status{}, fmt.Errorf("%s: %w: ask as the user that the probe runs as", filepath.Join(dir, socket), fs.ErrPermission)
+	}
 	if err != nil {
 		return Status{}, fmt.Errorf("%s: %w", filepath.Join(dir, socket), ErrNotRunning)
 	}

@@ -70,7 +70,7 @@ func newWorld(t *testing.T) *world {
 		coordinators: map[string]*checktest.Host{
 			first: n.Host(netip.MustParseAddr("198.51.100.1")), second: n.Host(netip.MustParseAddr("198.51.100.2")),
 		},
-		state: wire.ProbeState{Epoch: "e1", Version: "0.1.0", Qualified: true}, addresses: []string{first},
+		state: wire.ProbeState{Epoch: "e1", Version: "0.1.0"}, addresses: []string{first},
 	}
 }
 
