@@ -1,83 +1,88 @@
 package main
 
 import (
-	"net/url"
+	"errors"
+	"net"
 	"os"
 	"path/filepath"
-	"slices"
+	"text/template"
 
-	"github.com/goccy/go-yaml"
-
-	"varde/checks"
+	"varde/coordinator/server"
 )
 
-// The coordinator's configuration, as far as the local fleet needs it.
-type (
-	coordinatorConfig struct {
-		Name      string
-		Data      string
-		Listen    listenConfig
-		Advertise []string
-		Regions   []regionConfig
-		Services  []serviceConfig
-		Checks    []checks.Target
-		Pages     []pageConfig
-	}
-	listenConfig  struct{ GRPC, Public, Ops string }
-	regionConfig  struct{ ID, Name string }
-	serviceConfig struct {
-		ID, Name string
-		SLO      float64
-		Consent  bool
-	}
-	pageConfig struct{ ID, Title string }
-)
+// configuration is the coordinator's, as an operator would write it.
+const configuration = `# The coordinator of a fleet on one machine. "varde-coordinator run" works
+# with this file, too.
+name: local
+data: coordinator
+listen: {grpc: {{printf "%q" .GRPC}}, public: {{printf "%q" .HTTP}}, ops: {{printf "%q" .Ops}}}
+advertise: [{{printf "%q" .GRPC}}]
+regions:
+{{- range .Regions}}
+  - {id: {{.ID}}, name: {{.Name}}}
+{{- end}}
+services:
+{{- range .Targets}}
+  - {id: {{.Service}}, name: {{.Name}}, slo: 99.9, consent: true}
+{{- end}}
+checks:
+{{- range .Targets}}
+  - id: {{.ID}}
+    service: {{.Service}}
+    kind: {{.Kind}}
+    url: {{printf "%q" .URL}}
+    every: {{.Every}}
+    timeout: {{.Timeout}}
+    {{- with .CA}}
+    ca: {file: {{.File}}}
+    {{- end}}
+    {{- with .Login}}
+    login: {user: {{.User}}, password: {file: {{.Password.File}}}}
+    {{- end}}
+{{- end}}
+pages:
+  - {id: local, title: Local mail}
+`
 
 // writeConfig writes the coordinator's configuration into the state folder. It
 // is a file like any other: a newcomer may open it, change it and run it.
 func (f *fleet) writeConfig() (path string, err error) {
-	grpc, err := loopbackPort()
-	if err != nil {
-		return "", err
-	}
-	c := coordinatorConfig{
-		Name: "local", Data: filepath.Join(f.dir, "coordinator"), Advertise: []string{grpc},
-		Listen: listenConfig{GRPC: grpc, Public: f.opts.HTTP, Ops: f.opts.Ops},
-		Pages:  []pageConfig{{ID: "local", Title: "Local mail"}},
-	}
-	for _, r := range regions() {
-		c.Regions = append(c.Regions, regionConfig(r))
-	}
-	for _, t := range f.targets {
-		c.Services = append(c.Services, serviceConfig{ID: t.Service, Name: t.name, SLO: 99.9, Consent: true})
-		c.Checks = append(c.Checks, t.Target)
-	}
-	b, err := yaml.Marshal(c)
-	if err != nil {
-		return "", err
-	}
 	path = filepath.Join(f.dir, "coordinator.yaml")
-	return path, os.WriteFile(path, b, 0o600)
-}
-
-// defaultPort is the port of a URL that names none, by its scheme.
-func defaultPort(raw string) string {
-	u, err := url.Parse(raw)
+	grpc, err := coordinatorAddress(path)
 	if err != nil {
-		return ""
+		return "", err
 	}
-	return map[string]string{
-		"https": "443", "http": "80", "imaps": "993", "imap": "143", "smtps": "465", "submission": "587", "smtp": "25",
-	}[u.Scheme]
+	text, err := template.New("coordinator.yaml").Parse(configuration)
+	if err != nil {
+		return "", err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	err = text.Execute(file, struct {
+		GRPC, HTTP, Ops string
+		Regions         []region
+		Targets         []watched
+	}{grpc, f.opts.HTTP, f.opts.Ops, regions(), f.targets})
+	return path, errors.Join(err, file.Close())
 }
 
-// services are the ids that are watched.
-func (f *fleet) services() []string {
-	var out []string
-	for _, t := range f.targets {
-		if !slices.Contains(out, t.Service) {
-			out = append(out, t.Service)
-		}
+// coordinatorAddress is where the coordinator of a folder that was kept
+// listened, since its probes know it by that; else one that is free now.
+func coordinatorAddress(path string) (string, error) {
+	if kept, err := server.Load(path); err == nil {
+		return kept.Listen.GRPC, nil
 	}
-	return out
+	return loopbackPort()
+}
+
+// loopbackPort is an address of loopback that is free now.
+func loopbackPort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
 }

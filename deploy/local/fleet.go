@@ -14,7 +14,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"varde"
 	"varde/checks"
+	"varde/checks/catalog"
 	"varde/coordinator/server"
 	"varde/deploy/local/internal/provider"
 	"varde/probe/agent"
@@ -34,6 +36,8 @@ type fleet struct {
 	targets []watched
 	server  *server.Server
 	detours []*provider.Detour
+	// token is what operators log in with; empty where nobody asks for it.
+	token string
 	// first is the time from began to the first observation, in nanoseconds.
 	first atomic.Int64
 }
@@ -41,7 +45,7 @@ type fleet struct {
 // watched is one check of the fleet, with the name that people read.
 type watched struct {
 	checks.Target
-	name string
+	Name string
 }
 
 // run starts a whole fleet, ends it when ctx does, and prints how it was.
@@ -99,6 +103,9 @@ func (f *fleet) play(ctx context.Context, heal <-chan os.Signal) (end summary, e
 	if err := f.startCoordinator(late, &background); err != nil {
 		return end, err
 	}
+	if err := f.logIn(late); err != nil {
+		return end, err
+	}
 	agents, err := f.enrol(ctx, late, &background)
 	if ctx.Err() != nil {
 		return f.summary(late) // ended before it began; that is no fault
@@ -106,7 +113,7 @@ func (f *fleet) play(ctx context.Context, heal <-chan os.Signal) (end summary, e
 	if err != nil {
 		return end, err
 	}
-	if _, err := fmt.Fprintf(f.out, "%s%s\n", f.welcome(), f.hint()); err != nil {
+	if _, err := fmt.Fprintln(f.out, f.welcome()); err != nil {
 		return end, err
 	}
 	probes, ctx := errgroup.WithContext(ctx)
@@ -139,20 +146,26 @@ func (f *fleet) startProvider(ctx context.Context, g *errgroup.Group) error {
 	for _, s := range p.Services() {
 		t := checks.Target{
 			ID: s.ID, Service: s.ID, Kind: s.Kind, URL: s.URL, Every: every, Timeout: every,
-			CA: &checks.Authority{File: filepath.Join(f.dir, "ca.pem")},
+			CA: &checks.Authority{File: caFile},
 		}
 		if s.Login {
-			t.Login = &checks.Login{User: provider.User, Password: checks.Secret{File: filepath.Join(f.dir, "password")}}
+			t.Login = &checks.Login{User: provider.User, Password: checks.Secret{File: passwordFile}}
 		}
 		f.targets = append(f.targets, watched{t, s.Name})
 	}
 	return nil
 }
 
+// The files of the provider, beside the configuration that names them.
+const (
+	caFile       = "ca.pem"
+	passwordFile = "password"
+)
+
 func (f *fleet) writeSecrets(p *provider.Provider) error {
 	return errors.Join(
-		os.WriteFile(filepath.Join(f.dir, "ca.pem"), p.CA(), 0o600),
-		os.WriteFile(filepath.Join(f.dir, "password"), []byte(p.Password()), 0o600))
+		os.WriteFile(filepath.Join(f.dir, caFile), p.CA(), 0o600),
+		os.WriteFile(filepath.Join(f.dir, passwordFile), []byte(p.Password()), 0o600))
 }
 
 // startCoordinator starts the coordinator as an operator would, from a file.
@@ -166,7 +179,7 @@ func (f *fleet) startCoordinator(ctx context.Context, g *errgroup.Group) error {
 		return err
 	}
 	f.server, err = server.New(server.Options{
-		Config: c, ConfigPath: path, Logger: f.log.With("program", "coordinator"), Version: "local", Socket: true,
+		Config: c, ConfigPath: path, Logger: f.log.With("program", "coordinator"), Version: varde.Version(), Socket: true,
 	})
 	if err != nil {
 		return err
@@ -212,7 +225,7 @@ func (f *fleet) enrolOne(ctx context.Context, name, region string, network agent
 	}
 	return agent.New(agent.Options{
 		State: state, MeshBind: "127.0.0.1:0", MeshAdvertise: "127.0.0.1", Network: network,
-		Logger: f.log.With("program", name), Version: "local", Socket: true,
+		Logger: f.log.With("program", name), Version: varde.Version(), Socket: true,
 	})
 }
 
@@ -231,10 +244,11 @@ func (f *fleet) network(ctx context.Context, region string, g *errgroup.Group) (
 		if t.Service != f.opts.breakService {
 			continue
 		}
-		d, err := provider.NewDetour(&checks.System{}, t.URL, defaultPort(t.URL), silence.Address())
+		service, err := catalog.Endpoint(t.Target)
 		if err != nil {
 			return nil, err
 		}
+		d := provider.NewDetour(&checks.System{}, service, silence.Address())
 		d.Break()
 		f.detours = append(f.detours, d)
 		return agent.Through(d), nil

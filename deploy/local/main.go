@@ -4,29 +4,35 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"varde"
 )
 
+// process is the world of one run of the program; tests make their own.
+type process struct {
+	stdout, stderr io.Writer
+	// heal is signalled to end what --break began.
+	heal <-chan os.Signal
+	// play runs the fleet that was asked for.
+	play func(ctx context.Context, o options, heal <-chan os.Signal, out io.Writer) error
+}
+
 func main() {
-	o, err := parse(os.Args[1:], []string{"webmail", "imap", "smtp"}, os.Stdout, os.Stderr)
-	if errors.Is(err, errHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	heal := make(chan os.Signal, 1)
 	signal.Notify(heal, syscall.SIGUSR1)
-	err = run(ctx, o, heal, os.Stdout)
+	p := &process{stdout: os.Stdout, stderr: os.Stderr, heal: heal, play: run}
+	code := p.run(ctx, os.Args[1:])
 	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	os.Exit(code)
+}
+
+// run runs a command line and returns the exit code.
+func (p *process) run(ctx context.Context, args []string) int {
+	program := varde.Program{Name: "local", Description: description, Stdout: p.stdout, Stderr: p.stderr}
+	return program.Run(ctx, &options{}, args, p)
 }

@@ -1,24 +1,24 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/alecthomas/kong"
-
+	"varde"
 	"varde/checks"
 	"varde/checks/catalog"
+	"varde/deploy/local/internal/provider"
 )
 
 // options is the command line.
 type options struct {
-	HTTP  string        `help:"Where the status page is." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	Ops   string        `help:"Where the operator pages are." default:"127.0.0.1:8081" placeholder:"HOST:PORT"`
+	HTTP  string        `help:"Where the status page is, ${default} if not given." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Ops   string        `help:"Where the operators' pages are, ${default} if not given. They ask for a token where that is not on loopback." default:"127.0.0.1:8081" placeholder:"HOST:PORT"`
 	For   time.Duration `help:"End by itself after this time, with a summary; runs until Ctrl-C if not given." placeholder:"2m"`
 	State string        `help:"Keep everything in this folder; a temporary one that is removed at the end if not given." placeholder:"DIR"`
 	Break string        `help:"Make a service fall silent for a region from the start; SIGUSR1 heals it." placeholder:"SERVICE@REGION"`
@@ -47,39 +47,22 @@ Examples:
 
   go run ./deploy/local
   go run ./deploy/local --break imap@oceania
-  go run ./deploy/local --for 2m https://www.example.org/ imaps://imap.example.org
+  go run ./deploy/local --for 2m https://www.example.org/
 
 Whoever gives a URL says that its operator agreed to six connections every 5 s.`
 
-// errHelp says that help was asked for and has been printed.
-var errHelp = errors.New("help was asked for")
-
-// parse reads the command line. The services are the ids of the built-in
-// provider, which --break may name when no URL is given.
-func parse(args, services []string, stdout, stderr io.Writer) (options, error) {
-	var o options
-	helped := false
-	parser, err := kong.New(&o,
-		kong.Name("local"), kong.Description(description), kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { helped = true }),
-		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}),
-	)
-	if err != nil {
-		return o, err
+// Run plays the fleet.
+func (o *options) Run(ctx context.Context, p *process) error {
+	if err := o.check(); err != nil {
+		return varde.Misuse(err)
 	}
-	_, err = parser.Parse(args)
-	if helped {
-		return o, errHelp
-	}
-	if err != nil {
-		return o, err
-	}
-	return o, o.check(services)
+	return p.play(ctx, *o, p.heal, p.stdout)
 }
 
 // check returns every fault of the command line, joined.
-func (o *options) check(services []string) error {
+func (o *options) check() error {
 	var errs []error
+	var services []string // what --break may name
 	for _, a := range []struct{ flag, address string }{{"--http", o.HTTP}, {"--ops", o.Ops}} {
 		if _, _, err := net.SplitHostPort(a.address); err != nil {
 			errs = append(errs, fmt.Errorf("%s: got %q, expected host:port", a.flag, a.address))
@@ -88,8 +71,10 @@ func (o *options) check(services []string) error {
 	if o.For < 0 {
 		errs = append(errs, fmt.Errorf("--for: got %s, expected a time above zero", o.For))
 	}
-	if len(o.URLs) > 0 {
-		services = nil
+	if len(o.URLs) == 0 {
+		for _, s := range provider.Offers() {
+			services = append(services, s.ID)
+		}
 	}
 	for _, u := range o.URLs {
 		t, err := catalog.FromURL(u)

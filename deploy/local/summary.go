@@ -19,9 +19,8 @@ type summary struct {
 	Regions   []region
 	// Services are in the order of the page, their cells in that of Regions.
 	Services []summaryRow
-	// Public and Ops are addresses, host:port; State is the folder that was
-	// kept, empty if it was temporary.
-	Public, Ops, State string
+	// State is the folder that was kept, empty if it was temporary.
+	State string
 }
 
 type summaryRow struct {
@@ -75,11 +74,6 @@ func (c summaryCell) String() string {
 		return c.State
 	}
 	return fmt.Sprintf("%s %.2f %%", c.State, float64(int64(c.Availability*10000))/100)
-}
-
-// welcome says where to look, as soon as there is something to see.
-func (s summary) welcome() string {
-	return fmt.Sprintf("Status page  http://%s/\nOperators    http://%s/\n", s.Public, s.Ops)
 }
 
 func clip(s string, most int) string {

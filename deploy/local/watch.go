@@ -7,8 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -87,11 +90,7 @@ func (f *fleet) tell(ctx context.Context, last map[string]string) error {
 
 // get reads JSON from the operator listener.
 func (f *fleet) get(ctx context.Context, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+f.server.Addresses().Ops+path, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := f.ask(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -106,12 +105,38 @@ func (f *fleet) get(ctx context.Context, path string, into any) error {
 	return json.Unmarshal(body, into)
 }
 
+func (f *fleet) ask(ctx context.Context, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+f.server.Addresses().Ops+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if f.token != "" {
+		req.Header.Set("Authorization", "Bearer "+f.token)
+	}
+	return http.DefaultClient.Do(req)
+}
+
+// logIn reads the token of operators where their listener asks for it.
+func (f *fleet) logIn(ctx context.Context) error {
+	resp, err := f.ask(ctx, "/api/v1/services")
+	if err != nil {
+		return err
+	}
+	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusUnauthorized {
+		return err
+	}
+	token, err := os.ReadFile(f.tokenFile())
+	f.token = strings.TrimSpace(string(token))
+	return err
+}
+
+func (f *fleet) tokenFile() string { return filepath.Join(f.dir, "coordinator", "operator.token") }
+
 // summary reads how the fleet was.
 func (f *fleet) summary(ctx context.Context) (summary, error) {
-	at := f.server.Addresses()
 	s := summary{
 		Elapsed: time.Since(f.began), First: time.Duration(f.first.Load()), Regions: regions(),
-		Probes: probesPerRegion * len(regions()), Public: at.Public, Ops: at.Ops, State: f.opts.State,
+		Probes: probesPerRegion * len(regions()), State: f.opts.State,
 	}
 	var services []struct {
 		ID, Name string
@@ -139,28 +164,33 @@ func (f *fleet) summary(ctx context.Context) (summary, error) {
 	return s, nil
 }
 
-// welcome says where to look.
+// welcome says where to look and what else can be done.
 func (f *fleet) welcome() string {
 	at := f.server.Addresses()
-	return summary{Public: at.Public, Ops: at.Ops}.welcome()
-}
-
-// hint says what else can be done.
-func (f *fleet) hint() string {
-	text := fmt.Sprintf("Watching     %d services from %d probes in %d regions, every %s\n",
-		len(f.services()), probesPerRegion*len(regions()), len(regions()), every)
+	text := fmt.Sprintf("Status page  http://%s/\nOperators    http://%s/\n", visited(at.Public), visited(at.Ops))
+	if f.token != "" {
+		text += fmt.Sprintf("             log in with the token in %s\n", f.tokenFile())
+	}
+	text += fmt.Sprintf("Watching     %d services from %d probes in %d regions, every %s\n",
+		len(f.targets), probesPerRegion*len(regions()), len(regions()), every)
 	if f.opts.Break != "" {
 		text += fmt.Sprintf("Broken       %s is silent; heal it with: kill -USR1 %d\n", f.opts.Break, os.Getpid())
 	}
 	return text + "Ctrl-C ends it.\n"
 }
 
-// loopbackPort is an address of loopback that is free now.
-func loopbackPort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// visited is where to find what listens at an address: a listener on every
+// address of the machine is found at the first one that others reach.
+func visited(listening string) string {
+	at, err := netip.ParseAddrPort(listening)
+	if err != nil || !at.Addr().IsUnspecified() {
+		return listening
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	addrs, _ := net.InterfaceAddrs() // without any there is the loopback
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().IsGlobalUnicast() {
+			return netip.AddrPortFrom(p.Addr(), at.Port()).String()
+		}
+	}
+	return netip.AddrPortFrom(netip.IPv6Loopback(), at.Port()).String()
 }

@@ -1,14 +1,13 @@
 package ops
 
 import (
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"varde/coordinator/internal/page/pagetest"
+	"varde/coordinator/pagetest"
 )
 
 // inBubble runs f at the time of the fake.
@@ -65,17 +64,5 @@ func newServerAnswers(t *testing.T, change func(*Options), paths ...string) stri
 			answers[p] = get(s, p)
 		}
 	})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := answers[r.URL.RequestURI()]
-		if a == nil {
-			t.Errorf("the page asks for %s, which was not recorded", r.URL.RequestURI())
-			http.NotFound(w, r)
-			return
-		}
-		maps.Copy(w.Header(), a.Header())
-		w.WriteHeader(a.Code)
-		_, _ = w.Write(a.Body.Bytes())
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+	return pagetest.Replay(t, answers)
 }

@@ -1,14 +1,13 @@
 package statuspage
 
 import (
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"varde/coordinator/internal/page/pagetest"
+	"varde/coordinator/pagetest"
 )
 
 // inBubble runs f at the time of the fake.
@@ -37,7 +36,7 @@ func ask(h http.Handler, target string, header ...string) *httptest.ResponseReco
 
 // replay records the answers to the paths at the time of the fake and serves
 // them over a real connection.
-func replay(t *testing.T, f *fake, paths ...string) *httptest.Server {
+func replay(t *testing.T, f *fake, paths ...string) string {
 	t.Helper()
 	answers := map[string]*httptest.ResponseRecorder{}
 	inBubble(t, func(t *testing.T) {
@@ -46,19 +45,7 @@ func replay(t *testing.T, f *fake, paths ...string) *httptest.Server {
 			answers[p] = ask(site, p)
 		}
 	})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := answers[r.URL.RequestURI()]
-		if a == nil {
-			t.Errorf("the page asks for %s, which was not recorded", r.URL.RequestURI())
-			http.NotFound(w, r)
-			return
-		}
-		maps.Copy(w.Header(), a.Header())
-		w.WriteHeader(a.Code)
-		_, _ = w.Write(a.Body.Bytes())
-	}))
-	t.Cleanup(server.Close)
-	return server
+	return pagetest.Replay(t, answers)
 }
 
 // TestBrowser looks at the pages as a reader does.
@@ -68,10 +55,10 @@ func TestBrowser(t *testing.T) {
 	quiet := replay(t, newFake(false), "/")
 	many := replay(t, crowd(), "/")
 	for _, v := range []pagetest.View{
-		{Name: "public-many", URL: many.URL + "/"},
-		{Name: "public-outage", URL: out.URL + "/"},
-		{Name: "public-quiet", URL: quiet.URL + "/"},
-		{Name: "public-service", URL: out.URL + "/service/imap?range=24h"},
+		{Name: "public-many", URL: many + "/"},
+		{Name: "public-outage", URL: out + "/"},
+		{Name: "public-quiet", URL: quiet + "/"},
+		{Name: "public-service", URL: out + "/service/imap?range=24h"},
 	} {
 		b.Look(t, v)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"net/url"
 	"sync"
 	"sync/atomic"
 
@@ -63,32 +62,24 @@ func (s *Silence) Run(ctx context.Context) error {
 
 // Detour is a network on which one service can be led into silence.
 type Detour struct {
-	inner      checks.Network
-	host, port string
-	silence    string
-	broken     atomic.Bool
-	mu         sync.Mutex // protects addresses
-	addresses  map[netip.Addr]bool
+	inner     checks.Network
+	service   checks.Endpoint
+	silence   string
+	broken    atomic.Bool
+	mu        sync.Mutex // protects addresses
+	addresses map[netip.Addr]bool
 }
 
 var _ checks.Network = (*Detour)(nil)
 
-// NewDetour returns a network that is inner until Break is called. The target
-// is the URL of the service and defaultPort the port when it names none;
-// silence is the address of a Silence.
-func NewDetour(inner checks.Network, target, defaultPort, silence string) (*Detour, error) {
-	u, err := url.Parse(target)
-	if err != nil || u.Hostname() == "" {
-		return nil, fmt.Errorf("detour: got %q, expected scheme://host", target)
-	}
-	d := &Detour{inner: inner, host: u.Hostname(), port: u.Port(), silence: silence, addresses: map[netip.Addr]bool{}}
-	if d.port == "" {
-		d.port = defaultPort
-	}
-	if a, err := netip.ParseAddr(d.host); err == nil {
+// NewDetour returns a network that is inner until Break is called. The service
+// is the one at an endpoint; silence is the address of a Silence.
+func NewDetour(inner checks.Network, service checks.Endpoint, silence string) *Detour {
+	d := &Detour{inner: inner, service: service, silence: silence, addresses: map[netip.Addr]bool{}}
+	if a, err := netip.ParseAddr(service.Host); err == nil {
 		d.addresses[a.Unmap()] = true
 	}
-	return d, nil
+	return d
 }
 
 // Break leads every new connection to the service into silence.
@@ -100,7 +91,7 @@ func (d *Detour) Heal() { d.broken.Store(false) }
 // LookupNetIP asks the inner network and remembers the service's addresses.
 func (d *Detour) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	found, err := d.inner.LookupNetIP(ctx, network, host)
-	if host == d.host {
+	if host == d.service.Host {
 		d.mu.Lock()
 		for _, a := range found {
 			d.addresses[a.Unmap()] = true
@@ -119,15 +110,11 @@ func (d *Detour) DialContext(ctx context.Context, network, address string) (net.
 }
 
 func (d *Detour) isService(address string) bool {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil || port != d.port {
-		return false
-	}
-	a, err := netip.ParseAddr(host)
-	if err != nil {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil || at.Port() != d.service.Port {
 		return false
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.addresses[a.Unmap()]
+	return d.addresses[at.Addr().Unmap()]
 }

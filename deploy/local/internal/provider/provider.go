@@ -85,13 +85,26 @@ func New(o Options) (*Provider, error) {
 	return p, nil
 }
 
-// Services returns what the provider offers.
-func (p *Provider) Services() []Service {
+// Offers are the services of every provider, without their URLs.
+func Offers() []Service {
 	return []Service{
-		{ID: "webmail", Name: "Webmail", Kind: checks.HTTPS, URL: "https://" + p.web.Addr().String() + "/"},
-		{ID: "imap", Name: "IMAP", Kind: checks.IMAP, URL: "imaps://" + p.imap.Addr().String(), Login: true},
-		{ID: "smtp", Name: "Outgoing mail", Kind: checks.SMTP, URL: "submission://" + p.smtp.Addr().String(), Login: true},
+		{ID: "webmail", Name: "Webmail", Kind: checks.HTTPS},
+		{ID: "imap", Name: "IMAP", Kind: checks.IMAP, Login: true},
+		{ID: "smtp", Name: "Outgoing mail", Kind: checks.SMTP, Login: true},
 	}
+}
+
+// Services returns what the provider offers, in the order of Offers.
+func (p *Provider) Services() []Service {
+	services := Offers()
+	for i, url := range []string{
+		"https://" + p.web.Addr().String() + "/",
+		"imaps://" + p.imap.Addr().String(),
+		"submission://" + p.smtp.Addr().String(),
+	} {
+		services[i].URL = url
+	}
+	return services
 }
 
 // CA returns the authority's certificate as PEM.

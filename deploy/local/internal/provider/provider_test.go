@@ -114,6 +114,15 @@ func TestWrongPasswordIsRejected(t *testing.T) {
 	}
 }
 
+func endpoint(t *testing.T, s Service) checks.Endpoint {
+	t.Helper()
+	e, err := catalog.Endpoint(checks.Target{Kind: s.Kind, URL: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 // TestDetour breaks one service for whoever looks through the detour, and for
 // nobody else, and heals it.
 func TestDetour(t *testing.T) {
@@ -124,10 +133,7 @@ func TestDetour(t *testing.T) {
 	}
 	run(t, silence.Run)
 	imap := p.Services()[1]
-	through, err := NewDetour(&checks.System{}, imap.URL, "993", silence.Address())
-	if err != nil {
-		t.Fatal(err)
-	}
+	through := NewDetour(&checks.System{}, endpoint(t, imap), silence.Address())
 	look := func(s Service, n checks.Network, want checks.Class) {
 		t.Helper()
 		// A second is enough for loopback and long enough to be a timeout.
@@ -159,20 +165,11 @@ func TestDetourByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	smtp.URL = "submission://localhost:" + port
-	through, err := NewDetour(&checks.System{}, smtp.URL, "587", silence.Address())
-	if err != nil {
-		t.Fatal(err)
-	}
+	through := NewDetour(&checks.System{}, endpoint(t, smtp), silence.Address())
 	through.Break()
 	r := attempt(t, p, smtp, through, p.Password(), time.Second)
 	if r.Class != checks.GreetingTimeout {
 		t.Errorf("got %q in %s (%s), want %s", r.Class, r.FailedPhase, r.Detail, checks.GreetingTimeout)
-	}
-}
-
-func TestDetourRefusesWhatIsNoURL(t *testing.T) {
-	if _, err := NewDetour(&checks.System{}, "imap", "993", "127.0.0.1:1"); err == nil {
-		t.Error("got no error")
 	}
 }
 
