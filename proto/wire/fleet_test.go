@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"crypto/ed25519"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +18,9 @@ import (
 func drawProbeState(t *rapid.T) wire.ProbeState {
 	s := wire.ProbeState{
 		Epoch: rapid.StringMatching(`[0-9a-z-]{1,64}`).Draw(t, "epoch"), Version: rapid.StringMatching(`[0-9a-z.+-]{0,64}`).Draw(t, "version"),
-		Plan:  wire.PlanNumber{Generation: rapid.Uint64().Draw(t, "generation"), Revision: rapid.Uint64().Draw(t, "revision")},
-		Spool: rapid.Uint64().Draw(t, "spool"), Qualified: rapid.Bool().Draw(t, "qualified"),
+		Plan:        wire.PlanNumber{Generation: rapid.Uint64().Draw(t, "generation"), Revision: rapid.Uint64().Draw(t, "revision")},
+		Spool:       rapid.Uint64().Draw(t, "spool"),
+		Qualified:   rapid.SampledFrom([]wire.Qualification{wire.NotJudged, wire.Qualified, wire.Disqualified}).Draw(t, "qualified"),
 		MeshAddress: rapid.SampledFrom([]string{"", "192.0.2.10:7946", "[2001:db8::1]:7946"}).Draw(t, "mesh"),
 		Reason:      rapid.StringMatching(`[ -~é]{0,256}`).Draw(t, "reason"),
 	}
@@ -42,6 +44,32 @@ func TestProbeStateRoundTrip(t *testing.T) {
 		got, err := wire.ProbeStateFromProto(m)
 		same(t, want, got, err)
 	})
+}
+
+// A probe that says nothing is not taken for one that is fit, nor for one that
+// is not.
+func TestQualification(t *testing.T) {
+	yes, no := true, false
+	for q, c := range map[wire.Qualification]struct {
+		claim *bool
+		json  string
+	}{
+		wire.NotJudged:    {nil, "null"},
+		wire.Qualified:    {&yes, "true"},
+		wire.Disqualified: {&no, "false"},
+	} {
+		m := wire.ProbeStateToProto(wire.ProbeState{Epoch: "e1", Qualified: q})
+		if d := cmp.Diff(c.claim, m.Qualified); d != "" {
+			t.Errorf("%s on the wire (-want +got):\n%s", c.json, d)
+		}
+		got, err := wire.ProbeStateFromProto(&vardev1.ProbeState{Epoch: "e1", Qualified: c.claim})
+		if err != nil || got.Qualified != q {
+			t.Errorf("%s: read as %d, %v, want %d", c.json, got.Qualified, err, q)
+		}
+		if text, err := json.Marshal(q); err != nil || string(text) != c.json {
+			t.Errorf("written as %s, %v, want %s", text, err, c.json)
+		}
+	}
 }
 
 func TestProbeStateRefusals(t *testing.T) {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -26,10 +27,46 @@ type ProbeState struct {
 	MeshAddress string
 	// Peers are the probes that its mesh holds for alive, itself included.
 	Peers []string
-	// Qualified is false while the probe's own controls fail, for Reason.
-	Qualified bool
+	// Qualified says whether the probe is fit to judge; when it is not, Reason
+	// says why.
+	Qualified Qualification
 	Reason    string
 }
+
+// Qualification says whether a probe is fit to judge, by its own controls.
+type Qualification uint8
+
+// The qualifications.
+const (
+	// NotJudged claims nothing: no control was tried.
+	NotJudged Qualification = iota
+	// Qualified has controls that answer.
+	Qualified
+	// Disqualified has controls that fail: the fault may be the probe's own.
+	Disqualified
+)
+
+// claim is true or false, and nil for a probe that was not judged.
+func (q Qualification) claim() *bool {
+	if q == NotJudged {
+		return nil
+	}
+	qualified := q == Qualified
+	return &qualified
+}
+
+func qualificationOf(claim *bool) Qualification {
+	switch {
+	case claim == nil:
+		return NotJudged
+	case *claim:
+		return Qualified
+	}
+	return Disqualified
+}
+
+// MarshalJSON writes true or false, and null for a probe that was not judged.
+func (q Qualification) MarshalJSON() ([]byte, error) { return json.Marshal(q.claim()) }
 
 // Bounds of what a probe may say of itself: more than any fleet has or any
 // person reads.
@@ -42,7 +79,7 @@ const (
 func ProbeStateToProto(s ProbeState) *vardev1.ProbeState {
 	return &vardev1.ProbeState{
 		Epoch: s.Epoch, Version: s.Version, PlanGeneration: s.Plan.Generation, PlanRevision: s.Plan.Revision,
-		Spool: s.Spool, MeshAddress: s.MeshAddress, Peers: s.Peers, Qualified: s.Qualified, Reason: s.Reason,
+		Spool: s.Spool, MeshAddress: s.MeshAddress, Peers: s.Peers, Qualified: s.Qualified.claim(), Reason: s.Reason,
 	}
 }
 
@@ -51,7 +88,7 @@ func ProbeStateFromProto(m *vardev1.ProbeState) (ProbeState, error) {
 	s := ProbeState{
 		Epoch: m.GetEpoch(), Version: m.GetVersion(), Plan: PlanNumber{m.GetPlanGeneration(), m.GetPlanRevision()},
 		Spool: m.GetSpool(), MeshAddress: m.GetMeshAddress(), Peers: m.GetPeers(),
-		Qualified: m.GetQualified(), Reason: m.GetReason(),
+		Qualified: qualificationOf(m.Qualified), Reason: m.GetReason(),
 	}
 	if err := checkEpoch(s.Epoch); err != nil {
 		return ProbeState{}, err

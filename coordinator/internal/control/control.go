@@ -14,6 +14,8 @@ import (
 	"context"
 	"path/filepath"
 	"time"
+
+	"varde/coordinator/internal/presence"
 )
 
 // Roster is what the commands on probes need of the coordinator.
@@ -58,13 +60,12 @@ type Removal struct {
 
 // Probe is one line of the roster with what is known of it now.
 type Probe struct {
-	Name   string `json:"name"`
-	Region string `json:"region"`
-	Site   string `json:"site,omitempty"`
-	ASN    uint32 `json:"asn,omitempty"`
-	// State is one word: invited, connected, away.
-	State   string `json:"state"`
-	Version string `json:"version,omitempty"`
+	Name    string         `json:"name"`
+	Region  string         `json:"region"`
+	Site    string         `json:"site,omitempty"`
+	ASN     uint32         `json:"asn,omitempty"`
+	State   presence.State `json:"state"`
+	Version string         `json:"version,omitempty"`
 	// LastSeen is zero for a probe that was never seen.
 	LastSeen time.Time `json:"last_seen,omitzero"`
 	// Expires is when its certificate ends, or its token while it is invited.

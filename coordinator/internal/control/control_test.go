@@ -17,6 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+
+	"varde/coordinator/internal/presence"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,7 +38,7 @@ func (c *coordinator) AddProbe(_ context.Context, p NewProbe) (Invitation, error
 	if _, taken := c.probes[p.Name]; taken {
 		return Invitation{}, fmt.Errorf("add probe: %s is on the roster already", p.Name)
 	}
-	c.probes[p.Name] = Probe{Name: p.Name, Region: p.Region, State: "invited"}
+	c.probes[p.Name] = Probe{Name: p.Name, Region: p.Region, State: presence.Invited}
 	c.added = append(c.added, p)
 	return Invitation{Token: "token-of-" + p.Name, Expires: time.Date(2026, 11, 22, 13, 0, 0, 0, time.UTC)}, nil
 }
@@ -109,7 +111,7 @@ func TestCommandsReachTheCoordinator(t *testing.T) {
 		t.Errorf("add twice: got %v, want the coordinator's own error", err)
 	}
 	probes, err := client.Probes(ctx)
-	if want := []Probe{{Name: "osl-1", Region: "eu-north", State: "invited"}}; err != nil || !cmp.Equal(want, probes) {
+	if want := []Probe{{Name: "osl-1", Region: "eu-north", State: presence.Invited}}; err != nil || !cmp.Equal(want, probes) {
 		t.Errorf("probes: got %+v, %v, want %+v", probes, err, want)
 	}
 	removal, err := client.RemoveProbe(ctx, "osl-1")

@@ -145,6 +145,7 @@ type memory struct {
 	mu      sync.Mutex
 	entries [][]wire.Batch
 	marks   map[wire.Source]uint64
+	heard   map[string]time.Time
 	// fail says what the next appends do.
 	fail []failure
 	// took is how long an append takes.
@@ -191,15 +192,7 @@ func (m *memory) Mark(_ context.Context, s wire.Source) (uint64, error) {
 	return m.marks[s], nil
 }
 
-func (m *memory) Marks(context.Context) (map[wire.Source]uint64, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	out := map[wire.Source]uint64{}
-	for s, n := range m.marks {
-		out[s] = n
-	}
-	return out, nil
-}
+func (m *memory) Heard(context.Context) (map[string]time.Time, error) { return m.heard, nil }
 
 func (m *memory) kept() [][]wire.Batch {
 	m.mu.Lock()

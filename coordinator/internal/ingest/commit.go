@@ -42,6 +42,7 @@ type committer struct {
 	journal Journal
 	window  time.Duration
 	metrics *metrics
+	fleet   *fleet
 	log     *slog.Logger
 	in      chan *submission
 	// held is a submission that did not fit the group before.
@@ -157,6 +158,9 @@ func (c *committer) append(ctx context.Context, fresh []wire.Batch) error {
 	start := time.Now()
 	_, err := c.journal.Append(ctx, fresh)
 	c.metrics.appended(fresh, time.Since(start), err)
+	if err == nil {
+		c.fleet.kept(fresh)
+	}
 	return err
 }
 

@@ -45,12 +45,13 @@ func (s *stream) stop(err error) {
 	}
 }
 
-// member is what is known of one probe since our start.
+// member is what is known of one probe.
 type member struct {
-	// kept is true when the journal holds something of it.
-	kept     bool
+	// lastSeen is zero if it was never seen.
 	lastSeen time.Time
 	state    wire.ProbeState
+	// dropped counts the records of its gaps.
+	dropped uint64
 	// clock is that of the newest report stream.
 	clock *clock
 	open  []*stream // oldest first
@@ -67,7 +68,8 @@ type event struct {
 	text string
 }
 
-// fleet is what is known of the probes now. It forgets with the process.
+// fleet is what is known of the probes now. It forgets with the process, but for
+// when the journal last kept something of each.
 type fleet struct {
 	metrics *metrics
 
@@ -86,11 +88,26 @@ func (f *fleet) memberLocked(name string) *member {
 	return m
 }
 
-// knows notes that the journal holds something of a probe.
-func (f *fleet) knows(name string) {
+// heard notes when the journal last kept something of each probe.
+func (f *fleet) heard(last map[string]time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.memberLocked(name).kept = true
+	for name, at := range last {
+		f.memberLocked(name).lastSeen = at
+	}
+}
+
+// kept counts what the gaps among batches that are on disk left out.
+func (f *fleet) kept(batches []wire.Batch) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, b := range batches {
+		for _, r := range b.Records {
+			if r.Gap != nil {
+				f.memberLocked(b.Probe).dropped += r.Gap.Last - r.Gap.First + 1
+			}
+		}
+	}
 }
 
 // open notes a new stream. When there are too many, the oldest of the kind
@@ -142,7 +159,7 @@ func (f *fleet) seen(s *stream, at time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	m := f.memberLocked(s.Name)
-	m.lastSeen, m.kept = at, true
+	m.lastSeen = at
 	for _, o := range m.open {
 		if s.epoch != "" && o.epoch != "" && o.epoch != s.epoch && o.opened.After(s.opened) && at.Sub(o.opened) > handover {
 			m.cloned = event{at, "cloned probe: " + s.epoch + " and " + o.epoch + " report at the same time with one certificate"}

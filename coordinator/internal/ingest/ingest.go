@@ -58,13 +58,14 @@ func New(o Options) (*Ingest, error) {
 		return nil, errors.New("ingest: Journal, Authority, Plans, TLS and Logger are required")
 	}
 	m := newMetrics()
+	f := newFleet(m)
 	if err := m.register(o.Metrics); err != nil {
 		return nil, fmt.Errorf("ingest: register metrics: %w", err)
 	}
 	return &Ingest{
-		opts: o, log: o.Logger, metrics: m, fleet: newFleet(m), stopping: make(chan struct{}),
+		opts: o, log: o.Logger, metrics: m, fleet: f, stopping: make(chan struct{}),
 		committer: &committer{
-			journal: o.Journal, window: cmp.Or(o.Window, defaultWindow), metrics: m, log: o.Logger,
+			journal: o.Journal, window: cmp.Or(o.Window, defaultWindow), metrics: m, fleet: f, log: o.Logger,
 			in: make(chan *submission, queued),
 		},
 	}, nil
@@ -110,9 +111,11 @@ func (i *Ingest) server() *grpc.Server {
 // for at most five seconds, and it returns after its last goroutine has. It
 // closes l. It is called once.
 func (i *Ingest) Serve(ctx context.Context, l net.Listener) error {
-	if err := i.learn(ctx); err != nil {
+	last, err := i.opts.Journal.Heard(ctx)
+	if err != nil {
 		return errors.Join(fmt.Errorf("serve probes: %w", err), l.Close())
 	}
+	i.fleet.heard(last)
 	var wg sync.WaitGroup
 	// What streams have handed over is committed even while they end.
 	late, stopLate := context.WithCancel(context.WithoutCancel(ctx))
@@ -137,19 +140,6 @@ func (i *Ingest) Serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("serve probes: %w", err)
 	}
 	<-late.Done()
-	return nil
-}
-
-// learn notes which probes the journal knows, so that one that is away since
-// before our start is not taken for one that never came.
-func (i *Ingest) learn(ctx context.Context) error {
-	marks, err := i.opts.Journal.Marks(ctx)
-	if err != nil {
-		return err
-	}
-	for s := range marks {
-		i.fleet.knows(s.Probe)
-	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"time"
 
 	"varde/proto/wire"
 )
@@ -15,8 +16,8 @@ type Journal interface {
 	Append(ctx context.Context, batches []wire.Batch) (seq uint64, err error)
 	// Mark returns the last record kept of a source, 0 if there is none.
 	Mark(ctx context.Context, s wire.Source) (uint64, error)
-	// Marks returns all marks.
-	Marks(ctx context.Context) (map[wire.Source]uint64, error)
+	// Heard returns when something was last kept of each probe.
+	Heard(ctx context.Context) (map[string]time.Time, error)
 }
 
 // Authority says who may speak. Its errors should wrap one of ErrDenied,

@@ -6,35 +6,19 @@ import (
 	"slices"
 	"time"
 
+	"varde/coordinator/internal/presence"
 	"varde/proto/wire"
 )
-
-// Presence says whether a probe is there.
-type Presence uint8
-
-// The presences.
-const (
-	// Never came: the roster has it, and nothing of it is in the journal.
-	Never Presence = iota
-	// Silent was there and is not now.
-	Silent
-	// Connected has a stream open.
-	Connected
-)
-
-// String returns "never", "silent" or "connected".
-func (p Presence) String() string {
-	return [...]string{Never: "never", Silent: "silent", Connected: "connected"}[min(p, Connected)]
-}
 
 // Probe is what is known of one probe of the roster now.
 type Probe struct {
 	Name, Region, Site string
 	// ASN is 0 when it is not known.
-	ASN   uint32
-	State Presence
-	// LastSeen is when it last sent something with its certificate; zero when
-	// that was before our start.
+	ASN uint32
+	// State is Silent or Connected.
+	State presence.State
+	// LastSeen is when it last sent something with its certificate, for a time
+	// before our start the last that the journal kept; zero if it never did.
 	LastSeen time.Time
 	// Version, Epoch, Plan, Spool, MeshAddress, Peers, Qualified and Reason are
 	// what the probe said of itself last; zero before that.
@@ -43,8 +27,11 @@ type Probe struct {
 	Spool          uint64
 	MeshAddress    string
 	Peers          []string
-	Qualified      bool
+	Qualified      wire.Qualification
 	Reason         string
+	// Dropped counts the records, since our start, that its spool had no room for:
+	// it reported them as gaps.
+	Dropped uint64
 	// ClockOffset is the probe's clock minus ours. ClockKnown is false while it
 	// was not measured.
 	ClockOffset time.Duration
@@ -77,13 +64,10 @@ func (m *member) probe(peer Peer, now time.Time) Probe {
 		Name: peer.Name, Region: peer.Region, Site: peer.Site, ASN: peer.ASN, LastSeen: m.lastSeen.UTC(),
 		Version: m.state.Version, Epoch: m.state.Epoch, Plan: m.state.Plan, Spool: m.state.Spool,
 		MeshAddress: m.state.MeshAddress, Peers: slices.Clone(m.state.Peers),
-		Qualified: m.state.Qualified, Reason: m.state.Reason,
+		Qualified: m.state.Qualified, Reason: m.state.Reason, Dropped: m.dropped,
 	}
-	switch {
-	case slices.ContainsFunc(m.open, func(s *stream) bool { return s.kind == "report" }):
-		p.State = Connected
-	case m.kept || !m.lastSeen.IsZero():
-		p.State = Silent
+	if slices.ContainsFunc(m.open, func(s *stream) bool { return s.kind == "report" }) {
+		p.State = presence.Connected
 	}
 	if m.clock != nil {
 		p.ClockOffset, p.ClockKnown = m.clock.offset()

@@ -2,13 +2,13 @@ package ingest_test
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"varde/coordinator/internal/ingest"
+	"varde/coordinator/internal/presence"
 	vardev1 "varde/proto/varde/v1"
 	"varde/proto/wire"
 )
@@ -16,14 +16,15 @@ import (
 func TestProbesAreListed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemory()
-		m.marks[wire.Source{Probe: "syd-1", Epoch: "e0"}] = 17
+		before := time.Now().Add(-time.Hour).UTC()
+		m.heard = map[string]time.Time{"syd-1": before}
 		w, k, stop := meet(t, m)
 		defer stop()
 		w.authority.add(ingest.Peer{Name: "syd-1", Region: "oceania"})
 		w.authority.add(ingest.Peer{Name: "nyc-1", Region: "us-east", Site: "queens", ASN: 64501})
 		state := wire.ProbeState{
 			Epoch: "e1", Version: "0.1.0", Plan: wire.PlanNumber{Generation: 1, Revision: 7}, Spool: 12,
-			MeshAddress: "192.0.2.10:7946", Peers: []string{"osl-1", "osl-2"}, Qualified: false, Reason: "controls fail",
+			MeshAddress: "192.0.2.10:7946", Peers: []string{"osl-1", "osl-2"}, Qualified: wire.Disqualified, Reason: "controls fail",
 		}
 		time.Sleep(time.Minute)
 		k.state(state)
@@ -32,23 +33,29 @@ func TestProbesAreListed(t *testing.T) {
 		want := []ingest.Probe{
 			{Name: "nyc-1", Region: "us-east", Site: "queens", ASN: 64501},
 			{
-				Name: "osl-1", Region: "eu-north", Site: "oslo", ASN: 64500, State: ingest.Connected, LastSeen: seen,
+				Name: "osl-1", Region: "eu-north", Site: "oslo", ASN: 64500, State: presence.Connected, LastSeen: seen,
 				Version: "0.1.0", Epoch: "e1", Plan: state.Plan, Spool: 12, MeshAddress: "192.0.2.10:7946",
-				Peers: state.Peers, Reason: "controls fail",
+				Peers: state.Peers, Qualified: wire.Disqualified, Reason: "controls fail",
 			},
-			{Name: "syd-1", Region: "oceania", State: ingest.Silent},
+			{Name: "syd-1", Region: "oceania", LastSeen: before},
 		}
 		if d := cmp.Diff(want, w.ingest.Probes()); d != "" {
 			t.Errorf("probes (-want +got):\n%s", d)
 		}
-		if got := fmt.Sprint(want[0].State, want[1].State, want[2].State); got != "never connected silent" {
-			t.Errorf("presences are called %s", got)
+		for _, q := range []wire.Qualification{wire.Qualified, wire.NotJudged} {
+			state.Qualified = q
+			k.state(state)
+			time.Sleep(time.Second)
+			if got := w.ingest.Probes()[1].Qualified; got != q {
+				t.Errorf("after it said %d: got %d", q, got)
+			}
 		}
+		seen = seen.Add(2 * time.Second)
 		if err := k.stream.CloseSend(); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if p := w.ingest.Probes()[1]; p.State != ingest.Silent || !p.LastSeen.Equal(seen) || p.Version != "0.1.0" {
+		if p := w.ingest.Probes()[1]; p.State != presence.Silent || !p.LastSeen.Equal(seen) || p.Version != "0.1.0" {
 			t.Errorf("after it went: %+v", p)
 		}
 	})

@@ -27,7 +27,7 @@ func meet(t *testing.T, m *memory) (*world, *talk, func()) {
 func TestOnlyWhatContinuesTheMarkIsKept(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemory()
-		_, k, stop := meet(t, m)
+		w, k, stop := meet(t, m)
 		defer stop()
 		k.resume("e1")
 		k.mark("e1", 0)
@@ -58,6 +58,9 @@ func TestOnlyWhatContinuesTheMarkIsKept(t *testing.T) {
 		want := []string{"e1 1-5 false", "e1 6-8 false", "e1 9-20 true", "e1 21-30 true", "e2 1-1 false"}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("kept (-want +got):\n%s", d)
+		}
+		if n := w.ingest.Probes()[0].Dropped; n != 22 {
+			t.Errorf("it dropped %d, want the 22 of the gaps from 9 to 30", n)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"varde/checks/checktest"
 	"varde/coordinator/internal/ingest"
 	"varde/coordinator/internal/journal"
+	"varde/coordinator/internal/presence"
 	"varde/probe/uplinktest"
 	"varde/proto/wire"
 )
@@ -223,7 +224,7 @@ func TestSilentNetwork(t *testing.T) {
 		if p.Status().Connected {
 			t.Errorf("a dead line was not noticed: %+v", p.Status())
 		}
-		if s := w.ingest.Probes()[0]; s.State != ingest.Silent || s.LastSeen.IsZero() {
+		if s := w.ingest.Probes()[0]; s.State != presence.Silent || s.LastSeen.IsZero() {
 			t.Errorf("coordinator holds it for %s, last seen %s", s.State, s.LastSeen)
 		}
 		p.spool.Add(p.spool.Current(), 1)

@@ -165,7 +165,7 @@ func (p *probe) run(w *world, region, address string, dial func(context.Context,
 		State: func() wire.ProbeState {
 			return wire.ProbeState{
 				Epoch: p.spool.Current(), Version: "0.1.0", Plan: wire.PlanNumber{Generation: 1, Revision: 7}, Spool: p.spool.Depth(),
-				MeshAddress: p.host.Addrs()[0].String() + ":7946", Peers: []string{p.name}, Qualified: true,
+				MeshAddress: p.host.Addrs()[0].String() + ":7946", Peers: []string{p.name},
 			}
 		},
 		PlanNumber: func() wire.PlanNumber { return wire.PlanNumber{Generation: 1, Revision: 7} },

@@ -40,7 +40,8 @@ type Region struct {
 	ID, Name string
 	// Weight is the share of users there, on any scale.
 	Weight float64
-	// Probes is the number of probes there that are fit to judge now.
+	// Probes is the number of probes there that report now and do not hold
+	// themselves unfit to judge.
 	Probes int
 	// Newest is when the newest observation from there was made; zero if there
 	// is none.

@@ -388,8 +388,8 @@ type ProbeState struct {
 	MeshAddress string `protobuf:"bytes,6,opt,name=mesh_address,json=meshAddress,proto3" json:"mesh_address,omitempty"`
 	// Names of the probes that its mesh holds for alive, itself included.
 	Peers []string `protobuf:"bytes,7,rep,name=peers,proto3" json:"peers,omitempty"`
-	// False while the probe's own controls fail.
-	Qualified bool `protobuf:"varint,8,opt,name=qualified,proto3" json:"qualified,omitempty"`
+	// Whether the probe's own controls answer; absent while it has not tried any.
+	Qualified *bool `protobuf:"varint,8,opt,name=qualified,proto3,oneof" json:"qualified,omitempty"`
 	// Why it is not qualified; empty otherwise.
 	Reason        string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -476,8 +476,8 @@ func (x *ProbeState) GetPeers() []string {
 }
 
 func (x *ProbeState) GetQualified() bool {
-	if x != nil {
-		return x.Qualified
+	if x != nil && x.Qualified != nil {
+		return *x.Qualified
 	}
 	return false
 }
@@ -914,7 +914,7 @@ const file_varde_v1_fleet_proto_rawDesc = "" +
 	"generation\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\"=\n" +
 	"\x11WatchPlanResponse\x12(\n" +
-	"\x04plan\x18\x01 \x01(\v2\x14.varde.v1.SignedPlanR\x04plan\"\x8f\x02\n" +
+	"\x04plan\x18\x01 \x01(\v2\x14.varde.v1.SignedPlanR\x04plan\"\xa2\x02\n" +
 	"\n" +
 	"ProbeState\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12\x18\n" +
@@ -923,9 +923,11 @@ const file_varde_v1_fleet_proto_rawDesc = "" +
 	"\rplan_revision\x18\x04 \x01(\x04R\fplanRevision\x12\x14\n" +
 	"\x05spool\x18\x05 \x01(\x04R\x05spool\x12!\n" +
 	"\fmesh_address\x18\x06 \x01(\tR\vmeshAddress\x12\x14\n" +
-	"\x05peers\x18\a \x03(\tR\x05peers\x12\x1c\n" +
-	"\tqualified\x18\b \x01(\bR\tqualified\x12\x16\n" +
-	"\x06reason\x18\t \x01(\tR\x06reason\"\x1e\n" +
+	"\x05peers\x18\a \x03(\tR\x05peers\x12!\n" +
+	"\tqualified\x18\b \x01(\bH\x00R\tqualified\x88\x01\x01\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reasonB\f\n" +
+	"\n" +
+	"_qualified\"\x1e\n" +
 	"\x06Resume\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\"W\n" +
 	"\n" +
@@ -1020,6 +1022,7 @@ func file_varde_v1_fleet_proto_init() {
 	}
 	file_varde_v1_observation_proto_init()
 	file_varde_v1_plan_proto_init()
+	file_varde_v1_fleet_proto_msgTypes[6].OneofWrappers = []any{}
 	file_varde_v1_fleet_proto_msgTypes[9].OneofWrappers = []any{
 		(*ReportRequest_State)(nil),
 		(*ReportRequest_Resume)(nil),
