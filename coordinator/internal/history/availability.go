@@ -14,9 +14,6 @@ import (
 // Availability answers how well a check or a service could be reached.
 type Availability struct {
 	Number
-	// Low and High bound the ratio with 95 % (Wilson), nil when nothing is known.
-	Low    *float64            `json:"low"`
-	High   *float64            `json:"high"`
 	Points []AvailabilityPoint `json:"points"`
 }
 
@@ -25,6 +22,9 @@ type Number struct {
 	// Availability is up / (up + down), from 0 to 1, for all regions the mean by
 	// weight; nil when nothing is known.
 	Availability *float64 `json:"availability"`
+	// Low and High bound the ratio with 95 % (Wilson), nil when nothing is known.
+	Low  *float64 `json:"low"`
+	High *float64 `json:"high"`
 	// Coverage is the share of the minutes in which we really looked.
 	Coverage float64 `json:"coverage"`
 	// UpS, DownS and UnknownS are sums of slots in seconds. A slot that should have
@@ -66,10 +66,6 @@ func (s *Store) Availability(ctx context.Context, q Query) (Availability, error)
 		return Availability{}, err
 	}
 	out := Availability{Number: whole.number(), Points: []AvailabilityPoint{}}
-	if out.Availability != nil {
-		low, high := availability.Wilson(*out.Availability, float64(out.Runs))
-		out.Low, out.High = &low, &high
-	}
 	for _, at := range slices.SortedFunc(maps.Keys(steps), time.Time.Compare) {
 		if n := steps[at].number(); n.Availability != nil {
 			out.Points = append(out.Points, AvailabilityPoint{at, n})
@@ -143,7 +139,8 @@ func (t *tally) number() Number {
 	ratio, coverage, ok := availability.Overall(regions)
 	n.Coverage = coverage
 	if ok {
-		n.Availability = &ratio
+		low, high := availability.Wilson(ratio, float64(n.Runs))
+		n.Availability, n.Low, n.High = &ratio, &low, &high
 	}
 	return n
 }

@@ -49,10 +49,10 @@ func (s *Store) loadBoard() (*board, error) {
 	return b, nil
 }
 
-func (b *board) place() uint64 {
+func (b *board) place() Place {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	return b.marks.seq
+	return *b.marks.place()
 }
 
 // take judges the observations of one entry in the order of arrival.

@@ -51,6 +51,7 @@ func (f *Final) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		if err := f.step(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			f.s.retries.add("final")
 			f.s.log.Error("final verdicts failed, will try again", "error", err)
 		}
 	}
@@ -108,7 +109,7 @@ func (f *Final) ready(hour, now time.Time) bool {
 		f.hour = hour
 		f.wait = f.s.options.Source.Last()
 	}
-	return f.s.rolled.Load() >= f.wait
+	return f.s.rolled.Load().Seq >= f.wait
 }
 
 // reportedPast says whether every rostered probe has sent an observation that

@@ -42,6 +42,7 @@ func (s *Store) run(ctx context.Context, name string, r reader) error {
 		if time.Since(began) > maxRetry {
 			retry = firstRetry
 		}
+		s.retries.add(name)
 		s.log.Error("history reader failed, will try again", "reader", name, "retry_s", retry.Seconds(), "error", err)
 		select {
 		case <-ctx.Done():

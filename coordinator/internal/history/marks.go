@@ -14,8 +14,10 @@ import (
 // sequence number of every epoch of every probe.
 type marks struct {
 	reader string
-	// seq is the last entry taken.
-	seq uint64
+	// seq is the last entry taken, received the largest time at which something of
+	// the entries so far arrived.
+	seq      uint64
+	received time.Time
 	// last and changed are by epoch; changed are not written yet.
 	last    map[epoch]uint64
 	changed map[epoch]time.Time
@@ -29,7 +31,7 @@ func loadMarks(db *sql.DB, reader string) (*marks, error) {
 	if err := row.Scan(&m.seq); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("read place of %s: %w", reader, err)
 	}
-	rows, err := db.Query(`SELECT probe, epoch, seq FROM mark WHERE reader = ?`, reader)
+	rows, err := db.Query(`SELECT probe, epoch, seq, received FROM mark WHERE reader = ?`, reader)
 	if err != nil {
 		return nil, fmt.Errorf("read marks of %s: %w", reader, err)
 	}
@@ -37,10 +39,12 @@ func loadMarks(db *sql.DB, reader string) (*marks, error) {
 	for rows.Next() {
 		var e epoch
 		var seq uint64
-		if err := rows.Scan(&e.probe, &e.name, &seq); err != nil {
+		var received int64
+		if err := rows.Scan(&e.probe, &e.name, &seq, &received); err != nil {
 			return nil, fmt.Errorf("read marks of %s: %w", reader, err)
 		}
 		m.last[e] = seq
+		m.received = later(m.received, time.Unix(received, 0).UTC())
 	}
 	return m, rows.Err()
 }
@@ -49,6 +53,7 @@ func loadMarks(db *sql.DB, reader string) (*marks, error) {
 // its times corrected. It returns how many made no sense.
 func (m *marks) take(b *wire.Batch, fn func(checks.Observation)) (ignored int) {
 	e := epoch{b.Probe, b.Epoch}
+	m.received = later(m.received, b.Received.UTC())
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Last() <= m.last[e] {
@@ -66,6 +71,9 @@ func (m *marks) take(b *wire.Batch, fn func(checks.Observation)) (ignored int) {
 	}
 	return ignored
 }
+
+// place is how far the reader has come.
+func (m *marks) place() *Place { return &Place{m.seq, m.received} }
 
 // save writes what changed, in the transaction of what was made of it.
 func (m *marks) save(w *writer) {

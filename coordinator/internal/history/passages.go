@@ -95,7 +95,7 @@ func (p *passages) saved(now time.Time) {
 // in [from, to), joined where they meet, in order.
 func (s *Store) passagesIn(ctx context.Context, from, to time.Time) ([]passage, error) {
 	rows, err := s.reads.QueryContext(ctx, `SELECT first, last FROM passage WHERE minute >= ? AND minute < ?`,
-		from.Truncate(time.Minute).Unix(), to.Unix())
+		from.Truncate(time.Minute).Unix(), ceil(to, time.Second).Unix())
 	if err != nil {
 		return nil, fmt.Errorf("read index of the journal: %w", err)
 	}

@@ -273,11 +273,11 @@ func TestVerdictsNow(t *testing.T) {
 
 func TestObservations(t *testing.T) {
 	scene(t, func(_ *fleet, m *machine, begin time.Time) {
-		ctx, down := context.Background(), checks.Down
-		got, complete, err := m.s.Observations(ctx, ObservationQuery{Region: "oceania", Outcome: &down, Limit: 10})
+		ctx := context.Background()
+		got, next, err := m.s.Observations(ctx, ObservationQuery{Region: "oceania", Outcomes: []checks.Outcome{checks.Down}, Limit: 10})
 		must(t, err)
-		if len(got) != 10 || !complete {
-			t.Fatalf("got %d observations, complete is %t", len(got), complete)
+		if len(got) != 10 || next != positionOf(got[9]) {
+			t.Fatalf("got %d observations, the list goes on at %+v", len(got), next)
 		}
 		for i, o := range got {
 			if o.Outcome != checks.Down || o.Region != "oceania" || i > 0 && o.End().After(got[i-1].End()) {
@@ -288,10 +288,16 @@ func TestObservations(t *testing.T) {
 			t.Errorf("newest failure was planned for %v, want %v", got[0].Scheduled, want)
 		}
 		q := ObservationQuery{Probe: "us-east-2", From: begin.Add(10 * time.Minute), To: begin.Add(20 * time.Minute), Limit: 1000}
-		got, complete, err = m.s.Observations(ctx, q)
+		got, next, err = m.s.Observations(ctx, q)
 		must(t, err)
-		if len(got) != 20 || !complete {
-			t.Errorf("ten minutes of one probe: got %d, complete is %t, want 20", len(got), complete)
+		if len(got) != 20 || next != (Position{}) {
+			t.Errorf("ten minutes of one probe: got %d, going on at %+v, want 20 and the end", len(got), next)
+		}
+		one := got[7]
+		got, _, err = m.s.Observations(ctx, ObservationQuery{Probe: one.Probe, Epoch: one.Epoch, Seq: one.Seq})
+		must(t, err)
+		if len(got) != 1 || got[0].Seq != one.Seq {
+			t.Errorf("one observation: got %d", len(got))
 		}
 		if _, _, err := m.s.Observations(ctx, ObservationQuery{Limit: -1}); err == nil {
 			t.Error("limit -1 was accepted")

@@ -29,9 +29,11 @@ type Rollup struct {
 	doubtful map[string]time.Time
 }
 
-// How much may be read twice after a crash, and how late a graph may be.
+// How much may be read twice after a crash, and how much later than the verdict a
+// graph or a list of observations may show what arrived. An entry that comes
+// alone is written at once.
 const (
-	rollupFlush   = 5 * time.Second
+	rollupFlush   = time.Second
 	rollupEntries = 2000
 	// sealEvery is how often finished hours are looked for.
 	sealEvery = time.Minute
@@ -55,7 +57,7 @@ func (r *Rollup) reload() (uint64, error) {
 	}
 	r.marks, r.hours, r.passages = m, newOpenHours(r.s), newPassages(r.s)
 	r.reported, r.entries, r.flushed = make(map[string]struct{}), 0, time.Now()
-	r.s.rolled.Store(m.seq)
+	r.s.rolled.Store(m.place())
 	return m.seq, nil
 }
 
@@ -119,15 +121,7 @@ func (r *Rollup) tick(now time.Time, caught bool) error {
 	if caught && now.After(r.clock) {
 		r.clock = now.UTC()
 	}
-	if r.entries > 0 && now.Sub(r.flushed) >= rollupFlush {
-		if err := r.flush(); err != nil {
-			return err
-		}
-	}
-	if r.clock.Sub(r.sealed) < sealEvery {
-		return nil
-	}
-	if err := r.flush(); err != nil {
+	if err := r.flush(); err != nil || r.clock.Sub(r.sealed) < sealEvery {
 		return err
 	}
 	if err := r.seal(r.clock); err != nil {
@@ -138,10 +132,10 @@ func (r *Rollup) tick(now time.Time, caught bool) error {
 }
 
 func (r *Rollup) flush() error {
-	r.flushed = time.Now()
 	if r.entries == 0 {
 		return nil
 	}
+	r.flushed = time.Now()
 	err := r.s.write(func(w *writer) {
 		r.hours.save(w)
 		r.passages.save(w)
@@ -159,6 +153,6 @@ func (r *Rollup) flush() error {
 	r.passages.saved(r.clock)
 	clear(r.reported)
 	r.entries = 0
-	r.s.rolled.Store(r.marks.seq)
+	r.s.rolled.Store(r.marks.place())
 	return nil
 }

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -73,9 +72,11 @@ type Store struct {
 	board     *board
 	newest    *newest
 	// rolled is the place up to which the rollups are on disk.
-	rolled atomic.Uint64
-	// ignored counts observations whose times made no sense.
-	ignored atomic.Uint64
+	rolled atomic.Pointer[Place]
+	// ignored counts observations whose times made no sense, commits the
+	// transactions that are on disk.
+	ignored, commits atomic.Uint64
+	retries          retries
 }
 
 // Open opens the history, or makes a new one, and reads the last known verdicts.
@@ -89,6 +90,8 @@ func Open(o Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("open history: %w", err)
 	}
 	s := &Store{options: o, log: o.Logger, months: &months{dir: o.Dir}, newest: &newest{probes: make(map[string]lastSeen)}}
+	s.rolled.Store(&Place{})
+	s.retries.parts = map[string]uint64{"told": 0, "rollup": 0, "final": 0}
 	defer func() {
 		if err != nil {
 			_ = s.Close() // the first error is the one that matters
@@ -175,23 +178,6 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// Stats is how far the history has come.
-type Stats struct {
-	// Told and Rolled are the places in the journal up to which verdicts were told
-	// and rollups are on disk.
-	Told, Rolled uint64
-	// Final is the time up to which verdicts are final; zero when none is.
-	Final time.Time
-	// Ignored counts observations, since the start, whose times made no sense.
-	Ignored uint64
-}
-
-// Stats returns how far the history has come.
-func (s *Store) Stats(ctx context.Context) (Stats, error) {
-	_, until, err := s.finalRange(ctx)
-	return Stats{Told: s.board.place(), Rolled: s.rolled.Load(), Final: until, Ignored: s.ignored.Load()}, err
-}
-
 // writer runs the statements of one transaction and remembers the first error.
 type writer struct {
 	s   *Store
@@ -228,5 +214,9 @@ func (s *Store) write(fn func(*writer)) error {
 	if fn(w); w.err != nil {
 		return errors.Join(w.err, tx.Rollback())
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	s.commits.Add(1)
+	return nil
 }

@@ -60,7 +60,7 @@ func (t *Told) reload() (uint64, error) {
 	return b.marks.seq, nil
 }
 
-func (t *Told) place() uint64 { return t.board.place() }
+func (t *Told) place() uint64 { return t.board.place().Seq }
 
 func (t *Told) apply(e Entry) error {
 	if t.board.take(e) || time.Since(t.flushed) >= toldFlush {

@@ -1,0 +1,47 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Began returns the minute of the oldest observation of a check that is kept,
+// the hour where minutes are kept no more; the zero time if there is none.
+func (s *Store) Began(ctx context.Context, check string) (time.Time, error) {
+	var oldest time.Time
+	for _, series := range s.series.all() {
+		if series.Check != check {
+			continue
+		}
+		id, _ := s.series.find(series)
+		at, err := s.began(ctx, target{Series: series, id: id, exists: true})
+		if err != nil {
+			return time.Time{}, fmt.Errorf("read beginning of %s: %w", series, err)
+		}
+		if !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
+			oldest = at
+		}
+	}
+	return oldest, nil
+}
+
+func (s *Store) began(ctx context.Context, t target) (time.Time, error) {
+	var first int64
+	err := s.reads.QueryRowContext(ctx, `SELECT coalesce(min(at), 0) FROM (SELECT min(at) AS at FROM hour WHERE series = ?
+		UNION ALL SELECT min(hour) FROM open_hour WHERE series = ?)`, t.id, t.id).Scan(&first)
+	if err != nil || first == 0 {
+		return time.Time{}, err
+	}
+	start := time.Unix(first, 0).UTC()
+	h, err := s.hour(t, start)
+	if h == nil || err != nil {
+		return start, err
+	}
+	for i, m := range h.Minutes {
+		if m != nil {
+			return start.Add(time.Duration(i) * time.Minute), nil
+		}
+	}
+	return start, nil
+}
