@@ -9,7 +9,7 @@ import (
 
 	"varde/coordinator/internal/control"
 	"varde/coordinator/internal/identity"
-	"varde/coordinator/internal/ingest"
+	"varde/coordinator/internal/presence"
 	"varde/proto/wire"
 )
 
@@ -84,18 +84,14 @@ func (r roster) Probes(context.Context) ([]control.Probe, error) {
 	}
 	out := []control.Probe{}
 	for _, p := range r.server.ingest.Probes() {
-		state := "away"
-		if p.State == ingest.Connected {
-			state = "connected"
-		}
 		out = append(out, control.Probe{
-			Name: p.Name, Region: p.Region, Site: p.Site, ASN: p.ASN, State: state, Version: p.Version,
+			Name: p.Name, Region: p.Region, Site: p.Site, ASN: p.ASN, State: p.State, Version: p.Version,
 			LastSeen: p.LastSeen, Expires: ends[p.Name], PlanRevision: p.Plan.Revision, Spool: p.Spool,
 		})
 	}
 	for _, t := range r.server.authority.Pending() {
 		out = append(out, control.Probe{
-			Name: t.Name, Region: t.Region, Site: t.Site, ASN: t.ASN, State: "invited", Expires: t.Expires,
+			Name: t.Name, Region: t.Region, Site: t.Site, ASN: t.ASN, State: presence.Invited, Expires: t.Expires,
 		})
 	}
 	slices.SortFunc(out, func(a, b control.Probe) int { return strings.Compare(a.Name, b.Name) })
@@ -121,7 +117,7 @@ func (s *Server) Status(context.Context) (control.Status, error) {
 	out.PlanRevision = number.Revision
 	for _, p := range s.ingest.Probes() {
 		out.Probes++
-		if p.State == ingest.Connected {
+		if p.State == presence.Connected {
 			out.Connected++
 		}
 		for _, n := range p.Notices {

@@ -2,54 +2,34 @@ package server
 
 import (
 	"context"
-	"slices"
 
 	"varde/checks"
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/ops"
 )
 
-// A query that the journal's index cannot answer alone is read in pages of
-// this many observations, at most this many pages: an operator gets an answer,
-// not a scan of seven days.
-const (
-	pageSize = 1000
-	maxPages = 20
-)
+// maxReads bounds how often the history is asked for what is rare: each time it
+// looks at a few hundred thousand observations. An operator gets an answer, not a
+// scan of seven days.
+const maxReads = 20
 
-// Observations reads raw observations, newest first.
-func (p past) Observations(ctx context.Context, q ops.ObservationQuery) ([]checks.Observation, error) {
+// Observations reads raw observations, newest first, and where to go on.
+func (p past) Observations(ctx context.Context, q ops.ObservationQuery) ([]checks.Observation, ops.Cursor, error) {
 	hq := history.ObservationQuery{
-		Check: q.Check, Probe: q.Probe, Region: q.Region, From: q.From, To: q.To, Limit: pageSize,
-	}
-	if len(q.Outcomes) == 1 {
-		hq.Outcome = &q.Outcomes[0]
+		Check: q.Check, Probe: q.Probe, Region: q.Region, Family: q.Family, Outcomes: q.Outcomes,
+		Epoch: q.Epoch, Seq: q.Seq, From: q.From, To: q.To, After: history.Position(q.After), Limit: q.Limit,
 	}
 	var out []checks.Observation
-	for range maxPages {
-		list, complete, err := p.history.Observations(ctx, hq)
+	for range maxReads {
+		list, next, err := p.history.Observations(ctx, hq)
 		if err != nil {
-			return nil, err
+			return nil, ops.Cursor{}, err
 		}
-		for _, o := range list {
-			if matches(q, o) {
-				out = append(out, o)
-			}
-			if len(out) == q.Limit {
-				return out, nil
-			}
-		}
-		if len(list) == 0 || complete && len(list) < pageSize {
+		out = append(out, list...)
+		hq.After, hq.Limit = next, q.Limit-len(out)
+		if next.End.IsZero() || hq.Limit <= 0 {
 			break
 		}
-		hq.To = list[len(list)-1].End()
 	}
-	return out, nil
-}
-
-// matches says whether o has what the index does not know.
-func matches(q ops.ObservationQuery, o checks.Observation) bool {
-	return (q.Epoch == "" || q.Epoch == o.Epoch && q.Seq == o.Seq) &&
-		(q.Family == checks.NoFamily || q.Family == o.Family) &&
-		(len(q.Outcomes) == 0 || slices.Contains(q.Outcomes, o.Outcome))
+	return out, ops.Cursor(hq.After), nil
 }

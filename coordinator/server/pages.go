@@ -12,10 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/graph"
 	"varde/coordinator/internal/ops"
@@ -42,7 +38,7 @@ func (s *Server) buildPages() error {
 	s.ops, err = ops.New(ops.Options{
 		Live: present{s}, History: past{s}, Observations: past{s},
 		Logger: s.log.With("component", "ops"), Listen: c.Listen.Ops, Token: token,
-		Hosts: hostNames(c.Advertise), Metrics: promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}), Ready: s.ready,
+		Hosts: hostNames(c.Advertise), Metrics: s.metricsHandler(), Ready: s.ready,
 	})
 	return err
 }
@@ -86,12 +82,6 @@ func hostNames(addresses []string) []string {
 	return out
 }
 
-func newMetrics() *prometheus.Registry {
-	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return r
-}
-
 // ready says what keeps the coordinator from its work.
 func (s *Server) ready(ctx context.Context) error {
 	if first, _ := s.journal.Bounds(); first == 0 {
@@ -104,11 +94,7 @@ func (s *Server) ready(ctx context.Context) error {
 // operatorToken returns the token that operators must show where the listener
 // is not on loopback, and makes it the first time.
 func (s *Server) operatorToken() (string, error) {
-	host, _, err := net.SplitHostPort(s.opts.Config.Listen.Ops)
-	if err != nil {
-		return "", fmt.Errorf("listen.ops: %w", err)
-	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+	if ops.Loopback(s.opts.Config.Listen.Ops) {
 		return "", nil
 	}
 	path := config.OperatorToken(s.opts.Config.Data)

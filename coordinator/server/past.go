@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"varde/checks"
-	"varde/coordinator/internal/availability"
 	"varde/coordinator/internal/graph"
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/ops"
@@ -122,7 +121,6 @@ func (p past) Matrix(ctx context.Context, w graph.Window) ([]ops.Strip, error) {
 // failingPhases fills in where the newest failed run ended, for what is in
 // trouble now.
 func (p past) failingPhases(ctx context.Context, strips []ops.Strip) error {
-	down := checks.Down
 	for _, v := range p.history.Verdicts() {
 		if v.State <= verdict.Up {
 			continue
@@ -132,7 +130,7 @@ func (p past) failingPhases(ctx context.Context, strips []ops.Strip) error {
 				continue
 			}
 			list, _, err := p.history.Observations(ctx, history.ObservationQuery{
-				Check: v.Check, Region: v.Region, Outcome: &down, From: time.Now().Add(-time.Hour), Limit: 1,
+				Check: v.Check, Region: v.Region, Outcomes: []checks.Outcome{checks.Down}, From: time.Now().Add(-time.Hour), Limit: 1,
 			})
 			if err != nil {
 				return err
@@ -143,6 +141,11 @@ func (p past) failingPhases(ctx context.Context, strips []ops.Strip) error {
 		}
 	}
 	return nil
+}
+
+// Began is when the oldest observation of a check was made that is kept.
+func (p past) Began(ctx context.Context, check string) (time.Time, error) {
+	return p.history.Began(ctx, check)
 }
 
 // Check reads what each region saw of one check.
@@ -181,7 +184,25 @@ func (p past) checkRegion(ctx context.Context, t checks.Target, region string, w
 		return r, err
 	}
 	r.Phases, r.Medians, err = p.medians(ctx, q)
+	r.Medians = spread(r.Medians, r.Latency)
 	return r, err
+}
+
+// spread gives every step in which runs completed the medians of the longer step
+// that it lies in: phases are kept by the quarter of an hour, latencies by the
+// minute. Both are in the order of time.
+func spread(medians []graph.StackPoint, latency []graph.LatencyPoint) []graph.StackPoint {
+	out := make([]graph.StackPoint, 0, len(latency))
+	i := 0
+	for _, l := range latency {
+		for i+1 < len(medians) && !medians[i+1].At.After(l.At) {
+			i++
+		}
+		if i < len(medians) && !medians[i].At.After(l.At) {
+			out = append(out, graph.StackPoint{At: l.At, Medians: medians[i].Medians})
+		}
+	}
+	return out
 }
 
 // medians reads the median of each phase that ran, step by step.
@@ -267,7 +288,7 @@ func sums(n history.Number) ops.Sums {
 		Up: seconds(n.UpS), Down: seconds(n.DownS), Unknown: seconds(n.UnknownS),
 	}
 	if n.Availability != nil {
-		out.Low, out.High = availability.Wilson(*n.Availability, float64(n.Runs))
+		out.Low, out.High = *n.Low, *n.High
 	}
 	return out
 }

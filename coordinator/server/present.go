@@ -10,8 +10,10 @@ import (
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/ingest"
 	"varde/coordinator/internal/ops"
+	"varde/coordinator/internal/presence"
 	"varde/coordinator/internal/statuspage"
 	"varde/coordinator/internal/verdict"
+	"varde/proto/wire"
 )
 
 // present is what is known at this moment, as both kinds of pages ask for it.
@@ -61,24 +63,31 @@ func opsProbe(p ingest.Probe) ops.Probe {
 	}
 	return ops.Probe{
 		Name: p.Name, Region: p.Region, Site: p.Site, ASN: p.ASN, Version: p.Version,
-		Connected: p.State == ingest.Connected, LastSeen: p.LastSeen, ClockOffset: p.ClockOffset,
+		State: p.State, LastSeen: p.LastSeen, ClockOffset: p.ClockOffset,
 		Plan: p.Plan.Revision, Spool: p.Spool, Qualified: p.Qualified, Notice: strings.Join(notices, "; "),
 	}
+}
+
+// measuring counts the probes of each region that report now and do not hold
+// themselves unfit to judge.
+func measuring(probes []ingest.Probe) map[string]int {
+	out := map[string]int{}
+	for _, p := range probes {
+		if p.State == presence.Connected && p.Qualified != wire.Disqualified {
+			out[p.Region]++
+		}
+	}
+	return out
 }
 
 // publicPresent is the present as everybody may see it.
 func (s *Server) publicPresent(ctx context.Context) (statuspage.Now, error) {
 	c, now := s.current(), time.Now().UTC()
 	out := statuspage.Now{At: now, Began: s.began}
-	newest, fit := s.history.NewestObservation(), map[string]int{}
-	for _, p := range s.ingest.Probes() {
-		if p.State == ingest.Connected && p.Qualified {
-			fit[p.Region]++
-		}
-	}
+	newest, measuring := s.history.NewestObservation(), measuring(s.ingest.Probes())
 	for _, r := range c.Regions {
 		out.Regions = append(out.Regions, statuspage.Region{
-			ID: r.ID, Name: r.Name, Weight: r.Weight, Probes: fit[r.ID], Newest: newest[r.ID],
+			ID: r.ID, Name: r.Name, Weight: r.Weight, Probes: measuring[r.ID], Newest: newest[r.ID],
 		})
 	}
 	verdicts := s.history.Verdicts()

@@ -49,6 +49,8 @@ type Options struct {
 	Socket bool
 	// NoSync leaves out fsync, for simulated days only.
 	NoSync bool
+	// CertificateLife is how long a certificate is good, 30 days if zero.
+	CertificateLife time.Duration
 }
 
 // Load reads a coordinator's configuration. The error holds every fault of the
@@ -99,7 +101,7 @@ func New(opts Options) (*Server, error) {
 		opts.Listen = net.Listen
 	}
 	s := &Server{
-		opts: opts, config: opts.Config, log: opts.Logger, metrics: newMetrics(),
+		opts: opts, config: opts.Config, log: opts.Logger, metrics: prometheus.NewRegistry(),
 		reloaded: make(chan struct{}, 1), started: time.Now().UTC(), loaded: time.Now().UTC(),
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
@@ -129,7 +131,7 @@ func (s *Server) openIdentity(ctx context.Context) error {
 	c := s.opts.Config
 	s.authority, err = identity.Open(ctx, identity.Options{
 		Dir: c.Data, Store: identityStore{bucket}, Coordinators: c.Advertise,
-		Logger: s.log.With("component", "identity"),
+		Life: s.opts.CertificateLife, Logger: s.log.With("component", "identity"),
 	})
 	if err != nil {
 		return err
@@ -152,6 +154,7 @@ func (s *Server) build(context.Context) (err error) {
 	if err := s.makePlan(); err != nil {
 		return err
 	}
+	s.registerMetrics()
 	return s.buildPages()
 }
 

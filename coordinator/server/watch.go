@@ -3,6 +3,9 @@ package server
 import (
 	"context"
 	"time"
+
+	"varde/coordinator/internal/presence"
+	"varde/proto/wire"
 )
 
 // watchEvery is how often it is looked which probes came and went.
@@ -14,14 +17,15 @@ func (s *Server) watchProbes(ctx context.Context) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	type condition struct {
-		connected, qualified bool
-		notice               string
+		state     presence.State
+		qualified wire.Qualification
+		notice    string
 	}
 	last := map[string]condition{}
 	for {
 		for _, p := range s.ingest.Probes() {
 			probe := opsProbe(p)
-			now := condition{probe.Connected, probe.Qualified, probe.Notice}
+			now := condition{probe.State, probe.Qualified, probe.Notice}
 			if before, known := last[p.Name]; !known || before != now {
 				last[p.Name] = now
 				s.ops.PublishProbe(probe)

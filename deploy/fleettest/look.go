@@ -100,20 +100,36 @@ func (f *Fleet) Get(path string, into any) {
 	}
 }
 
+// Text reads what the operator listener answers, and the header that came with
+// it.
+func (f *Fleet) Text(path string) (string, http.Header) {
+	f.t.Helper()
+	body, header, err := f.read(netAddr(loopback, opsPort), path)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return string(body), header
+}
+
 func (f *Fleet) get(address, path string, into any) error {
-	resp, err := f.client().Get("http://" + address + path)
+	body, _, err := f.read(address, path)
 	if err != nil {
 		return err
+	}
+	return json.Unmarshal(body, into)
+}
+
+func (f *Fleet) read(address, path string) ([]byte, http.Header, error) {
+	resp, err := f.client().Get("http://" + address + path)
+	if err != nil {
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %.200s", path, resp.Status, body)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s: %.200s", path, resp.Status, body)
-	}
-	return json.Unmarshal(body, into)
+	return body, resp.Header, err
 }
 
 // Peers is how many members of the mesh a probe told the coordinator of.

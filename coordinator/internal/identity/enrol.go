@@ -165,14 +165,13 @@ func probeCertificate(s wire.Subject) *x509.Certificate {
 	}
 }
 
-// issue signs a certificate for CertificateLife and returns its chain. It never
-// outlives the CA.
+// issue signs a certificate and returns its chain. It never outlives the CA.
 func (a *Authority) issue(template *x509.Certificate, key any, at time.Time) ([][]byte, *x509.Certificate, error) {
 	if begin := a.keys.authority.NotBefore.Add(backdate); at.Before(begin) {
 		at = begin // our clock went back: nobody believes a certificate older than its CA
 	}
 	template.NotBefore = at.Add(-backdate)
-	template.NotAfter = at.Add(CertificateLife)
+	template.NotAfter = at.Add(a.life)
 	if end := a.keys.authority.NotAfter; template.NotAfter.After(end) {
 		template.NotAfter = end
 	}

@@ -18,6 +18,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
@@ -32,9 +33,9 @@ import (
 
 // Lifetimes of what an Authority issues.
 const (
-	// CertificateLife is how long a probe's certificate is good. A probe renews
-	// it when a third has passed, so that a coordinator may be away for the
-	// other two.
+	// CertificateLife is how long a certificate is good if Options do not say
+	// otherwise. A probe renews its own when a third has passed, so that a
+	// coordinator may be away for the other two.
 	CertificateLife = 30 * 24 * time.Hour
 	// LateRenewal is how long an expired certificate can still be renewed.
 	LateRenewal = 180 * 24 * time.Hour
@@ -62,6 +63,8 @@ type Options struct {
 	Store Store
 	// Coordinators are the host:port that tokens tell to probes.
 	Coordinators []string
+	// Life is how long a certificate is good, CertificateLife if zero.
+	Life time.Duration
 	// Logger is told who came and went. Required.
 	Logger *slog.Logger
 }
@@ -72,6 +75,7 @@ type Authority struct {
 	keys  keys
 	roots *x509.CertPool
 	store Store
+	life  time.Duration
 	log   *slog.Logger
 
 	// writing is held while a record is changed, so that what is kept in
@@ -100,7 +104,7 @@ func Open(ctx context.Context, o Options) (*Authority, error) {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
 	a := &Authority{
-		keys: k, roots: x509.NewCertPool(), store: o.Store, log: o.Logger,
+		keys: k, roots: x509.NewCertPool(), store: o.Store, life: cmp.Or(o.Life, CertificateLife), log: o.Logger,
 		records: map[string]record{}, coordinators: slices.Clone(o.Coordinators), changed: make(chan struct{}),
 	}
 	a.roots.AddCert(k.authority)

@@ -40,8 +40,9 @@ const (
 	pageTokenLength = time.Hour
 )
 
-// loopback says whether a listen address is reached from this machine only.
-func loopback(listen string) bool {
+// Loopback says whether a listen address, host:port, is reached from this
+// machine only. Elsewhere operators must show a token.
+func Loopback(listen string) bool {
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
 		return false

@@ -139,38 +139,6 @@ func (s *Server) apiIncident(w http.ResponseWriter, r *http.Request) {
 	apiError(w, http.StatusNotFound, fmt.Sprintf("incident %q does not exist", r.PathValue("id")))
 }
 
-func (s *Server) apiObservations(w http.ResponseWriter, r *http.Request) {
-	q := ask(r.URL.Query())
-	q.only("check", "probe", "region", "outcome", "from", "to", "limit")
-	query := ObservationQuery{
-		Check: q.id("check"), Probe: q.id("probe"), Region: q.id("region"),
-		From: q.time("from", time.Time{}), To: q.time("to", time.Time{}), Limit: q.number("limit", defaultLimit, 1, maxLimit),
-	}
-	if word := q.oneOf("outcome", []string{"up", "down", "unknown"}); word != "" && q.err == nil {
-		var o checks.Outcome
-		if err := o.UnmarshalText([]byte(word)); err != nil {
-			q.fail("outcome: %w", err)
-		}
-		query.Outcomes = []checks.Outcome{o}
-	}
-	if !query.From.IsZero() && !query.To.IsZero() && !query.From.Before(query.To) {
-		q.fail("from is not before to")
-	}
-	s.withNow(w, r, func(ctx context.Context, now Now) error {
-		now.expect(q, query.Check, query.Region)
-		if q.err != nil {
-			apiError(w, http.StatusBadRequest, q.err.Error())
-			return nil
-		}
-		found, err := s.observations.Observations(ctx, query)
-		if err != nil {
-			return fmt.Errorf("read observations: %w", err)
-		}
-		s.answer(w, list(found))
-		return nil
-	})
-}
-
 // expect refuses names that are not configured.
 func (n Now) expect(q *question, check, region string) {
 	if check != "" && !slices.ContainsFunc(n.Checks, func(c checks.Target) bool { return c.ID == check }) {

@@ -97,10 +97,12 @@ func TestBadQuestions(t *testing.T) {
 			"/api/v1/observations?outcome=bad":                                                         `outcome "bad", expected one of up, down, unknown`,
 			"/api/v1/observations?check=NO%20":                                                         `check "NO ", expected 1 to 63 of a-z, 0-9 and -`,
 			"/api/v1/observations?check=nothing":                                                       `check "nothing" is not configured`,
-			"/api/v1/observations?regoin=x":                                                            `parameter "regoin" is not known, expected one of check, probe, region, outcome, from, to, limit`,
+			"/api/v1/observations?regoin=x":                                                            `parameter "regoin" is not known, expected one of check, probe, region, outcome, from, to, limit, cursor`,
 			"/api/v1/observations?check=dav&check=mx1":                                                 `parameter "check" is given 2 times, expected once`,
 			"/api/v1/observations?from=yesterday":                                                      `from "yesterday", expected a time such as 2026-11-22T10:00:00Z`,
-			"/api/v1/observations?from=2026-11-22T10:00:00Z&to=2026-11-22T10:00:00Z":                   `from is not before to`,
+			"/api/v1/observations?from=2026-11-22T10:00:00Z&to=2026-11-22T10:00:00Z":                   `from is not before to, expected the runs that ended at from or later and before to`,
+			"/api/v1/observations?cursor=12_osl-1_e1":                                                  `cursor "12_osl-1_e1", expected the one of a Link header`,
+			"/api/v1/observations?cursor=x_osl-1_e1_7":                                                 `cursor "x_osl-1_e1_7", expected the one of a Link header`,
 			"/api/v1/availability":                                                                     `expected exactly one of service and check`,
 			"/api/v1/availability?service=imap&check=dav":                                              `expected exactly one of service and check`,
 			"/api/v1/availability?service=nothing":                                                     `service "nothing" is not configured`,
@@ -148,6 +150,33 @@ func TestQuestionsReachTheSource(t *testing.T) {
 		got := f.listed[len(f.listed)-1]
 		if got.Probe != "fra-2" || got.Region != "eu-central" || len(got.Outcomes) != 1 || got.Outcomes[0] != checks.Unknown || got.Limit != 7 || !got.To.Equal(hour) || !got.From.IsZero() {
 			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+// A list that goes on says where, in words that the next question understands.
+func TestObservationsLinkToTheNextPage(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFake()
+		s := newServer(t, f, nil)
+		w := get(s, "/api/v1/observations?check=imap-login&probe=mel-1&limit=2")
+		link, ok := strings.CutPrefix(w.Header().Get("Link"), "<")
+		link, end := strings.CutSuffix(link, `>; rel="next"`)
+		if !ok || !end {
+			t.Fatalf("got Link %q", w.Header().Get("Link"))
+		}
+		var page []checks.Observation
+		if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil || len(page) != 2 {
+			t.Fatalf("got %d observations, %v, want 2", len(page), err)
+		}
+		get(s, link)
+		q := f.listed[len(f.listed)-1]
+		want := Cursor{page[1].End(), page[1].Probe, page[1].Epoch, page[1].Seq}
+		if q.After != want || q.Check != "imap-login" || q.Probe != "mel-1" || q.Limit != 2 {
+			t.Errorf("the link asks for %+v, want the same after %+v", q, want)
+		}
+		if w := get(s, "/api/v1/observations?probe=mel-1&limit=1000"); w.Header().Get("Link") != "" {
+			t.Errorf("the last page links to %q", w.Header().Get("Link"))
 		}
 	})
 }

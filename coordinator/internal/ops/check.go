@@ -21,7 +21,7 @@ type span struct {
 	length, step time.Duration
 }
 
-// spans are the windows that there are; 24h is the usual one.
+// spans are the windows that there are, the shortest first.
 func spans() []span {
 	const day = 24 * time.Hour
 	return []span{
@@ -42,8 +42,19 @@ func spanOf(name string) (span, bool) {
 	return spans()[i], true
 }
 
+// usualSpan is the window where nobody chose one, for a check that began at the
+// given time: the shortest that holds all there is, a day at most.
+func usualSpan(began, now time.Time) span {
+	all := spans()
+	i := slices.IndexFunc(all, func(s span) bool {
+		return s.name == "24h" || began.IsZero() || !began.Before(graph.Last(s.length, s.step, now).From)
+	})
+	return all[i]
+}
+
 // checkQuery is what an operator asks of a check's page.
 type checkQuery struct {
+	// span has no length if nobody chose one.
 	span span
 	// outcome restricts the list of observations; empty for all.
 	outcome string
@@ -91,12 +102,11 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	q := ask(r.URL.Query())
 	query := checkQuery{probe: q.id("probe"), outcome: q.oneOf("outcome", []string{"up", "down", "unknown"}), epoch: r.URL.Query().Get("epoch")}
-	var ok bool
-	if query.span, ok = spanOf(r.URL.Query().Get("range")); !ok {
-		if r.URL.Query().Get("range") != "" {
-			q.fail("range %q, expected one of 1h, 24h, 7d, 30d, 90d, 1y", r.URL.Query().Get("range"))
+	if name := r.URL.Query().Get("range"); name != "" {
+		var ok bool
+		if query.span, ok = spanOf(name); !ok {
+			q.fail("range %q, expected one of 1h, 24h, 7d, 30d, 90d, 1y", name)
 		}
-		query.span, _ = spanOf("24h")
 	}
 	if v := r.URL.Query().Get("seq"); v != "" {
 		n, err := strconv.ParseUint(v, 10, 64)
@@ -125,6 +135,13 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) checkOf(ctx context.Context, now Now, c checks.Target, q checkQuery) (checkView, error) {
+	if q.span.length == 0 {
+		began, err := s.history.Began(ctx, c.ID)
+		if err != nil {
+			return checkView{}, fmt.Errorf("read beginning of %s: %w", c.ID, err)
+		}
+		q.span = usualSpan(began, now.At)
+	}
 	w := graph.Last(q.span.length, q.span.step, now.At)
 	h, err := s.history.Check(ctx, c.ID, w)
 	if err != nil {
@@ -181,13 +198,9 @@ func (n Now) checkHeadline(id string) string {
 // meta says what the check asks, and how often.
 func (n Now) meta(c checks.Target) []metaView {
 	c = c.WithDefaults()
-	families := "IPv4 and IPv6"
-	if len(c.Families) > 0 {
-		families = familyWords(c.Families)
-	}
 	out := []metaView{
 		{"every ", graph.Span(c.Every), ", timeout " + graph.Span(c.Timeout)},
-		{"", families, ""},
+		{"", familyWords(n.familiesOf(c)), ""},
 	}
 	if c.Expect.Mailbox != "" {
 		out = append(out, metaView{"mailbox ", c.Expect.Mailbox, ""})
@@ -199,4 +212,20 @@ func (n Now) meta(c checks.Target) []metaView {
 		out = append(out, metaView{"objective ", strconv.FormatFloat(slo, 'f', -1, 64) + " %", ""})
 	}
 	return append([]metaView{{"", c.URL, ""}}, out...)
+}
+
+// familiesOf are the address families over which a check is made: the configured
+// ones, else those that its name turned out to have.
+func (n Now) familiesOf(c checks.Target) []checks.Family {
+	families := slices.Clone(c.Families)
+	if len(families) == 0 {
+		for _, v := range n.verdicts(func(v Verdict) bool { return v.Check == c.ID }) {
+			families = append(families, v.Family)
+		}
+	}
+	if len(families) == 0 { // it was never looked at
+		families = []checks.Family{checks.IPv4, checks.IPv6}
+	}
+	slices.Sort(families)
+	return slices.Compact(families)
 }

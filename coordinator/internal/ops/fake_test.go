@@ -12,7 +12,9 @@ import (
 
 	"varde/checks"
 	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/presence"
 	"varde/coordinator/internal/verdict"
+	"varde/proto/wire"
 )
 
 // morning is the time of the pages in tests.
@@ -27,7 +29,9 @@ var errBroken = errors.New("disk is gone")
 // checks. Its numbers are the same every time.
 type fake struct {
 	now Now
-	rtt map[string]float64
+	// began is when the oldest observation of every check was made.
+	began time.Time
+	rtt   map[string]float64
 
 	mu      sync.Mutex
 	fail    error
@@ -38,7 +42,7 @@ type fake struct {
 }
 
 func newFake() *fake {
-	f := &fake{calls: map[string]int{}, rtt: map[string]float64{"eu-north": 9, "eu-central": 24, "us-east": 92, "asia-se": 172, "oceania": 285}}
+	f := &fake{began: morning.Add(-400 * 24 * time.Hour), calls: map[string]int{}, rtt: map[string]float64{"eu-north": 9, "eu-central": 24, "us-east": 92, "asia-se": 172, "oceania": 285}}
 	f.now = Now{At: morning, Coordinator: "c1", Plan: 418}
 	for i, r := range [][2]string{{"eu-north", "Northern Europe"}, {"eu-central", "Central Europe"}, {"us-east", "Eastern US"}, {"asia-se", "Southeast Asia"}, {"oceania", "Oceania"}} {
 		f.now.Regions = append(f.now.Regions, Region{r[0], r[1], morning.Add(-time.Duration(2+i) * time.Second)})
@@ -112,14 +116,16 @@ func (f *fake) roster() {
 		{"akl-1", "oceania", 9500},
 	} {
 		probe := Probe{
-			Name: p.name, Region: p.region, Site: p.name[:3], ASN: p.asn, Version: "0.1.0", Connected: true, Qualified: true, Plan: 418,
+			Name: p.name, Region: p.region, Site: p.name[:3], ASN: p.asn, Version: "0.1.0", State: presence.Connected, Plan: 418,
 			LastSeen: morning.Add(-time.Duration(2+i*3%11) * time.Second), ClockOffset: time.Duration(i*7%19-9) * time.Millisecond,
 		}
 		switch p.name {
+		case "osl-1":
+			probe.Qualified = wire.Qualified
 		case "fra-2":
-			probe.Qualified, probe.Notice, probe.Spool = false, "own network, 29 min: controls 0 of 3", 12
+			probe.Qualified, probe.Notice, probe.Spool = wire.Disqualified, "own network, 29 min: controls 0 of 3", 12
 		case "kul-1":
-			probe.Connected, probe.LastSeen, probe.Plan = false, morning.Add(-11*time.Minute), 417
+			probe.State, probe.LastSeen, probe.Plan = presence.Silent, morning.Add(-11*time.Minute), 417
 		}
 		f.now.Probes = append(f.now.Probes, probe)
 	}
@@ -264,24 +270,28 @@ func (f *fake) Latency(_ context.Context, q LatencyQuery) ([]graph.LatencyPoint,
 	return []graph.LatencyPoint{{At: q.From, N: 60, P50: ms(83.14), P95: ms(120), P99: ms(200.06)}, {At: q.From.Add(q.Step)}}, f.count("latency")
 }
 
-func (f *fake) Observations(_ context.Context, q ObservationQuery) ([]checks.Observation, error) {
+func (f *fake) Began(context.Context, string) (time.Time, error) { return f.began, f.count("began") }
+
+func (f *fake) Observations(_ context.Context, q ObservationQuery) ([]checks.Observation, Cursor, error) {
 	f.mu.Lock()
 	f.listed = append(f.listed, q)
 	f.mu.Unlock()
 	var out []checks.Observation
+	var next Cursor
 	for i := range 400 {
 		o := f.observation(i)
 		if o.Check != q.Check && q.Check != "" || o.Probe != q.Probe && q.Probe != "" || o.Seq != q.Seq && q.Seq != 0 {
 			continue
 		}
-		if len(q.Outcomes) > 0 && o.Outcome != q.Outcomes[0] || !q.To.IsZero() && !o.Started.Before(q.To) {
+		if len(q.Outcomes) > 0 && o.Outcome != q.Outcomes[0] || !q.To.IsZero() && !o.End().Before(q.To) {
 			continue
 		}
 		if out = append(out, o); len(out) == q.Limit {
+			next = Cursor{o.End(), o.Probe, o.Epoch, o.Seq}
 			break
 		}
 	}
-	return out, f.count("observations")
+	return out, next, f.count("observations")
 }
 
 // observation is the i-th newest run of imap-login.

@@ -14,7 +14,8 @@ import (
 
 // observationView is one line of the list.
 type observationView struct {
-	Link    string
+	Link string
+	// Time is the end of the run, by which the list is in order.
 	Time    stamp
 	Probe   string
 	Family  string
@@ -59,7 +60,7 @@ func (s *Server) observed(ctx context.Context, now Now, c checks.Target, q check
 		}
 		query.Outcomes = []checks.Outcome{o}
 	}
-	list, err := s.observations.Observations(ctx, query)
+	list, _, err := s.observations.Observations(ctx, query)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read observations of %s: %w", c.ID, err)
 	}
@@ -85,7 +86,7 @@ func sameRun(a, b checks.Observation) bool {
 
 func (s *Server) chosen(ctx context.Context, c checks.Target, q checkQuery, list []checks.Observation) (checks.Observation, bool, error) {
 	if q.named() {
-		found, err := s.observations.Observations(ctx, ObservationQuery{Check: c.ID, Probe: q.probe, Epoch: q.epoch, Seq: q.seq, Limit: 1})
+		found, _, err := s.observations.Observations(ctx, ObservationQuery{Check: c.ID, Probe: q.probe, Epoch: q.epoch, Seq: q.seq, Limit: 1})
 		if err != nil {
 			return checks.Observation{}, false, fmt.Errorf("read observation %s %d: %w", q.probe, q.seq, err)
 		}
@@ -123,7 +124,7 @@ func viewOf(o checks.Observation, at time.Time, q checkQuery) observationView {
 		link.Set("outcome", q.outcome)
 	}
 	v := observationView{
-		Link: "?" + link.Encode() + "#one", Time: stamp{o.Started.UTC().Format(time.RFC3339Nano), when(o.Started, at)},
+		Link: "?" + link.Encode() + "#one", Time: stamp{o.End().UTC().Format(time.RFC3339Nano), when(o.End(), at)},
 		Probe: o.Probe, Family: o.Family.String(), Glyph: mark.Glyph(), Class: mark.Class(), Outcome: o.Outcome.String(),
 		Elapsed: graph.Exact(o.Elapsed), Phase: string(o.FailedPhase),
 	}
@@ -150,7 +151,7 @@ func (s *Server) one(ctx context.Context, now Now, o checks.Observation) (*oneVi
 	}
 	good := o
 	if o.Outcome != checks.Up {
-		found, err := s.observations.Observations(ctx, ObservationQuery{
+		found, _, err := s.observations.Observations(ctx, ObservationQuery{
 			Check: o.Check, Probe: o.Probe, Family: o.Family, Outcomes: []checks.Outcome{checks.Up}, To: o.Started, Limit: 1,
 		})
 		if err != nil {

@@ -49,7 +49,7 @@ type overviewView struct {
 	Axis     template.HTML
 	// Found and All count the cells that the filter keeps and all there are.
 	Found, All  int
-	Fit         string
+	Presence    string
 	Probes      []probeView
 	Changes     []changeView
 	MoreChanges int
@@ -109,7 +109,7 @@ func (s *Server) overviewOf(now Now, m matrix, f filter) overviewView {
 	cells := now.cells(m.strips)
 	v := overviewView{
 		Bar: s.bar(now, "Overview"), Headline: headline(cells), Troubles: now.troubles(cells), Query: f.text, State: f.state,
-		All: len(cells), Axis: m.window.NarrowAxis(), Fit: fitWords(now.Probes), Probes: now.probeViews(),
+		All: len(cells), Axis: m.window.NarrowAxis(), Presence: presenceWords(now.Probes), Probes: now.probeViews(),
 	}
 	v.Chips = chips(cells, f)
 	kept := slices.DeleteFunc(slices.Clone(cells), func(c cell) bool { return !f.keeps(c) })
@@ -118,7 +118,7 @@ func (s *Server) overviewOf(now Now, m matrix, f filter) overviewView {
 		return !slices.ContainsFunc(kept, func(c cell) bool { return c.region.ID == r.ID })
 	})
 	for _, r := range regions {
-		v.Heads = append(v.Heads, headView{r.Name, graph.Count(now.fit(r.ID), "probe")})
+		v.Heads = append(v.Heads, headView{r.Name, graph.Count(now.measuring(r.ID), "probe")})
 	}
 	v.Rows = now.rows(kept, regions, m.window)
 	v.Changes, v.MoreChanges = now.changeViews(maxChanges)

@@ -3,6 +3,7 @@ package ops
 import (
 	"bytes"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -85,8 +86,8 @@ func TestOverviewSaysWhatIsWrong(t *testing.T) {
 		if first.Elsewhere != "The same is up in Central Europe, Eastern US, Northern Europe and Southeast Asia." {
 			t.Errorf("got %q", first.Elsewhere)
 		}
-		if v.Fit != "12 of 14 fit to judge. Not: fra-2 and kul-1." {
-			t.Errorf("got %q", v.Fit)
+		if v.Presence != "13 of 14 connected. Silent: kul-1. Not fit to judge: fra-2." {
+			t.Errorf("got %q", v.Presence)
 		}
 		if len(v.Changes) != 6 || len(v.Changes[3].Checks) != 4 {
 			t.Errorf("got %d lines of changes, want 6, the fourth of four checks: %+v", len(v.Changes), v.Changes)
@@ -94,12 +95,89 @@ func TestOverviewSaysWhatIsWrong(t *testing.T) {
 	})
 }
 
+// Where nobody chose a range, a young check is not drawn as a sliver of a day.
+func TestUsualSpan(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		for _, c := range []struct {
+			age  time.Duration
+			want string
+		}{
+			{0, "1h"},
+			{20 * time.Minute, "1h"},
+			{59 * time.Minute, "1h"},
+			{61 * time.Minute, "24h"},
+			{400 * 24 * time.Hour, "24h"},
+		} {
+			f := newFake()
+			f.began = morning.Add(-c.age).Truncate(time.Minute)
+			s := newServer(t, f, nil)
+			if body := get(s, "/check/imap-login").Body.String(); !strings.Contains(body, `aria-current="true">`+c.want+`</a>`) {
+				t.Errorf("a check of %s is not shown over %s", c.age, c.want)
+			}
+			if body := get(s, "/check/imap-login?range=7d").Body.String(); !strings.Contains(body, `aria-current="true">7d</a>`) {
+				t.Errorf("a check of %s is not shown over the range that was chosen", c.age)
+			}
+		}
+		if got := usualSpan(time.Time{}, morning); got.name != "1h" {
+			t.Errorf("a check that never was: got %s, want 1h", got.name)
+		}
+	})
+}
+
+// A check is said to be made over the families that it is made over.
+func TestFamiliesOf(t *testing.T) {
+	now := newFake().now
+	one := slices.DeleteFunc(slices.Clone(now.Verdicts), func(v Verdict) bool { return v.Check == "dav" && v.Family == checks.IPv6 })
+	for _, c := range []struct {
+		name     string
+		target   checks.Target
+		verdicts []Verdict
+		want     string
+	}{
+		{"both are seen", checks.Target{ID: "dav"}, now.Verdicts, "IPv4 and IPv6"},
+		{"one is seen", checks.Target{ID: "dav"}, one, "IPv4"},
+		{"none is seen yet", checks.Target{ID: "new"}, now.Verdicts, "IPv4 and IPv6"},
+		{"one is configured", checks.Target{ID: "dav", Families: []checks.Family{checks.IPv6}}, now.Verdicts, "IPv6"},
+	} {
+		if got := familyWords(Now{Verdicts: c.verdicts}.familiesOf(c.target)); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// What a probe holds of itself is said as it is, also when it says nothing.
+func TestFitness(t *testing.T) {
+	now := newFake().now
+	of := func(name string) Probe {
+		return now.Probes[slices.IndexFunc(now.Probes, func(p Probe) bool { return p.Name == name })]
+	}
+	for name, want := range map[string]probeView{
+		"osl-1": {Fit: "yes"},
+		"osl-2": {Fit: "not judged"},
+		"fra-2": {Fit: "no", Sick: true, Trouble: "own network, 29 min: controls 0 of 3", Notice: "own network, 29 min: controls 0 of 3"},
+		"kul-1": {Fit: "not judged", Sick: true, Trouble: "silent"},
+	} {
+		v := now.probeView(of(name))
+		if got := (probeView{Fit: v.Fit, Sick: v.Sick, Trouble: v.Trouble, Notice: v.Notice}); got != want {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+	}
+	unfit := of("fra-2")
+	unfit.Notice = ""
+	if v := now.probeView(unfit); v.Trouble != "not fit to judge" {
+		t.Errorf("unfit without a word: got %q", v.Trouble)
+	}
+	if eu, asia := now.measuring("eu-central"), now.measuring("asia-se"); eu != 2 || asia != 1 {
+		t.Errorf("measuring: got %d and %d, want 2 of 3, and 1 of 2", eu, asia)
+	}
+}
+
 func TestEmptyFleet(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		f := newFake()
 		f.now = Now{At: morning, Coordinator: "c1"}
 		s := newServer(t, f, nil)
-		for path, want := range map[string]string{"/": "There is no verdict yet.", "/probes": "0 of 0 fit to judge."} {
+		for path, want := range map[string]string{"/": "There is no verdict yet.", "/probes": "0 of 0 connected."} {
 			if w := get(s, path); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 				t.Errorf("%s: got %d without %q", path, w.Code, want)
 			}

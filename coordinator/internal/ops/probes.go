@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"html/template"
@@ -10,48 +11,66 @@ import (
 	"time"
 
 	"varde/coordinator/internal/graph"
+	"varde/proto/wire"
 )
 
 // probeView is one probe, in the overview and in the table.
 type probeView struct {
 	Name, Region, Site, Network string
 	Glyph                       template.HTML
-	// Sick probes do not judge, or have something to tell.
+	// Sick probes do not report, or hold themselves unfit to judge. Trouble says
+	// which, or what else an operator should know.
 	Sick           bool
+	Trouble        string
 	State, Seen    string
 	Version, Clock string
 	Plan           string
 	Spool          string
-	Notice         string
+	// Fit says whether it holds itself fit to judge; Notice is what it or the
+	// coordinator says besides.
+	Fit, Notice string
 }
 
-// fit is the number of probes of a region that can judge now.
-func (n Now) fit(region string) int {
-	fit := 0
+// measuring is the number of probes of a region that report and do not hold
+// themselves unfit.
+func (n Now) measuring(region string) int {
+	count := 0
 	for _, p := range n.Probes {
-		if p.Region == region && p.Qualified && p.Connected {
-			fit++
+		if p.Region == region && p.connected() && !p.unfit() {
+			count++
 		}
 	}
-	return fit
+	return count
 }
 
-// fitWords counts the probes that can judge and names those that cannot.
-func fitWords(probes []Probe) string {
-	var sick []string
+// presenceWords counts the probes that report, and names those that do not and
+// those that should not be believed.
+func presenceWords(probes []Probe) string {
+	var silent, unfit []string
 	for _, p := range probes {
-		if !p.Qualified || !p.Connected {
-			sick = append(sick, p.Name)
+		switch {
+		case !p.connected():
+			silent = append(silent, p.Name)
+		case p.unfit():
+			unfit = append(unfit, p.Name)
 		}
 	}
-	s := fmt.Sprintf("%d of %d fit to judge.", len(probes)-len(sick), len(probes))
-	if len(sick) == 0 {
-		return s
+	s := fmt.Sprintf("%d of %d connected.", len(probes)-len(silent), len(probes))
+	if len(silent) > 0 {
+		s += " Silent: " + some(silent) + "."
 	}
-	if len(sick) > 6 {
-		sick = append(sick[:6:6], fmt.Sprintf("%d more", len(sick)-6))
+	if len(unfit) > 0 {
+		s += " Not fit to judge: " + some(unfit) + "."
 	}
-	return s + " Not: " + graph.List(sick) + "."
+	return s
+}
+
+// some lists names, the first six of many.
+func some(names []string) string {
+	if len(names) > 6 {
+		names = append(names[:6:6], fmt.Sprintf("%d more", len(names)-6))
+	}
+	return graph.List(names)
 }
 
 func (n Now) probeViews() []probeView {
@@ -63,28 +82,40 @@ func (n Now) probeViews() []probeView {
 }
 
 func (n Now) probeView(p Probe) probeView {
-	fit := p.Qualified && p.Connected
 	v := probeView{
-		Name: p.Name, Region: p.Region, Site: p.Site, Version: p.Version, State: p.state(), Notice: p.Notice,
-		Sick: !fit, Glyph: graph.Unknown.Glyph(), Spool: graph.Thousands(int(min(p.Spool, 1<<50))), Seen: "never",
+		Name: p.Name, Region: p.Region, Site: p.Site, Version: p.Version, State: p.State.String(), Notice: p.Notice, Fit: fitness(p.Qualified),
+		Glyph: graph.Up.Glyph(), Trouble: p.Notice, Spool: graph.Thousands(int(min(p.Spool, 1<<50))), Seen: "never",
 		Clock: signed(p.ClockOffset), Plan: fmt.Sprintf("r%d", p.Plan),
 	}
 	if p.ASN != 0 {
 		v.Network = fmt.Sprintf("AS%d", p.ASN)
 	}
-	if fit {
-		v.Glyph = graph.Up.Glyph()
-	}
 	if !p.LastSeen.IsZero() {
 		v.Seen = graph.Span(n.At.Sub(p.LastSeen)) + " ago"
 	}
-	if v.Sick && v.Notice == "" {
-		v.Notice = v.State
-		if p.Connected {
-			v.Notice = "not qualified"
-		}
+	if v.Sick = !p.connected() || p.unfit(); v.Sick {
+		v.Glyph, v.Trouble = graph.Unknown.Glyph(), cmp.Or(p.Notice, trouble(p))
 	}
 	return v
+}
+
+// trouble says what is wrong with a probe that has no words of its own for it.
+func trouble(p Probe) string {
+	if p.connected() {
+		return "not fit to judge"
+	}
+	return p.State.String()
+}
+
+// fitness answers whether a probe holds itself fit to judge.
+func fitness(q wire.Qualification) string {
+	switch q {
+	case wire.Qualified:
+		return "yes"
+	case wire.Disqualified:
+		return "no"
+	}
+	return "not judged"
 }
 
 // signed writes an offset with its sign: "+4 ms", "-1.2 s".
@@ -102,9 +133,9 @@ func signed(d time.Duration) string {
 
 // probesView is the page of the roster.
 type probesView struct {
-	Bar    bar
-	Fit    string
-	Groups []probeGroup
+	Bar      bar
+	Presence string
+	Groups   []probeGroup
 }
 
 // probeGroup is one region of the roster.
@@ -116,7 +147,7 @@ type probeGroup struct {
 
 func (s *Server) probes(w http.ResponseWriter, r *http.Request) {
 	s.withNow(w, r, func(_ context.Context, now Now) error {
-		v := probesView{Bar: s.bar(now, "Probes"), Fit: fitWords(now.Probes)}
+		v := probesView{Bar: s.bar(now, "Probes"), Presence: presenceWords(now.Probes)}
 		for _, region := range now.Regions {
 			g := probeGroup{Name: region.Name, Newest: "no observation yet"}
 			if !region.Newest.IsZero() {

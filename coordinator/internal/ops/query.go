@@ -98,6 +98,19 @@ func (q *question) time(name string, usual time.Time) time.Time {
 	return t.UTC()
 }
 
+// cursor reads where an earlier answer said to go on; zero if not given.
+func (q *question) cursor(name string) Cursor {
+	v := q.values.Get(name)
+	if v == "" {
+		return Cursor{}
+	}
+	c, err := parseCursor(v)
+	if err != nil {
+		q.fail("%s %q, expected the one of a Link header", name, v)
+	}
+	return c
+}
+
 // window reads from and to; without them it is the last day.
 func (q *question) window(now time.Time) (from, to time.Time) {
 	to = q.time("to", now.UTC())

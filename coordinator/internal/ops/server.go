@@ -69,7 +69,7 @@ func New(o Options) (*Server, error) {
 	if _, err := rand.Read(g.key); err != nil {
 		return nil, fmt.Errorf("make operators' pages: %w", err)
 	}
-	if !loopback(o.Listen) {
+	if !Loopback(o.Listen) {
 		key := sha256.Sum256([]byte("varde ops key " + o.Token))
 		g.token, g.key = o.Token, key[:]
 	}
@@ -97,7 +97,7 @@ func (o Options) validate() error {
 		return errors.New("a source is missing, expected Live, History and Observations")
 	case o.Logger == nil:
 		return errors.New("no logger given")
-	case !loopback(o.Listen) && len(o.Token) < MinToken:
+	case !Loopback(o.Listen) && len(o.Token) < MinToken:
 		return fmt.Errorf("listener %q is not on loopback and the token has %d characters, expected at least %d", o.Listen, len(o.Token), MinToken)
 	}
 	return nil

@@ -7,7 +7,9 @@ import (
 
 	"varde/checks"
 	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/presence"
 	"varde/coordinator/internal/verdict"
+	"varde/proto/wire"
 )
 
 // Live is what is known at this moment.
@@ -23,6 +25,9 @@ type History interface {
 	// Matrix returns one strip for each check and each region that runs it. It
 	// is called at most once per Options.Refresh.
 	Matrix(ctx context.Context, w graph.Window) ([]Strip, error)
+	// Began returns when the oldest observation of a check was made that History
+	// knows; zero if there is none.
+	Began(ctx context.Context, check string) (time.Time, error)
 	// Check returns what each region saw of one check, in any order.
 	Check(ctx context.Context, check string, w graph.Window) (CheckHistory, error)
 	// Availability returns the numbers of one service or one check.
@@ -34,8 +39,9 @@ type History interface {
 
 // Observations are the raw results that the journal still holds.
 type Observations interface {
-	// Observations returns at most q.Limit of them, newest first.
-	Observations(ctx context.Context, q ObservationQuery) ([]checks.Observation, error)
+	// Observations returns at most q.Limit of them, those that ended last first,
+	// and where to go on: zero when there are no more.
+	Observations(ctx context.Context, q ObservationQuery) ([]checks.Observation, Cursor, error)
 }
 
 // Now is one snapshot of the present.
@@ -107,49 +113,44 @@ type Probe struct {
 	// ASN is its network; zero if nobody said.
 	ASN     uint32
 	Version string
-	// Connected says that a stream of it is open; LastSeen is when anything
-	// came from it, zero if nothing ever did.
-	Connected bool
-	LastSeen  time.Time
+	// State is whether it reports now; LastSeen is when anything came from it,
+	// zero if nothing ever did.
+	State    presence.State
+	LastSeen time.Time
 	// ClockOffset is how far its clock is ahead of ours.
 	ClockOffset time.Duration
 	// Plan is the revision that it runs, Spool the number of observations that
 	// it still has to send.
 	Plan  uint64
 	Spool uint64
-	// Qualified says that it is fit to judge; Notice says in a few words why
-	// not, or what else an operator should know.
-	Qualified bool
+	// Qualified says whether it holds itself fit to judge; Notice says in a few
+	// words why not, or what else an operator should know.
+	Qualified wire.Qualification
 	Notice    string
 }
 
-// state is the word of /api/v1/probes.
-func (p Probe) state() string {
-	switch {
-	case p.Connected:
-		return "connected"
-	case p.LastSeen.IsZero():
-		return "never seen"
-	}
-	return "silent"
-}
+// connected says whether the probe reports now.
+func (p Probe) connected() bool { return p.State == presence.Connected }
+
+// unfit says whether what the probe sees may be its own fault.
+func (p Probe) unfit() bool { return p.Qualified == wire.Disqualified }
 
 // MarshalJSON writes the probe as /api/v1/probes publishes it.
 func (p Probe) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		Name          string     `json:"name"`
-		Region        string     `json:"region"`
-		Site          string     `json:"site"`
-		ASN           uint32     `json:"asn"`
-		Version       string     `json:"version"`
-		State         string     `json:"state"`
-		LastSeen      *time.Time `json:"last_seen"`
-		ClockOffsetMS float64    `json:"clock_offset_ms"`
-		PlanRevision  uint64     `json:"plan_revision"`
-		Spool         uint64     `json:"spool"`
-		Qualified     bool       `json:"qualified"`
-		Notice        string     `json:"notice,omitempty"`
-	}{p.Name, p.Region, p.Site, p.ASN, p.Version, p.state(), known(p.LastSeen), checks.Milliseconds(p.ClockOffset), p.Plan, p.Spool, p.Qualified, p.Notice})
+		Name          string             `json:"name"`
+		Region        string             `json:"region"`
+		Site          string             `json:"site"`
+		ASN           uint32             `json:"asn"`
+		Version       string             `json:"version"`
+		State         presence.State     `json:"state"`
+		LastSeen      *time.Time         `json:"last_seen"`
+		ClockOffsetMS float64            `json:"clock_offset_ms"`
+		PlanRevision  uint64             `json:"plan_revision"`
+		Spool         uint64             `json:"spool"`
+		Qualified     wire.Qualification `json:"qualified"`
+		Notice        string             `json:"notice,omitempty"`
+	}{p.Name, p.Region, p.Site, p.ASN, p.Version, p.State, known(p.LastSeen), checks.Milliseconds(p.ClockOffset), p.Plan, p.Spool, p.Qualified, p.Notice})
 }
 
 // Strip is one check in one region over a window.
@@ -249,9 +250,11 @@ type ObservationQuery struct {
 	Seq      uint64
 	Family   checks.Family
 	Outcomes []checks.Outcome
-	// From and To bound the start of the run, [From, To).
+	// From and To bound the end of the run, [From, To).
 	From, To time.Time
-	Limit    int
+	// After is where an earlier answer said to go on.
+	After Cursor
+	Limit int
 }
 
 // known is t in UTC, or nil for the zero time, which is null in JSON.

@@ -1,0 +1,231 @@
+package deploy
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"varde/checks"
+	"varde/deploy/fleettest"
+)
+
+// TestMetrics scrapes the coordinator of a fleet in which a service is down, after
+// one of its probes has gone and it was restarted.
+func TestMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, threeRegions())
+		f.Wait(3 * time.Minute)
+		f.StopProbe("us-east-2")
+		gone := time.Now()
+		f.Wait(time.Minute)
+		f.StopCoordinator()
+		f.StartCoordinator()
+		f.Silence("imap", "oceania")
+		f.Wait(3 * time.Minute)
+		text, _ := f.Text("/metrics")
+		problems, err := promlint.New(strings.NewReader(text)).Lint()
+		if err != nil || len(problems) > 0 {
+			t.Errorf("promlint: %v, %v", problems, err)
+		}
+		got := samples(t, text)
+		at := float64(time.Now().UnixMicro()) / 1e6
+		for series, want := range map[string]func(v float64) bool{
+			`varde_ready`:         is(1),
+			`varde_plan_revision`: between(1, 20),
+			`varde_probe_connected{probe="us-east-1",region="us-east"}`: is(1),
+			`varde_probe_connected{probe="us-east-2",region="us-east"}`: is(0),
+			// What came before the restart is known from the journal.
+			`varde_probe_last_seen_timestamp_seconds{probe="us-east-2",region="us-east"}`:          between(float64(gone.Unix())-interval.Seconds(), float64(gone.Unix())+1),
+			`varde_probe_last_seen_timestamp_seconds{probe="us-east-1",region="us-east"}`:          between(at-interval.Seconds(), at),
+			`varde_probe_clock_offset_seconds{probe="us-east-1",region="us-east"}`:                 is(0),
+			`varde_probe_spool_records{probe="us-east-1",region="us-east"}`:                        between(0, 3),
+			`varde_probe_spool_dropped_records_total{probe="us-east-1",region="us-east"}`:          is(0),
+			`varde_probe_plan_revision{probe="us-east-1",region="us-east"}`:                        is(got[`varde_plan_revision`]),
+			`varde_probe_notices{probe="us-east-1",region="us-east"}`:                              is(0),
+			`varde_probe_certificate_expiry_timestamp_seconds{probe="us-east-1",region="us-east"}`: between(at+20*24*3600, at+31*24*3600),
+			`varde_region_newest_observation_timestamp_seconds{region="oceania"}`:                  between(at-interval.Seconds(), at),
+
+			`varde_verdict{check="imap",family="ipv4",region="oceania",service="imap",state="down"}`: is(1),
+			`varde_verdict{check="imap",family="ipv4",region="oceania",service="imap",state="up"}`:   is(0),
+			`varde_verdict{check="smtp",family="ipv4",region="oceania",service="smtp",state="up"}`:   is(1),
+
+			`varde_journal_messages`:                                          between(50, 1000),
+			`varde_journal_bytes`:                                             between(10_000, 1e6),
+			`varde_journal_reader_lag_messages{reader="told"}`:                is(0),
+			`varde_journal_reader_lag_messages{reader="rollup"}`:              between(0, 3),
+			`varde_journal_reader_message_timestamp_seconds{reader="told"}`:   between(at-interval.Seconds(), at),
+			`varde_journal_reader_message_timestamp_seconds{reader="rollup"}`: between(at-interval.Seconds(), at),
+			`varde_history_commits_total`:                                     between(10, 1000),
+			`varde_history_failures_total{part="told"}`:                       is(0),
+			`varde_history_ignored_observations_total`:                        is(0),
+			`varde_ingest_records_total{result="accepted"}`:                   between(50, 1000),
+		} {
+			if v, ok := got[series]; !ok || !want(v) {
+				t.Errorf("%s: got %v, present %t", series, v, ok)
+			}
+		}
+		for series := range got {
+			if strings.HasPrefix(series, "varde_probe_qualified") || strings.Contains(series, `varde_probe_spool_records{probe="us-east-2"`) {
+				t.Errorf("%s: nobody said so", series)
+			}
+		}
+		if n := count(got, "varde_verdict{"); n != 3*3*5 {
+			t.Errorf("%d series of verdicts, want 3 checks x 3 regions x 1 family x 5 states", n)
+		}
+	})
+}
+
+// samples reads the text format.
+func samples(t *testing.T, text string) map[string]float64 {
+	t.Helper()
+	out := map[string]float64{}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		i := strings.LastIndexByte(line, ' ')
+		v, err := strconv.ParseFloat(strings.TrimSpace(line[i+1:]), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[line[:i]] = v
+	}
+	return out
+}
+
+func count(samples map[string]float64, prefix string) (n int) {
+	for series := range samples {
+		if strings.HasPrefix(series, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+func is(want float64) func(float64) bool { return between(want, want) }
+
+func between(low, high float64) func(float64) bool {
+	return func(v float64) bool { return v >= low && v <= high }
+}
+
+// sums are the numbers of /api/v1/availability.
+type sums struct {
+	Availability, Low, High *float64
+	Coverage                float64
+}
+
+// TestAvailabilitySaysHowSureItIs asks for the numbers of an hour, a part of which
+// is down: each point has the interval that its own runs give.
+func TestAvailabilitySaysHowSureItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, threeRegions())
+		begin := time.Now().Truncate(5 * time.Minute).Add(5 * time.Minute)
+		f.Wait(time.Until(begin.Add(10 * time.Minute)))
+		f.Silence("imap", "oceania")
+		f.Wait(time.Until(begin.Add(20*time.Minute + time.Second)))
+		var got struct {
+			sums
+			Points []struct {
+				T time.Time
+				sums
+			}
+		}
+		f.Get(fmt.Sprintf("/api/v1/availability?check=imap&region=oceania&step=5m&from=%s&to=%s",
+			begin.UTC().Format(time.RFC3339), begin.Add(20*time.Minute).UTC().Format(time.RFC3339)), &got)
+		if len(got.Points) != 4 {
+			t.Fatalf("got %d points, want 4", len(got.Points))
+		}
+		// Two probes look every 30 s: 20 runs in five minutes. With z = 1.96 the
+		// interval of n good runs is n/(n + z²) to 1, and that of n bad ones 0 to
+		// z²/(n + z²).
+		const z2 = 1.959964 * 1.959964
+		expectNumber(t, "all up", got.Points[0].sums, 1, 20/(20+z2), 1)
+		expectNumber(t, "all down", got.Points[3].sums, 0, 0, z2/(20+z2))
+		// Of the whole, 40 of 80 runs were up.
+		if a := got.sums; *a.Availability < 0.45 || *a.Availability > 0.55 || *a.Low < 0.35 || *a.Low > 0.45 || *a.High < 0.55 || *a.High > 0.65 {
+			t.Errorf("the whole: %v, %v to %v, want about 0.5, 0.39 to 0.61", *a.Availability, *a.Low, *a.High)
+		}
+	})
+}
+
+func expectNumber(t *testing.T, what string, got sums, availability, low, high float64) {
+	t.Helper()
+	near := func(p *float64, want float64) bool { return p != nil && math.Abs(*p-want) < 1e-4 }
+	if !near(got.Availability, availability) || !near(got.Low, low) || !near(got.High, high) {
+		text, _ := json.Marshal(got)
+		t.Errorf("%s: got %s, want %v, %v to %v", what, text, availability, low, high)
+	}
+}
+
+// TestEveryObservationOnce follows the links of a list that is read in small
+// pages while more arrives.
+func TestEveryObservationOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, threeRegions())
+		f.Wait(5 * time.Minute)
+		to := time.Now().UTC().Format(time.RFC3339Nano)
+		want, end := page(t, f, "/api/v1/observations?limit=1000&to="+to)
+		if len(want) < 150 || end != "" {
+			t.Fatalf("got %d observations, going on at %q, want all of five minutes at once", len(want), end)
+		}
+		var got []string
+		for path := "/api/v1/observations?limit=7"; path != ""; {
+			var names []string
+			names, path = page(t, f, path)
+			got = append(got, names...)
+			f.Wait(time.Second)
+		}
+		if len(got) > 0 && len(got) >= len(want) {
+			got = got[len(got)-len(want):] // a few more had arrived before the first page
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("in pages (-at once +in pages):\n%s", d)
+		}
+	})
+}
+
+// page is one page of observations, and the path of the next.
+func page(t *testing.T, f *fleettest.Fleet, path string) (names []string, next string) {
+	t.Helper()
+	text, header := f.Text(path)
+	var list []checks.Observation
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range list {
+		names = append(names, fmt.Sprintf("%s %s %d", o.Probe, o.Epoch, o.Seq))
+	}
+	if link := regexp.MustCompile(`^<(/.*)>; rel="next"$`).FindStringSubmatch(header.Get("Link")); link != nil {
+		next = link[1]
+	}
+	return names, next
+}
+
+// TestNobodyClaimsToBeFit looks at what a fleet says whose probes try no controls.
+func TestNobodyClaimsToBeFit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, threeRegions())
+		f.Wait(3 * time.Minute)
+		var probes []struct{ Qualified *bool }
+		f.Get("/api/v1/probes", &probes)
+		for _, p := range probes {
+			if p.Qualified != nil {
+				t.Errorf("got qualified %t, want null", *p.Qualified)
+			}
+		}
+		for path, want := range map[string]string{"/": "6 of 6 connected.", "/probes": "not judged", "/check/imap": `aria-current="true">1h</a>`} {
+			if text, _ := f.Text(path); !strings.Contains(text, want) || strings.Contains(text, "fit to judge.") {
+				t.Errorf("%s does not say %q, or speaks of fitness", path, want)
+			}
+		}
+	})
+}
