@@ -1,3 +1,7 @@
+// Without the post-quantum half of their key exchange TLS handshakes cost a
+// fifth less, and nobody listens in a bubble.
+//
+//go:debug tlsmlkem=0
 package deploy
 
 import (
@@ -10,13 +14,23 @@ import (
 	"varde/deploy/fleettest"
 )
 
-var (
-	day  = flag.Duration("day", 10*time.Minute, "how much virtual time TestDay plays")
-	long = flag.Bool("long", false, "run what plays many virtual days too")
-)
+var day = flag.Duration("day", 10*time.Minute, "how much virtual time TestDay plays")
 
-// TestDay plays an undisturbed fleet of nine probes and says what a virtual day
-// costs. A whole day: go test ./deploy -run TestDay -day 24h -v.
+// TestDay plays an undisturbed fleet of nine probes: every run on the schedule is
+// in the journal once, and every verdict is up. It says what that costs, for a
+// whole day about a minute: go test ./deploy -run 'TestDay$' -day 24h -v.
+//
+// It leaves out, compared with production:
+//   - TLS, and so the login, of the https and smtp checks (Options.Plain); imap
+//     has both, and gRPC has TLS;
+//   - the post-quantum half of the key exchange (see the top of this file);
+//   - fsync of journal and spool;
+//   - the pace of the mesh: its members look after one another every 15 s and not
+//     every 1.5 s, gossip every 2 s and not every 300 ms, exchange all they know
+//     every 5 minutes and not every 30 s;
+//   - the network: no latency, no loss, one address family, so every run takes no
+//     time and nothing is hedged or confirmed;
+//   - memory: garbage is collected a quarter as often.
 func TestDay(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // time, not memory, is scarce here
 	began := time.Now()
@@ -29,8 +43,7 @@ func TestDay(t *testing.T) {
 		f := fleettest.New(t, o)
 		f.Wait(*day)
 		expectStates(t, f, nil)
+		expectComplete(t, f, 9*len(kinds), *day)
 	})
-	cost := time.Since(began)
-	t.Logf("%s of nine probes x three checks every %s took %s: a day costs %s",
-		*day, interval, cost.Round(time.Millisecond), time.Duration(float64(cost)*24*float64(time.Hour)/float64(*day)).Round(time.Second))
+	t.Logf("%s of nine probes x three checks every %s took %s", *day, interval, time.Since(began).Round(time.Millisecond))
 }

@@ -100,29 +100,34 @@ func TestRemovalEndsEverything(t *testing.T) {
 	})
 }
 
-// TestRenewalLeavesNoGap lets a probe live beyond the day on which it renews its
-// certificate: it is never away.
+// TestRenewalLeavesNoGap lets a probe live beyond the end of its first
+// certificate, which is good for three hours in place of thirty days: it renews it
+// when a third of that has passed, three times, and is never away.
 func TestRenewalLeavesNoGap(t *testing.T) {
-	if !*long {
-		t.Skip("eleven virtual days; run it with -long")
-	}
 	synctest.Test(t, func(t *testing.T) {
-		f := fleettest.New(t, slow())
+		o := slow()
+		o.CertificateLife = 3 * time.Hour
+		f := fleettest.New(t, o)
 		first := f.CertificateEnd("eu-north-1")
-		for day := range 11 {
-			f.Wait(24 * time.Hour)
+		if left := time.Until(first); left != o.CertificateLife {
+			t.Fatalf("first certificate is good for %s, want %s", left, o.CertificateLife)
+		}
+		connected := func() {
+			t.Helper()
 			if p := probesNow(f)["eu-north-1"]; p.State != "connected" || time.Since(p.LastSeen) > time.Minute {
-				t.Fatalf("day %d: %+v, want connected", day, p)
+				t.Fatalf("%s: %+v, want connected", time.Now().Format(time.TimeOnly), p)
 			}
 		}
-		if got := f.CertificateEnd("eu-north-1"); got.Sub(first) < 9*24*time.Hour {
-			t.Errorf("certificate ends %s after eleven days, want ten days after %s", got, first)
+		for time.Since(first) < 30*time.Minute {
+			f.Wait(5 * time.Minute)
+			connected()
+		}
+		if got := f.CertificateEnd("eu-north-1").Sub(first); got < o.CertificateLife || got > o.CertificateLife*10/9 {
+			t.Errorf("certificate ends %s after the first one, want three thirds of %s and a little", got, o.CertificateLife)
 		}
 		f.RestartProbe("eu-north-1") // with the certificate that it has on disk
 		f.Wait(time.Minute)
-		if p := probesNow(f)["eu-north-1"]; p.State != "connected" {
-			t.Errorf("after a restart: %+v, want connected", p)
-		}
+		connected()
 	})
 }
 

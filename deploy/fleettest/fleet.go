@@ -1,7 +1,9 @@
 // Package fleettest is a whole fleet in one process: coordinator with its
 // journal, enrolled probes with their mesh, and real mail servers, all over an
 // internet in memory. In a testing/synctest bubble it plays days in seconds,
-// and says to the second what was seen when.
+// and says to the second what was seen when. Its journal and spools leave out
+// fsync, because nothing in a bubble loses power, and its mesh takes ten times as
+// long over everything, because a virtual day of gossip costs a minute.
 //
 // A test binary that uses it calls ats.Register (nats-server/v2/server/ats)
 // once, outside of every bubble: otherwise the journal's clock ticker is made
@@ -12,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -32,13 +35,11 @@ type Options struct {
 	// Checks maps a kind ("imap", "smtp", "https") to its interval. The
 	// service and the check are named like the kind.
 	Checks map[string]time.Duration
-	// Real makes journal and spool use fsync and the mesh its production timing;
-	// left out by default, because nothing in a bubble loses power and a virtual
-	// day of gossip costs a minute.
-	Real bool
 	// Plain leaves out TLS, and with it the login, in HTTP and SMTP, where no
 	// fault is about it: half of a virtual day goes into handshakes.
 	Plain bool
+	// CertificateLife is how long a certificate is good, 30 days if zero.
+	CertificateLife time.Duration
 	// Logger is silent if nil.
 	Logger *slog.Logger
 }
@@ -53,6 +54,8 @@ type Fleet struct {
 	probes      map[string]*member
 	coordinator *member
 	server      *server.Server
+	// regions are the ids in a fixed order.
+	regions []string
 
 	mu sync.Mutex // protects all following fields
 	// silenced maps a service's port to the regions that it is silent for.
@@ -91,7 +94,7 @@ func New(t *testing.T, opts Options) *Fleet {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	f := &Fleet{
-		t: t, opts: opts, dir: t.TempDir(), internet: checktest.NewInternet(),
+		t: t, opts: opts, dir: t.TempDir(), internet: checktest.NewInternet(), regions: slices.Sorted(maps.Keys(opts.Regions)),
 		probes: map[string]*member{}, silenced: map[uint16][]string{}, partition: map[string]int{},
 	}
 	f.internet.Rule(f.rule)
@@ -100,23 +103,13 @@ func New(t *testing.T, opts Options) *Fleet {
 		name: "c1", host: f.internet.Host(coordinatorAddr), dir: filepath.Join(f.dir, "coordinator"),
 	}
 	f.StartCoordinator()
-	for r, region := range f.regions() {
+	for r, region := range f.regions {
 		for n := range opts.Regions[region] {
 			f.enrol(r+1, n+1, region)
 		}
 	}
 	t.Cleanup(f.stop)
 	return f
-}
-
-// regions are the ids in a fixed order.
-func (f *Fleet) regions() []string {
-	out := make([]string, 0, len(f.opts.Regions))
-	for id := range f.opts.Regions {
-		out = append(out, id)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // rule is what the internet does between two addresses, given the faults.
@@ -142,7 +135,7 @@ func (f *Fleet) rule(from, to netip.AddrPort, _ string) checktest.Effect {
 
 func (f *Fleet) regionOf(a netip.Addr) string {
 	if r := int(a.As4()[1]); r >= 1 && r <= len(f.opts.Regions) {
-		return f.regions()[r-1]
+		return f.regions[r-1]
 	}
 	return ""
 }

@@ -27,7 +27,7 @@ func (f *Fleet) StartCoordinator() {
 	}
 	f.server, err = server.New(server.Options{
 		Config: config, Listen: f.coordinator.host.Listen, Logger: f.opts.Logger.With("program", "coordinator"),
-		Version: "test", NoSync: !f.opts.Real,
+		Version: "test", NoSync: true, CertificateLife: f.opts.CertificateLife,
 	})
 	if err != nil {
 		f.t.Fatal(err)
@@ -78,7 +78,7 @@ func (f *Fleet) StartProbe(name string) {
 	m := f.probes[name]
 	a, err := agent.New(agent.Options{
 		State: m.dir, MeshBind: fmt.Sprintf("0.0.0.0:%d", meshPort), MeshAdvertise: m.host.Addrs()[0].String(),
-		Network: m.host, Logger: f.opts.Logger.With("program", name), Version: "test", Simulation: !f.opts.Real,
+		Network: m.host, Logger: f.opts.Logger.With("program", name), Version: "test", Simulation: true,
 	})
 	if err != nil {
 		f.t.Fatal(err)
@@ -116,7 +116,7 @@ func (f *Fleet) writeConfig() string {
 	fmt.Fprintf(&b, "listen: {grpc: %q, public: %q, ops: %q}\n", netAddr(coordinatorAddr, grpcPort),
 		netAddr(coordinatorAddr, publicPort), netAddr(loopback, opsPort))
 	fmt.Fprintf(&b, "advertise: [%q]\nregions:\n", netAddr(coordinatorAddr, grpcPort))
-	for _, r := range f.regions() {
+	for _, r := range f.regions {
 		fmt.Fprintf(&b, "  - {id: %s}\n", r)
 	}
 	kinds := make([]string, 0, len(f.opts.Checks))
