@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Installs what some tests need and a bare Debian 12 with Go lacks: mail servers,
-# a browser, protoc, axe-core and the linter. Root is needed when a package is
-# missing; what is there already is left alone. Nothing is started.
+# Installs what some tests need and a bare Debian 12 with Go and git lacks: a C
+# compiler for the race detector, mail servers, a browser, protoc, axe-core and
+# the linter. Root is needed when a package is missing; what is there already is
+# left alone. Nothing is started.
 #
 #   eval "$(deploy/testservers/install.sh)"
 #
 # Progress goes to stderr, settings for the tests to stdout.
 set -euo pipefail
 
-readonly packages="dovecot-imapd postfix nginx-light openssl chromium fonts-dejavu-core protobuf-compiler libprotobuf-dev"
+readonly packages="gcc libc6-dev dovecot-imapd postfix nginx-light openssl chromium fonts-dejavu-core protobuf-compiler libprotobuf-dev"
 readonly axe_version=4.14.1 lint_version=v2.15.0
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/varde-tests
 
