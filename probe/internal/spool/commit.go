@@ -35,7 +35,7 @@ var errDamaged = errors.New("segment was damaged meanwhile")
 // joinLocked numbers o and puts it into the batch that will be written next.
 func (s *Spool) joinLocked(o *checks.Observation) (*batch, error) {
 	next := *o
-	next.Epoch, next.Seq = s.opt.Epoch, s.lastSeq+1
+	next.Epoch, next.Seq = s.current().name, s.lastSeq+1
 	frame, read, err := encode(wire.Record{Observation: next})
 	if err != nil {
 		return nil, err
@@ -71,12 +71,13 @@ func (s *Spool) commit() {
 // With an error none of them counts as written.
 func (s *Spool) write(items []item) (n int, err error) {
 	s.mu.Lock()
-	g, tail := s.active, s.current().tail
+	g, e := s.active, s.current()
+	tail := e.tail
 	s.mu.Unlock()
 	var buf []byte
 	fresh := g == nil || g.size >= s.segmentSize() || s.file == nil
 	if fresh {
-		if g, buf, err = s.begin(items[0].seq(), tail); err != nil {
+		if g, buf, err = s.begin(e, items[0].seq(), tail); err != nil {
 			return 0, err
 		}
 	}
@@ -97,9 +98,9 @@ func (s *Spool) write(items []item) (n int, err error) {
 	return n, s.publish(g, items[:n], fresh)
 }
 
-// begin opens the next segment. What could not be written before goes to its
-// head as a gap.
-func (s *Spool) begin(first uint64, tail *wire.Gap) (*segment, []byte, error) {
+// begin opens the next segment of e. What could not be written before goes to
+// its head as a gap.
+func (s *Spool) begin(e *epoch, first uint64, tail *wire.Gap) (*segment, []byte, error) {
 	if s.file != nil {
 		_ = s.file.Close() // what counts was synced, or given up
 		s.file = nil
@@ -112,13 +113,30 @@ func (s *Spool) begin(first uint64, tail *wire.Gap) (*segment, []byte, error) {
 		}
 		first = tail.First
 	}
-	path := filepath.Join(s.opt.Dir, s.opt.Epoch, segmentName(first))
+	if err := s.prepare(e); err != nil {
+		return nil, nil, err
+	}
+	path := filepath.Join(e.dir, segmentName(first))
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, nil, fmt.Errorf("begin segment: %w", err)
 	}
 	s.file = f
 	return &segment{path: path}, head, nil
+}
+
+// prepare makes the folder of e with the first segment: a disk that is full at
+// the start must not keep the probe from handing over what fills it.
+func (s *Spool) prepare(e *epoch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.made {
+		return nil
+	}
+	if err := s.opt.own(s.disk); err != nil {
+		return err
+	}
+	return e.make(s.disk, !s.opt.NoSync)
 }
 
 // put writes buf behind what the segment holds. When that goes wrong the
@@ -167,13 +185,21 @@ func (s *Spool) publish(g *segment, items []item, fresh bool) error {
 	if e.mark.FirstAt == 0 {
 		e.mark.FirstAt = nanos(items[0].at())
 	}
-	if done := e.prune(g); len(done) > 0 {
-		s.saveLocked(e)
-		if err := removeSegments(done); err != nil {
-			s.opt.Logger.Warn("spool segment is left over", "error", err)
+	if len(e.spent(g)) > 0 {
+		if err := s.pruneLocked(e, g); err != nil {
+			s.opt.Logger.Debug("spool segment is left over", "error", err) // it counts, and is tried again
 		}
 	}
 	return nil
+}
+
+// pruneLocked deletes what is spent of e but for keep, the mark first: else what
+// is deleted would look lost after a crash.
+func (s *Spool) pruneLocked(e *epoch, keep *segment) error {
+	if err := e.save(!s.opt.NoSync); err != nil {
+		return err
+	}
+	return e.prune(keep)
 }
 
 // giveUp counts what could not be written. It becomes a gap, kept in the mark
@@ -205,10 +231,12 @@ func (s *Spool) makeRoomLocked(need int64) {
 		}
 		g, n := e.drop()
 		s.dropped += n
-		s.opt.Logger.Warn("spool is full, oldest observations dropped",
-			"epoch", e.name, "observations", n, "max_bytes", s.opt.MaxBytes)
+		if n > 0 {
+			s.opt.Logger.Warn("spool is full, oldest observations dropped",
+				"epoch", e.name, "observations", n, "max_bytes", s.opt.MaxBytes)
+		}
 		s.saveLocked(e)
-		if err := removeSegments([]*segment{g}); err != nil {
+		if err := g.remove(); err != nil {
 			s.opt.Logger.Warn("spool segment is left over", "error", err)
 		}
 	}

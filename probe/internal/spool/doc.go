@@ -13,9 +13,11 @@
 //     acknowledgement outlives a restart.
 //   - A full disk or a write error costs the observations of that moment, which
 //     become a gap; it never leaves half a record, and the spool goes on as
-//     soon as a write succeeds.
+//     soon as a write succeeds. A spool opens on a full disk too.
+//   - What one probe left is never handed out by another that runs in the same
+//     folder: see Options.Owner.
 //
-// Every start of the program brings a new epoch. Older epochs are read-only:
+// Every start of the program brings a new epoch, and so does Renew. Older epochs are read-only:
 // they are handed out first and disappear when all of them is acknowledged.
 //
 // What is not promised: that a record is handed out once. Whoever reads must

@@ -15,8 +15,10 @@ import (
 // each perhaps with a gap in front of it, and perhaps a gap at the end.
 type epoch struct {
 	name, dir string
-	mark      mark
-	segs      []*segment
+	// made says that dir exists.
+	made bool
+	mark mark
+	segs []*segment
 	// tail stands behind the last segment: what could not be written.
 	tail *wire.Gap
 }
@@ -32,7 +34,7 @@ func recoverEpoch(dir, name string, log *slog.Logger) (*epoch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list segments: %w", err)
 	}
-	e := &epoch{name: name, dir: dir, mark: m}
+	e := &epoch{name: name, dir: dir, made: true, mark: m}
 	// lost is what is known to be missing in front of the next segment.
 	lost := m.Head.gap()
 	for _, path := range paths {
@@ -62,6 +64,23 @@ func recoverEpoch(dir, name string, log *slog.Logger) (*epoch, error) {
 		e.tail.First = e.last0() + 1
 	}
 	return e, nil
+}
+
+// make makes the folder of the epoch, all of it or nothing. Its name is not on
+// disk for certain before the folder above is synced.
+func (e *epoch) make(d disk, sync bool) error {
+	if err := os.Mkdir(e.dir, 0o700); err != nil {
+		return fmt.Errorf("begin epoch: %w", err)
+	}
+	err := createMark(e.dir, sync)
+	if err == nil {
+		err = errors.Join(d.syncDir(e.dir), d.syncDir(filepath.Dir(e.dir)))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("begin epoch: %w", err), e.remove())
+	}
+	e.made = true
+	return nil
 }
 
 // take appends a segment that was read from disk and gives it the gap that is
@@ -186,13 +205,12 @@ func (e *epoch) next(after uint64, n int) (out []wire.Record, g *segment, err er
 	return out, nil, nil
 }
 
-// ack notes that everything up to and including through was acknowledged, and
-// returns the segments that are not needed any more; keep is never one of them.
-// It returns false when nothing changed.
-func (e *epoch) ack(through uint64, keep *segment) (done []*segment, changed bool) {
+// ack notes that everything up to and including through was acknowledged. It
+// returns false when nothing changed.
+func (e *epoch) ack(through uint64) (changed bool) {
 	through = min(through, e.last())
 	if through <= e.mark.Acked {
-		return nil, false
+		return false
 	}
 	e.mark.Acked = through
 	for _, g := range e.segs {
@@ -209,16 +227,29 @@ func (e *epoch) ack(through uint64, keep *segment) (done []*segment, changed boo
 		e.mark.AckedAt = nanos(e.tail.To)
 	}
 	e.tail = trim(e.tail, through)
-	return e.prune(keep), true
+	return true
 }
 
-// prune takes out and returns the segments that were acknowledged as a whole;
-// keep is never one of them.
-func (e *epoch) prune(keep *segment) (done []*segment) {
-	for len(e.segs) > 0 && e.segs[0].last <= e.mark.Acked && e.segs[0] != keep {
-		done, e.segs = append(done, e.segs[0]), e.segs[1:]
+// spent are the segments that were acknowledged as a whole; keep is never one of
+// them.
+func (e *epoch) spent(keep *segment) []*segment {
+	n := 0
+	for n < len(e.segs) && e.segs[n].last <= e.mark.Acked && e.segs[n] != keep {
+		n++
 	}
-	return done
+	return e.segs[:n]
+}
+
+// prune deletes the segments that are spent, and forgets those that it deleted:
+// what is still on the disk counts. The mark must say that they are spent.
+func (e *epoch) prune(keep *segment) error {
+	for _, g := range e.spent(keep) {
+		if err := g.remove(); err != nil {
+			return err
+		}
+		e.segs = e.segs[1:]
+	}
+	return nil
 }
 
 // drop gives up the oldest segment and returns it with the number of
@@ -257,14 +288,23 @@ func (e *epoch) lose(i int, lost *wire.Gap) {
 	e.tail = merge(lost, e.tail)
 }
 
-// save writes the mark.
+// save writes the mark, unless there is nothing on disk that it could speak of.
+// A slot that could not be written is the one that is written next.
 func (e *epoch) save(sync bool) error {
-	e.mark.Counter++
-	e.mark.Head, e.mark.Tail = markGap{}, toMarkGap(e.tail)
-	if len(e.segs) > 0 {
-		e.mark.Head = toMarkGap(e.segs[0].gap)
+	if !e.made {
+		return nil
 	}
-	return writeMark(e.dir, e.mark, sync)
+	next := e.mark
+	next.Counter++
+	next.Head, next.Tail = markGap{}, toMarkGap(e.tail)
+	if len(e.segs) > 0 {
+		next.Head = toMarkGap(e.segs[0].gap)
+	}
+	if err := writeMark(e.dir, next, sync); err != nil {
+		return err
+	}
+	e.mark.Counter = next.Counter
+	return nil
 }
 
 // remove deletes the epoch's folder.

@@ -66,23 +66,35 @@ func fillSmallDisk(t *testing.T, dir string) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(Options{Dir: spoolDir, Epoch: "e2"}); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("open on a full disk: %v", err)
-	} else if entries, _ := os.ReadDir(filepath.Join(spoolDir, "e2")); len(entries) > 0 {
-		t.Errorf("open on a full disk left %v", entries)
-	}
-	if err := os.Remove(ballast); err != nil {
+	// It starts again, measures and hands over, which is what makes room.
+	if s, err = Open(Options{Dir: spoolDir, Epoch: "e2", Owner: "osl-1"}); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = Open(Options{Dir: spoolDir, Epoch: "e2"}); err != nil {
-		t.Fatal(err)
+	for i := 1; i <= 3; i++ {
+		if _, err := s.Append(observation(i)); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("append on a full disk: %v", err)
+		}
+	}
+	if entries, err := os.ReadDir(filepath.Join(spoolDir, "e2")); err == nil {
+		t.Errorf("left half an epoch: %v", entries)
+	}
+	if n := s.Stats().Dropped; n != 3 {
+		t.Errorf("%d counted as dropped, want 3", n)
 	}
 	recs := drain(t, s, "e1", 10)
 	if g := recs[len(recs)-1]; g.Gap == nil || g.Last() != 60 || g.Last()-g.First()+1 != uint64(failed) {
 		t.Errorf("got %s, want the %d lost ones at the end", show(recs), failed)
 	}
-	fill(t, s, 1, 5)
-	if got := show(drain(t, s, "e2", 0)); got != numbers(1, 5) {
+	if err := s.Ack("e1", 60); err != nil {
+		t.Errorf("ack of an old epoch on a full disk: %v", err)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, 4, 8)
+	recs = drain(t, s, "e2", 0)
+	checkGap(t, recs[0], 1, 3)
+	if got := show(recs[1:]); got != numbers(4, 8) {
 		t.Errorf("after there was room again got %s", got)
 	}
 	s.Close()

@@ -258,3 +258,75 @@ func copyDir(t *testing.T, dir string) string {
 	}
 	return to
 }
+
+// blockMark has every write of the mark of an epoch fail, until it is undone.
+func blockMark(t *testing.T, dir string) (undo func()) {
+	t.Helper()
+	mark, aside := filepath.Join(dir, markFile), filepath.Join(dir, "aside")
+	if err := errors.Join(os.Rename(mark, aside), os.Mkdir(mark, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		if err := errors.Join(os.Remove(mark), os.Rename(aside, mark)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What is acknowledged and cannot be deleted, because the mark cannot be written,
+// counts until it is gone: the bound holds.
+func TestBoundHoldsWithoutAMark(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, "e1")
+	fill(t, s, 1, 30)
+	unblock := blockMark(t, filepath.Join(dir, "e1"))
+	for i := 31; i <= 1200; i += 30 {
+		fill(t, s, i, i+29)
+		if err := s.Ack("e1", uint64(i+29)); err == nil {
+			t.Error("acknowledged without a mark: no error")
+		}
+		if n := segmentsSize(t, dir); n > MinMaxBytes || n != s.Stats().Bytes {
+			t.Fatalf("%d bytes on disk, %d counted, bound %d", n, s.Stats().Bytes, int64(MinMaxBytes))
+		}
+	}
+	if st := s.Stats(); st.Dropped != 0 || st.Records != 0 {
+		t.Errorf("got %+v, want nothing lost and nothing waiting", st)
+	}
+	unblock()
+	before := segmentsSize(t, dir)
+	if err := s.Ack("e1", 1200); err != nil { // again, which is what a coordinator does
+		t.Error(err)
+	}
+	if n := segmentsSize(t, dir); n >= before {
+		t.Errorf("%d bytes on disk, %d before", n, before)
+	}
+}
+
+// A disk that spoils the beginning of everything that was written to it is full
+// of damaged segments: they are deleted.
+func TestDamagedSegmentsAreDeleted(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, "e1")
+	for i := 1; i <= 1000; i += 25 {
+		fill(t, s, i, i+24)
+		segs, err := segmentPaths(filepath.Join(dir, "e1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, path := range segs[:len(segs)-1] {
+			f, err := os.OpenFile(path, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = f.WriteAt([]byte{0xff, 0xff, 0xff}, int64(n%2)*1000) // with and without something before it
+			if err = errors.Join(err, f.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		drain(t, s, "e1", 0)
+		if n := segmentsSize(t, dir); n > MinMaxBytes || n != s.Stats().Bytes {
+			t.Fatalf("%d bytes on disk, %d counted, bound %d", n, s.Stats().Bytes, int64(MinMaxBytes))
+		}
+	}
+}

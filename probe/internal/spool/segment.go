@@ -106,6 +106,14 @@ func (g *segment) cut(at place) {
 	g.index = g.index[:n]
 }
 
+// remove deletes the file.
+func (g *segment) remove() error {
+	if err := os.Remove(g.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove segment: %w", err)
+	}
+	return nil
+}
+
 // scanSegment reads a whole segment. With errTorn or another error of reading
 // the segment holds what comes before the fault.
 func scanSegment(path string) (*segment, error) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -47,8 +48,11 @@ type Options struct {
 	// time. Required.
 	Dir string
 	// Epoch names this life of the program, see NewEpoch. It must not exist in
-	// Dir. Required.
+	// Dir, where it gets a folder with its first observation. Required.
 	Epoch string
+	// Owner names the probe whose observations these are. What another one left
+	// in Dir is set aside; an owner that is not known is taken for this one.
+	Owner string
 	// MaxBytes bounds the segments of all epochs together, DefaultMaxBytes if 0,
 	// at least MinMaxBytes.
 	MaxBytes int64
@@ -119,12 +123,9 @@ func Open(opt Options) (*Spool, error) {
 	if err := opt.validate(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make spool folder: %w", err)
-	}
-	lock, err := lockFolder(opt.Dir)
+	lock, err := opt.enter()
 	if err != nil {
-		return nil, fmt.Errorf("lock spool %s: %w", opt.Dir, err)
+		return nil, err
 	}
 	s := &Spool{opt: opt, lock: lock, ready: make(chan struct{}, 1), disk: systemDisk{!opt.NoSync}, batch: new(batch)}
 	if err := s.recover(); err != nil {
@@ -141,15 +142,8 @@ func (s *Spool) recover() error {
 		s.signal()
 	}
 	cur := &epoch{name: s.opt.Epoch, dir: filepath.Join(s.opt.Dir, s.opt.Epoch)}
-	if err := os.Mkdir(cur.dir, 0o700); err != nil {
-		return fmt.Errorf("begin epoch: %w", err)
-	}
-	err := createMark(cur.dir, !s.opt.NoSync)
-	if err == nil {
-		err = errors.Join(s.disk.syncDir(cur.dir), s.disk.syncDir(s.opt.Dir))
-	}
-	if err != nil {
-		return errors.Join(err, cur.remove())
+	if _, err := os.Lstat(cur.dir); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("begin epoch: %w", cmp.Or(err, fs.ErrExist))
 	}
 	s.epochs = append(s.epochs, cur)
 	s.makeRoomLocked(0)
@@ -225,6 +219,13 @@ func (s *Spool) Epochs() []string {
 	return names
 }
 
+// Epoch is the current epoch.
+func (s *Spool) Epoch() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current().name
+}
+
 // Ready is signalled after something was appended, and once when an earlier
 // epoch left something to hand out. One signal may stand for many appends.
 func (s *Spool) Ready() <-chan struct{} { return s.ready }
@@ -274,6 +275,15 @@ func (s *Spool) damaged(e *epoch, g *segment, f *fault) {
 	s.opt.Logger.Error("spool segment is damaged, what follows in it is lost",
 		"file", g.path, "seq", f.seq, "observations", n, "error", f.err)
 	s.saveLocked(e)
+	var err error
+	if slices.Contains(e.segs, g) {
+		err = os.Truncate(g.path, g.size)
+	} else {
+		err = g.remove()
+	}
+	if err != nil {
+		s.opt.Logger.Warn("damaged bytes are left over", "file", g.path, "error", err)
+	}
 }
 
 // Ack notes that everything of the epoch up to and including through is safe
@@ -288,30 +298,24 @@ func (s *Spool) Ack(name string, through uint64) error {
 	} else if e == nil {
 		return nil
 	}
-	done, changed := e.ack(through, s.active)
-	if !changed {
-		return nil
-	}
-	// Only what is deleted needs the mark on disk first: else the deleted
-	// records would look lost after a crash.
-	if err := e.save(len(done) > 0 && !s.opt.NoSync); err != nil {
-		return err
-	}
-	if e.empty() && e != s.current() {
-		s.epochs = slices.DeleteFunc(s.epochs, func(x *epoch) bool { return x == e })
-		return e.remove()
-	}
-	return removeSegments(done)
-}
-
-func removeSegments(segs []*segment) error {
-	var errs []error
-	for _, g := range segs {
-		if err := os.Remove(g.path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, fmt.Errorf("remove segment: %w", err))
+	changed, spent := e.ack(through), len(e.spent(s.active)) > 0
+	over := e.empty() && e != s.current()
+	switch {
+	case over:
+		// The mark first here too, in case that not all of it can be deleted.
+		if err := e.save(spent && !s.opt.NoSync); err != nil {
+			return err
 		}
+		if err := e.remove(); err != nil {
+			return err
+		}
+		s.epochs = slices.DeleteFunc(s.epochs, func(x *epoch) bool { return x == e })
+	case spent:
+		return s.pruneLocked(e, s.active)
+	case changed:
+		return e.save(false) // a crash costs nothing but to hand out something again
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func (s *Spool) current() *epoch { return s.epochs[len(s.epochs)-1] }
