@@ -124,5 +124,20 @@ func (s *Spool) Ack(epoch string, through uint64) error {
 	return nil
 }
 
+// Renew begins a new epoch, named after the one whose records it moves there.
+func (s *Spool) Renew() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.epochs[len(s.epochs)-1]
+	name := old + "-renewed"
+	for _, r := range s.items[old][min(s.acked[old], uint64(len(s.items[old]))):] {
+		r.Observation.Seq = uint64(len(s.items[name]) + 1)
+		s.items[name] = append(s.items[name], r)
+	}
+	s.acked[old] = uint64(len(s.items[old]))
+	s.epochs = append(s.epochs, name)
+	return nil
+}
+
 // Ready is signalled by Add.
 func (s *Spool) Ready() <-chan struct{} { return s.ready }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,8 @@ const (
 )
 
 var errNoAck = fmt.Errorf("coordinator acknowledges nothing within %s", ackWithin)
+
+var errOvertaken = errors.New("coordinator has more of this epoch than was ever spooled")
 
 type reportStream = grpc.BidiStreamingClient[vardev1.ReportRequest, vardev1.ReportResponse]
 
@@ -47,6 +50,8 @@ type reporter struct {
 	// says that there may be records to send now.
 	age         *time.Timer
 	aging, ripe bool
+	// unnoted says that the last acknowledgement could not be noted.
+	unnoted bool
 }
 
 // report sends what is in the spool until the stream fails, or until stopping
@@ -204,18 +209,16 @@ func (r *reporter) take(m *vardev1.Mark) error {
 	if m.GetEpoch() != r.flow.epoch {
 		return fmt.Errorf("coordinator sent a mark of epoch %.80q, expected %s", m.GetEpoch(), r.flow.epoch)
 	}
-	first := !r.flow.resumed
+	sent := r.flow.next
 	back, err := r.flow.mark(m.GetSeq())
 	if err != nil {
 		return err
 	}
 	if m.GetSeq() > 0 {
-		if first && len(r.epochs) == 1 {
-			r.suspectTwin(m.GetSeq())
+		if m.GetSeq() > sent && len(r.epochs) == 1 && r.overtaken(m.GetSeq()) {
+			return r.renew(m.GetSeq())
 		}
-		if err := r.opts.Spool.Ack(r.flow.epoch, m.GetSeq()); err != nil {
-			return fmt.Errorf("acknowledge in spool: %w", err)
-		}
+		r.ack(m.GetSeq())
 		r.acked()
 	}
 	if back || len(r.epochs) > 1 && !r.flow.waiting() {
@@ -225,15 +228,37 @@ func (r *reporter) take(m *vardev1.Mark) error {
 	return nil
 }
 
-// suspectTwin looks whether the coordinator has more of the current epoch than
-// was ever spooled here. Then the machine was copied while the probe ran, and
-// what this one sees under numbers that the other has used is not kept.
-func (r *reporter) suspectTwin(mark uint64) {
-	records, err := r.opts.Spool.Next(r.flow.epoch, mark-1, 1)
-	if err == nil && len(records) == 0 {
-		r.log.Error("another machine reports as this one: restart this probe, and remove the copy",
-			"epoch", r.flow.epoch, "mark", mark)
+// ack notes in the spool what is safe. What the spool cannot note it hands out
+// again some time, which is no reason to stop sending.
+func (r *reporter) ack(through uint64) {
+	err := r.opts.Spool.Ack(r.flow.epoch, through)
+	level := slog.LevelDebug
+	if err != nil && !r.unnoted {
+		level = slog.LevelWarn
 	}
+	r.unnoted = err != nil
+	if err != nil {
+		r.log.Log(context.Background(), level, "acknowledgement is not noted in the spool", "epoch", r.flow.epoch, "error", err)
+	}
+}
+
+// overtaken says whether the coordinator has more of the current epoch than was
+// ever spooled here. Then the machine was copied while the probe ran, or set back
+// to a snapshot of its memory: what it sees now gets numbers that were used.
+func (r *reporter) overtaken(mark uint64) bool {
+	records, err := r.opts.Spool.Next(r.flow.epoch, mark-1, 1)
+	return err == nil && len(records) == 0
+}
+
+// renew goes on in a new epoch, with a new stream. Some of what it moves there
+// may be known to the coordinator: once too often is better than never.
+func (r *reporter) renew(mark uint64) error {
+	r.log.Error("this machine was set back to a snapshot, or another reports as this one: going on in a new epoch; remove the copy if there is one",
+		"epoch", r.flow.epoch, "mark", mark)
+	if err := r.opts.Spool.Renew(); err != nil {
+		return fmt.Errorf("begin a new epoch: %w", err)
+	}
+	return errOvertaken
 }
 
 // expect has the stream end when an answer is to come and does not.

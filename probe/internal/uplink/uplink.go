@@ -24,6 +24,9 @@ type Spool interface {
 	Next(epoch string, after uint64, limit int) ([]wire.Record, error)
 	// Ack says that everything up to a number is safe.
 	Ack(epoch string, through uint64) error
+	// Renew begins a new epoch, and moves to it what the current one has to
+	// send.
+	Renew() error
 	// Ready is signalled after something was added.
 	Ready() <-chan struct{}
 }
@@ -41,7 +44,8 @@ type Options struct {
 	State func() wire.ProbeState
 	// PlanNumber returns the number of the plan in force. Required.
 	PlanNumber func() wire.PlanNumber
-	// OnPlan is given every plan that arrives; it verifies it. Required.
+	// OnPlan is given every plan that arrives; it verifies it. One that it
+	// refuses does not come again. Required.
 	OnPlan func(wire.SignedPlan) error
 	// Dial opens a stream to host:port; a net.Dialer if nil.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
@@ -106,9 +110,9 @@ func (u *Uplink) Status() Status {
 	return u.status
 }
 
-// StateChanged has the state sent now instead of within thirty seconds. It does
+// stateChanged has the state sent now instead of within thirty seconds. It does
 // not block.
-func (u *Uplink) StateChanged() {
+func (u *Uplink) stateChanged() {
 	select {
 	case u.changed <- struct{}{}:
 	default:

@@ -245,6 +245,40 @@ func TestSpoolErrorsEndTheSession(t *testing.T) {
 	})
 }
 
+// TestAckThatCannotBeNoted is one line in the log and ends nothing.
+func TestAckThatCannotBeNoted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, k := newWorld(t), newKeeper()
+		defer w.serve(first, k)()
+		var log strings.Builder
+		o := w.options()
+		o.Spool = forgetful{w.spool}
+		o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		u, err := uplink.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := start(t, u)
+		for range 10 {
+			w.spool.Add("e1", 5)
+			pass(time.Second)
+		}
+		if got := k.mark("e1"); got != 50 || !u.Status().Connected || len(w.dials) != 1 {
+			t.Errorf("mark %d, %+v, %d connections, want 50 by one", got, u.Status(), len(w.dials))
+		}
+		end()
+		if got := log.String(); strings.Count(got, "acknowledgement is not noted") != 1 {
+			t.Errorf("logged\n%s\nwant one line about it", got)
+		}
+	})
+}
+
+// forgetful is a spool whose mark cannot be written.
+type forgetful struct{ *uplinktest.Spool }
+
+// Ack fails.
+func (forgetful) Ack(string, uint64) error { return errors.New("write mark: read-only file system") }
+
 func TestNoAddress(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -261,8 +295,8 @@ func TestNoAddress(t *testing.T) {
 	})
 }
 
-// TestTwinIsSuspected: a machine that was copied while it ran goes on in the
-// same epoch as its copy.
+// TestTwinIsSuspected: a machine that was copied while it ran is in the same
+// epoch as its copy, until it learns of it.
 func TestTwinIsSuspected(t *testing.T) {
 	for mark, want := range map[uint64]bool{0: false, 3: false, 5: false, 6: true, 60: true} {
 		bubble(t, func(t *testing.T) {
@@ -280,8 +314,8 @@ func TestTwinIsSuspected(t *testing.T) {
 			end := start(t, u)
 			pass(time.Second)
 			end()
-			if got := strings.Contains(log.String(), "another machine"); got != want {
-				t.Errorf("5 records were spooled and the mark is %d: suspected %v, want %v: %s", mark, got, want, log.String())
+			if got := strings.Contains(log.String(), "another reports as this one"); got != want || w.spool.Current() != map[bool]string{false: "e1", true: "e1-renewed"}[want] {
+				t.Errorf("5 records were spooled and the mark is %d: suspected %v, want %v, goes on in %s: %s", mark, got, want, w.spool.Current(), log.String())
 			}
 		})
 	}
