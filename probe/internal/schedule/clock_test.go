@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,6 +72,40 @@ func TestClockSetBack(t *testing.T) {
 	}
 	if ran["imap"] != 2 || ran["web"] != 1 {
 		t.Errorf("in the minute after the clock was set back ran %v", ran)
+	}
+}
+
+// The clock was set back by less than the interval of a check that comes before
+// a shorter one in the queue: the shorter one does not wait either.
+func TestClockSetBackWithinALongInterval(t *testing.T) {
+	for k := range 30 { // places in the hour
+		var rec recorder
+		s, err := New(Options{Self: "a", Run: rec.run, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries := []Entry{entry4("imap", 30*time.Second)}
+		for i := range 20 {
+			entries = append(entries, entry4(fmt.Sprintf("mail-loop-%d", i), 15*time.Minute))
+		}
+		s.Set(entries)
+		now := time.Now().Round(0).Add(time.Duration(k) * 7 * time.Second)
+		for end := now.Add(20 * time.Minute); now.Before(end); {
+			_, wait := s.due(now)
+			now = now.Add(wait)
+		}
+		now = now.Add(-12 * time.Minute)
+		back, ran := now, false
+		for !ran {
+			runs, wait := s.due(now)
+			ran = slices.ContainsFunc(runs, func(r Run) bool { return r.Target.ID == "imap" })
+			if !ran {
+				now = now.Add(wait)
+			}
+		}
+		if silent := now.Sub(back); silent > 45*time.Second {
+			t.Errorf("place %d: a check of 30 s is silent for %s", k, silent)
+		}
 	}
 }
 

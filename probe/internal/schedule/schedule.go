@@ -249,16 +249,16 @@ func (s *Scheduler) due(now time.Time) (runs []Run, wait time.Duration) {
 }
 
 // rewindLocked plans anew when the clock was set back so far that an entry would
-// wait longer than one interval and a half.
+// wait longer than one interval and a half. It looks at all of them: what is far
+// for a short interval can be near for the long one that comes first.
 func (s *Scheduler) rewindLocked(now time.Time) {
-	tooFar := func(e *entry) bool { return e.due.Sub(now) > e.Target.Every*3/2 }
-	if len(s.queue) == 0 || !tooFar(s.queue[0]) {
-		return
-	}
+	rewound := false
 	for _, e := range s.queue {
-		if tooFar(e) {
-			e.due = slot(now, e.Target.Every, s.phaseLocked(e))
+		if e.due.Sub(now) > e.Target.Every*3/2 {
+			e.due, rewound = slot(now, e.Target.Every, s.phaseLocked(e)), true
 		}
 	}
-	heap.Init(&s.queue)
+	if rewound {
+		heap.Init(&s.queue)
+	}
 }
