@@ -9,6 +9,8 @@
 //     bring back an old one.
 //   - What is on disk is a whole plan, the old one or the new one, also after a
 //     crash in the middle. It is kept in the bytes that were signed.
+//   - A disk that takes no plan keeps none from being obeyed: it is in force all
+//     the same, and written as soon as that is possible.
 //   - A file that cannot be used is put aside as plan.pb.damaged and treated as
 //     none; the probe starts without a plan and asks for one.
 package plan
@@ -37,9 +39,6 @@ const (
 	maxBytes = 16 << 20
 )
 
-// ErrOld says that the plan offered is not newer than the one that is there.
-var ErrOld = errors.New("plan is not newer")
-
 // Options configures a store.
 type Options struct {
 	// Dir is the folder that the plan is kept in. Required; it must exist.
@@ -57,7 +56,9 @@ type Store struct {
 	opt     Options
 	changed chan struct{}
 
-	offers sync.Mutex // held by Offer, so that two do not overtake one another
+	offers sync.Mutex // held by Offer and Keep, so that two do not overtake one another
+	// unkept is the plan in force while it could not be written. Guarded by offers.
+	unkept []byte
 
 	mu     sync.Mutex // protects all following fields
 	have   bool
@@ -131,10 +132,10 @@ func (s *Store) load(b []byte) error {
 }
 
 // Offer takes the plan if it is signed and larger than the one that is there,
-// and returns when it is on disk. It fails with ErrOld for one that is smaller
-// or the same, with wire.ErrPlanSignature for one that somebody else made, and
-// with another error for one that is not for this probe or cannot be written;
-// then the plan that was there stays.
+// and returns when it is on disk; changed is true then, and also with the error
+// of a disk that did not take it. Any other error leaves the plan that was there:
+// wire.ErrPlanSignature for one that somebody else made, others for one that is
+// not larger or not for this probe.
 func (s *Store) Offer(signed wire.SignedPlan) (changed bool, err error) {
 	s.offers.Lock()
 	defer s.offers.Unlock()
@@ -143,7 +144,7 @@ func (s *Store) Offer(signed wire.SignedPlan) (changed bool, err error) {
 		return false, err
 	}
 	if have, _, ok := s.Current(); ok && !p.Number.After(have.Number) {
-		return false, fmt.Errorf("%w: got %d.%d, have %d.%d", ErrOld,
+		return false, fmt.Errorf("plan is not newer: got %d.%d, have %d.%d",
 			p.Number.Generation, p.Number.Revision, have.Number.Generation, have.Number.Revision)
 	}
 	b, err := signed.Marshal()
@@ -153,9 +154,8 @@ func (s *Store) Offer(signed wire.SignedPlan) (changed bool, err error) {
 	if len(b) > maxBytes {
 		return false, fmt.Errorf("plan: %d bytes, expected at most %d", len(b), maxBytes)
 	}
-	if err := s.write(b); err != nil {
-		return false, fmt.Errorf("write plan: %w", err)
-	}
+	s.unkept = b
+	err = s.keep()
 	s.mu.Lock()
 	s.have, s.plan, s.bundle = true, p, signed.Bundle
 	s.mu.Unlock()
@@ -163,7 +163,25 @@ func (s *Store) Offer(signed wire.SignedPlan) (changed bool, err error) {
 	case s.changed <- struct{}{}:
 	default: // a signal is waiting already
 	}
-	return true, nil
+	return true, err
+}
+
+// Keep writes the plan in force if the disk did not take it before.
+func (s *Store) Keep() error {
+	s.offers.Lock()
+	defer s.offers.Unlock()
+	return s.keep()
+}
+
+func (s *Store) keep() error {
+	if s.unkept == nil {
+		return nil
+	}
+	if err := s.write(s.unkept); err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	s.unkept = nil
+	return nil
 }
 
 // write puts b in the place of the file, all of it or nothing.

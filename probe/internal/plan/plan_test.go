@@ -106,7 +106,7 @@ func TestOfferTakesOnlyLargerNumbers(t *testing.T) {
 		{1, 9, "plan is not newer: got 1.9, have 2.1"},
 	} {
 		changed, err := s.Offer(signed(t, keyOf(1), c.generation, c.revision))
-		if changed != (c.err == "") || err != nil && (!errors.Is(err, ErrOld) || err.Error() != c.err) || err == nil && c.err != "" {
+		if changed != (c.err == "") || err != nil && err.Error() != c.err || err == nil && c.err != "" {
 			t.Errorf("%d.%d: changed %t, %v", c.generation, c.revision, changed, err)
 		}
 	}
@@ -177,27 +177,37 @@ func TestDamagedFileIsPutAside(t *testing.T) {
 	}
 }
 
-// When the plan cannot be written the probe goes on with the one it has.
+// A plan that cannot be written is in force all the same, and kept as soon as it
+// can be: nobody sends it again.
 func TestOfferOntoABadDisk(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir, &bytes.Buffer{})
-	if _, err := s.Offer(signed(t, keyOf(1), 1, 1)); err != nil {
+	dir := filepath.Join(t.TempDir(), "state")
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	s := open(t, dir, &bytes.Buffer{})
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	<-s.Changed()
-	if changed, err := s.Offer(signed(t, keyOf(1), 1, 2)); changed || err == nil || !strings.HasPrefix(err.Error(), "write plan: ") {
+	if changed, err := s.Offer(signed(t, keyOf(1), 1, 2)); !changed || err == nil || !strings.HasPrefix(err.Error(), "write plan: ") {
 		t.Errorf("changed %t, %v", changed, err)
 	}
-	if got := number(s); got.Revision != 1 {
-		t.Errorf("has revision %d", got.Revision)
+	if got := number(s); got.Revision != 2 {
+		t.Errorf("has revision %d, want 2", got.Revision)
 	}
-	select {
-	case <-s.Changed():
-		t.Error("signalled a change")
-	default:
+	<-s.Changed()
+	if err := s.Keep(); err == nil {
+		t.Error("kept without a folder")
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time there is nothing to do
+		if err := s.Keep(); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := number(open(t, dir, &bytes.Buffer{})); got.Revision != 2 {
+		t.Errorf("revision %d is on disk, want 2", got.Revision)
 	}
 }
 
@@ -227,7 +237,7 @@ func TestManyOffersAtOnce(t *testing.T) {
 	for i := range 20 {
 		offer := signed(t, keyOf(1), 1, uint64(i+1))
 		wg.Go(func() {
-			if _, err := s.Offer(offer); err != nil && !errors.Is(err, ErrOld) {
+			if _, err := s.Offer(offer); err != nil && !strings.HasPrefix(err.Error(), "plan is not newer: ") {
 				t.Error(err)
 			}
 		})
