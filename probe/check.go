@@ -91,7 +91,7 @@ func (c *checkCommand) Run(ctx context.Context, p *process, logger *slog.Logger)
 	for _, group := range queries {
 		for _, q := range p.await(ctx, group, logger) {
 			if err := c.print(p, q); err != nil {
-				return fmt.Errorf("print: %w", err)
+				return varde.Misuse(fmt.Errorf("print: %w", err)) // 1 would say that something is down
 			}
 			worst = worse(worst, q.observation.Outcome)
 		}

@@ -233,6 +233,26 @@ func TestInterruptedCheckClaimsNothing(t *testing.T) {
 	})
 }
 
+// fullDisk is a stdout that takes nothing.
+type fullDisk struct{}
+
+// Write fails as a file on a full disk does.
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// TestCheckThatCannotBePrinted has a healthy server be asked in vain: exit code
+// 1 would say that it is down.
+func TestCheckThatCannotBePrinted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.serve(t, "OK in")
+		b.stdout = fullDisk{}
+		code := b.call(t.Context(), "check imaps://mail.example.net --family ipv4 --ca @ca")
+		if want := "varde-probe: print: no space left on device\n"; code != 2 || b.err.String() != want {
+			t.Errorf("exit code %d, stderr %q, want 2 and %q", code, b.err.String(), want)
+		}
+	})
+}
+
 func TestBadUsage(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                               `expected one of`,
