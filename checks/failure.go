@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -33,6 +35,9 @@ func classify(p Phase, err error) (Class, string) {
 	if f, ok := errors.AsType[*Failure](err); ok {
 		return f.Class, f.Detail
 	}
+	if class, detail, ok := ownClass(err); ok {
+		return class, detail
+	}
 	switch p {
 	case Resolve:
 		return DNSError, resolverWords(err)
@@ -50,13 +55,32 @@ func classify(p Phase, err error) (Class, string) {
 
 func resolverWords(err error) string {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return dns.Name + ": " + dns.Err
+		return strings.TrimSuffix(dns.Name, ".") + ": " + dns.Err
 	}
 	return err.Error()
 }
 
+// ownClass recognises what this machine lacks, whatever it was doing.
+func ownClass(err error) (Class, string, bool) {
+	errno, ok := errors.AsType[syscall.Errno](err)
+	switch {
+	case !ok:
+		return "", "", false
+	case errno == syscall.ENETDOWN: // the interface is
+		return OwnNetwork, errno.Error(), true
+	case errno == syscall.EADDRNOTAVAIL: // no port is left, or no address of the family
+		return OwnError, errno.Error(), true
+	}
+	return OwnError, errno.Error(), isExhausted(errno)
+}
+
+// isExhausted says whether the machine, or the program, is out of something.
+func isExhausted(errno syscall.Errno) bool {
+	return slices.Contains([]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}, errno)
+}
+
 // connectClass names what connect(2) said. An error that is none of the
-// network's (no descriptors left, a local firewall) is our own.
+// network's (a local firewall) is our own.
 func connectClass(err error) (Class, string) {
 	errno, ok := errors.AsType[syscall.Errno](err)
 	if !ok {
@@ -67,7 +91,7 @@ func connectClass(err error) (Class, string) {
 		return ConnectRefused, errno.Error()
 	case syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE:
 		return ConnectReset, errno.Error()
-	case syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN, syscall.EADDRNOTAVAIL:
+	case syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EHOSTDOWN, syscall.EACCES: // the last where a router prohibits it
 		return Unreachable, errno.Error()
 	}
 	return OwnError, errno.Error()

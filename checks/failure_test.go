@@ -31,7 +31,11 @@ func TestClassify(t *testing.T) {
 		{Connect, dialled(syscall.ECONNRESET), ConnectReset},
 		{Connect, dialled(syscall.ENETUNREACH), Unreachable},
 		{Connect, dialled(syscall.EHOSTUNREACH), Unreachable},
-		{Connect, dialled(syscall.EADDRNOTAVAIL), Unreachable},
+		{Connect, dialled(syscall.EACCES), Unreachable},
+		{Connect, dialled(syscall.EADDRNOTAVAIL), OwnError},
+		{Connect, dialled(syscall.ENETDOWN), OwnNetwork},
+		{Connect, dialled(syscall.ENFILE), OwnError},
+		{Connect, dialled(syscall.ENOBUFS), OwnError},
 		{Connect, dialled(syscall.EPERM), OwnError},
 		{Connect, dialled(syscall.EMFILE), OwnError},
 		{Connect, errors.New("no descriptor"), OwnError},
@@ -44,6 +48,8 @@ func TestClassify(t *testing.T) {
 		{Auth, &net.OpError{Op: "read", Err: net.ErrClosed}, Closed},
 		{Auth, &net.OpError{Op: "write", Err: syscall.EPIPE}, Closed},
 		{Auth, &net.OpError{Op: "read", Err: syscall.EHOSTUNREACH}, Closed},
+		{Auth, &net.OpError{Op: "read", Err: syscall.ENETDOWN}, OwnNetwork},
+		{Auth, &net.OpError{Op: "write", Err: syscall.ENOBUFS}, OwnError},
 		{Auth, errors.New("malformed"), ProtocolError},
 		{Auth, fmt.Errorf("wrapped: %w", Fail(Busy, "later")), Busy},
 	} {
@@ -91,6 +97,25 @@ func TestCertificateThatGoBlamesOnSomethingElse(t *testing.T) {
 		v.UnverifiedCertificates = nil
 		if got, _ := certificateClass(v, now); got != CertUntrusted {
 			t.Errorf("%v without certificates: got %s", tt.err, got)
+		}
+	}
+}
+
+// A server may take a client for gone that slept. What was answered stands.
+func TestFailureOfAMachineThatSleptIsOurs(t *testing.T) {
+	for _, tt := range []struct {
+		err    error
+		asleep time.Duration
+		want   Class
+	}{
+		{Fail(Closed, "x"), time.Second, Closed},
+		{Fail(Closed, "x"), time.Second + 1, OwnLate},
+		{Fail(Closed, "x"), -time.Hour, Closed}, // the clock was set back
+		{Fail(AuthRejected, "x"), time.Hour, AuthRejected},
+		{nil, time.Hour, ""},
+	} {
+		if got := (&Recorder{}).finish(tt.err, tt.asleep); got.Class != tt.want || got.Outcome != tt.want.Outcome() {
+			t.Errorf("%v, asleep for %s: got %+v, want %q", tt.err, tt.asleep, got, tt.want)
 		}
 	}
 }

@@ -6,9 +6,9 @@ import "time"
 // earlier. Users wait far less than the protocols allow (RFC 5321 4.5.3.2 has
 // five minutes for a greeting).
 const (
-	ResolveLimit  = 3 * time.Second
-	ConnectLimit  = 4 * time.Second
-	TLSLimit      = 5 * time.Second
+	resolveLimit  = 3 * time.Second
+	connectLimit  = 4 * time.Second
+	tlsLimit      = 5 * time.Second
 	GreetingLimit = 5 * time.Second
 	// MXGreetingLimit is that of port 25, where servers let a stranger wait on
 	// purpose (Postfix's postscreen: 6 s).
@@ -21,6 +21,15 @@ const (
 	FirstByteLimit = 5 * time.Second
 	// LogoutLimit is short, since by then everything asked was answered.
 	LogoutLimit = time.Second
+)
+
+// What a machine that is starved, stopped or suspended may miss before a failure
+// that it saw says nothing of the server.
+const (
+	// maxLate is how long after a deadline it may be found to have passed.
+	maxLate = 250 * time.Millisecond
+	// maxAsleep is how far the two clocks may part during one attempt.
+	maxAsleep = time.Second
 )
 
 // The most bytes that one attempt takes from a server, TLS records included,

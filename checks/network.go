@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // Network is the door to the outside: what resolves names and opens streams.
@@ -21,22 +23,45 @@ type Network interface {
 }
 
 // System is the machine's own network. The zero value is ready for use.
-type System struct {
-	resolver net.Resolver
-	dialer   net.Dialer
-}
+type System struct{}
 
 var _ Network = (*System)(nil)
 
-// LookupNetIP asks the system's resolver.
-func (s *System) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	return s.resolver.LookupNetIP(ctx, network, host)
+// LookupNetIP asks the name servers of the machine for host itself, and not for
+// what a search list would make of it.
+func (*System) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	var d net.Dialer
+	return resolver(d.DialContext).LookupNetIP(ctx, network, rooted(host))
+}
+
+// rooted ends a name with a dot, after which no search list is tried. One
+// without any dot may be of the machine's own table of hosts.
+func rooted(host string) string {
+	if !strings.Contains(host, ".") {
+		return host
+	}
+	return host + "."
+}
+
+// resolver gives each name server half the time that there is: Go asks a second
+// one, or the same again, after 5 s, when nobody waits for it any more.
+func resolver(dial func(ctx context.Context, network, address string) (net.Conn, error)) *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			// The resolver sets a deadline of its own as soon as it has the
+			// connection, and closes it when it is done.
+			time.AfterFunc(resolveLimit/2, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+		}
+		return conn, err
+	}}
 }
 
 // DialContext dials without a second family and without keep-alives: an
 // attempt is short and every one of its connections fresh.
-func (s *System) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	return s.dialer.DialContext(ctx, network, address)
+func (*System) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	d := net.Dialer{KeepAlive: -1}
+	return d.DialContext(ctx, network, address)
 }
 
 // discard is a port for connecting to without sending anything (RFC 863).
@@ -51,10 +76,6 @@ func Routed(ctx context.Context, n Network, a netip.Addr) bool {
 		_ = conn.Close() // nothing was sent
 		return true
 	}
-	for _, none := range []error{syscall.ENETUNREACH, syscall.EAFNOSUPPORT, syscall.EADDRNOTAVAIL} {
-		if errors.Is(err, none) {
-			return false
-		}
-	}
-	return true
+	errno, refused := errors.AsType[syscall.Errno](err)
+	return !refused || isExhausted(errno)
 }

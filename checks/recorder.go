@@ -32,9 +32,10 @@ func Record(ctx context.Context, timeout time.Duration, attempt func(context.Con
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := attempt(within, r)
-	r.result.Elapsed = time.Since(start)
+	end := time.Now()
+	r.result.Elapsed = end.Sub(start)
 	r.close()
-	return r.finish(err)
+	return r.finish(err, end.Round(0).Sub(start.Round(0))-r.result.Elapsed)
 }
 
 // Hide keeps values out of the result, in every form in which a server could
@@ -47,7 +48,8 @@ func (r *Recorder) Conn() net.Conn { return r.conn }
 // Phase runs one step within its limit and times it. A step whose phase has
 // the name of the one before it continues that phase. The error is nil or a
 // *Failure with its phase and class; what runs into the deadline gets the
-// timeout of its phase, whatever else went wrong at that moment.
+// timeout of its phase, whatever else went wrong at that moment, and a deadline
+// that was seen to pass far too late is our own fault.
 func (r *Recorder) Phase(ctx context.Context, p Phase, limit time.Duration, do func(context.Context) error) error {
 	began := time.Now()
 	within, cancel := context.WithTimeout(ctx, limit)
@@ -58,7 +60,7 @@ func (r *Recorder) Phase(ctx context.Context, p Phase, limit time.Duration, do f
 	}
 	took := time.Since(began)
 	r.add(p, took)
-	if err == nil {
+	if deadline, _ := within.Deadline(); err == nil && time.Since(deadline) <= maxLate {
 		return nil
 	}
 	return r.judge(ctx, within, PhaseTiming{p, took}, err)
@@ -100,6 +102,8 @@ func (r *Recorder) judge(ctx, within context.Context, p PhaseTiming, err error) 
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return &Failure{p.Name, OwnError, fmt.Sprintf("stopped by us: %v", context.Cause(ctx))}
+	case late > maxLate: // the answer may have been there in time
+		return &Failure{p.Name, OwnLate, fmt.Sprintf("this machine looked %s too late for the %s", late.Round(time.Millisecond), awaited(p.Name))}
 	case late >= 0:
 		return &Failure{p.Name, timeoutClass(p.Name), r.timeoutWords(p.Name, p.Duration-late)}
 	case isTimeout(err): // of the system's own: it gave up before us
@@ -130,7 +134,7 @@ func (r *Recorder) Dial(ctx context.Context, network Network, family Family, e E
 		return err
 	}
 	r.result.Address = address
-	return r.Phase(ctx, Connect, ConnectLimit, func(within context.Context) error {
+	return r.Phase(ctx, Connect, connectLimit, func(within context.Context) error {
 		conn, err := network.DialContext(within, "tcp"+family.digit(), address)
 		if err != nil {
 			return err
@@ -162,9 +166,13 @@ func (r *Recorder) watch(ctx context.Context) {
 // Handshake makes the connection TLS and verifies the server: phase tls. The
 // names in cfg (ServerName, RootCAs, NextProtos) are the caller's.
 func (r *Recorder) Handshake(ctx context.Context, cfg *tls.Config) error {
-	return r.Phase(ctx, TLS, TLSLimit, func(context.Context) error {
+	return r.Phase(ctx, TLS, tlsLimit, func(context.Context) error {
+		talked := r.base.taken() > 0
 		conn := tls.Client(r.base, cfg)
 		if err := conn.Handshake(); err != nil {
+			if first, ok := errors.AsType[tls.RecordHeaderError](err); ok && first.Conn != nil && talked {
+				return Fail(ProtocolError, "words between the answer to STARTTLS and the handshake")
+			}
 			return err
 		}
 		r.conn = conn
@@ -193,11 +201,17 @@ func (r *Recorder) close() {
 	_ = r.base.Close() // TLS may have left it open
 }
 
-func (r *Recorder) finish(err error) Result {
+// finish makes the result. asleep is how much longer the attempt took by the
+// clock on the wall than by the machine's own, which stands still while the
+// machine is suspended.
+func (r *Recorder) finish(err error, asleep time.Duration) Result {
 	if err != nil {
 		f, ok := errors.AsType[*Failure](err)
 		if !ok {
 			f = &Failure{Class: OwnError, Detail: err.Error()}
+		}
+		if asleep > maxAsleep && f.Class.Outcome() == Down {
+			f = &Failure{f.Phase, OwnLate, fmt.Sprintf("this machine stood still for %s meanwhile", asleep.Round(time.Millisecond))}
 		}
 		r.result.FailedPhase, r.result.Class, r.result.Detail = f.Phase, f.Class, f.Detail
 	}

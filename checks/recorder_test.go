@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +96,36 @@ func TestErrorOutsideOfEveryPhaseIsOurs(t *testing.T) {
 	}
 }
 
+// A machine that was starved looks at its deadline when the answer has long
+// been there.
+func TestDeadlineThatIsSeenLateIsOurs(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		late time.Duration
+		err  error
+		want checks.Class
+	}{
+		{0, os.ErrDeadlineExceeded, checks.GreetingTimeout},
+		{250 * ms, os.ErrDeadlineExceeded, checks.GreetingTimeout},
+		{251 * ms, os.ErrDeadlineExceeded, checks.OwnLate},
+		{10000 * ms, io.EOF, checks.OwnLate},
+		{250 * ms, nil, ""},
+		{251 * ms, nil, checks.OwnLate}, // how long it took says nothing either
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := checks.Record(t.Context(), time.Minute, func(ctx context.Context, r *checks.Recorder) error {
+				return r.Phase(ctx, checks.Greeting, 5*time.Second, func(context.Context) error {
+					time.Sleep(5*time.Second + tt.late)
+					return tt.err
+				})
+			})
+			if r.Class != tt.want || r.Outcome != tt.want.Outcome() || r.Class != "" && r.FailedPhase != checks.Greeting {
+				t.Errorf("%v, %s late: got %+v, want %q", tt.err, tt.late, r, tt.want)
+			}
+		})
+	}
+}
+
 // TestProtocolCodeCannotLiftTheDeadline has it set its own ones, later or none.
 func TestProtocolCodeCannotLiftTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -150,8 +182,8 @@ func TestBytesAreBounded(t *testing.T) {
 			_, err := r.Conn().Write(make([]byte, checks.SendMax+1))
 			return err
 		})
-		if r.Class != checks.OwnError {
-			t.Errorf("got %+v, want own_error: we send no more than %d bytes", r, checks.SendMax)
+		if r.Class != checks.ProtocolError {
+			t.Errorf("got %+v, want protocol_error: we send no more than %d bytes", r, checks.SendMax)
 		}
 	})
 }

@@ -44,6 +44,13 @@ func (s *stream) came() int64 {
 	return s.read - s.before
 }
 
+// taken is how many bytes were read in all.
+func (s *stream) taken() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.read
+}
+
 // capped is the deadline that t may be at most. It must be called and its
 // result used under mu, or an abort between the two would be undone.
 func (s *stream) cappedLocked(t time.Time) time.Time {
@@ -92,14 +99,15 @@ func (s *stream) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write refuses to send more than SendMax bytes in all.
+// Write refuses to send more than SendMax bytes in all. No check says as much by
+// itself: the server asks for it, HTTP/2 with its pings.
 func (s *stream) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	s.sent += int64(len(b))
 	over := s.sent > SendMax
 	s.mu.Unlock()
 	if over {
-		return 0, Fail(OwnError, "would send more than %d kB in one attempt", SendMax>>10)
+		return 0, Fail(ProtocolError, "the server asks for more than %d kB in one attempt", SendMax>>10)
 	}
 	return s.Conn.Write(b)
 }

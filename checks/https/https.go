@@ -70,7 +70,11 @@ func (x *exchange) run(ctx context.Context) error {
 // send starts the round trip and waits until the request is written, or
 // answered before that. The request lives as long as ctx; within is the phase.
 func (x *exchange) send(ctx, within context.Context) error {
-	client, err := x.check.transport(x.rec.Conn()).NewClientConn(within, x.check.endpoint.Scheme, x.check.endpoint.String())
+	conn := x.rec.Conn()
+	if !x.speaksHTTP2() {
+		conn = inTurns(conn)
+	}
+	client, err := x.check.transport(conn).NewClientConn(within, x.check.endpoint.Scheme, x.check.endpoint.String())
 	if err != nil {
 		return x.explain(err)
 	}
@@ -187,16 +191,14 @@ func (c *Check) transport(conn net.Conn) *http.Transport {
 	}
 }
 
-// explain names the ends of a connection that net/http words in its own way;
-// the recorder knows all others.
+// explain names the ends of an HTTP/2 connection that net/http words in its own
+// way; the recorder knows all others.
 func (x *exchange) explain(err error) error {
 	if err == nil {
 		return nil
 	}
 	words := err.Error()
-	for _, end := range []string{
-		"server closed idle connection", "client connection lost", "server sent GOAWAY", "received from peer",
-	} {
+	for _, end := range []string{"GOAWAY", "client conn not usable", "received from peer"} {
 		if strings.Contains(words, end) {
 			return checks.Fail(checks.Closed, "the server closed the connection")
 		}
@@ -209,11 +211,11 @@ func (x *exchange) explain(err error) error {
 
 // established says why HTTP/2 found the connection dead before it was used: it
 // keeps the reason to itself, but a TLS connection that has ended says so for
-// ever.
+// ever. One that we closed had something else on it than HTTP/2.
 func (x *exchange) established(err error) error {
 	_, ended := x.rec.Conn().Read(make([]byte, 1))
 	if ended == nil || errors.Is(ended, net.ErrClosed) {
-		return err
+		return checks.Fail(checks.ProtocolError, "the server does not begin as HTTP/2 does: %v", err)
 	}
 	return ended
 }

@@ -189,6 +189,9 @@ func TestAnswers(t *testing.T) {
 		{"NO at STARTTLS", startTLS("a2 NO not now\r\n"), checks.StartTLS, checks.TLSError, "NO not now"},
 		{"BYE at STARTTLS", startTLS("* BYE\r\n"), checks.StartTLS, checks.Busy, "BYE"},
 		{"words before the handshake", startTLS("a2 OK go\r\n* CAPABILITY EVIL\r\n"), checks.StartTLS, checks.ProtocolError, "19 bytes between"},
+		{"none told again under TLS", func(l *ct.Lab) []ct.Step {
+			return seq(greet(), offerTLS(), secure(l), steps(ct.Send("a3 OK done\r\n"), ct.Silence()))
+		}, checks.Capability, checks.ProtocolError, "expected IMAP4rev1"},
 		{"NO at login", auth("a4 NO wrong\r\n"), checks.Auth, checks.AuthRejected, "NO wrong"},
 		{"[AUTHENTICATIONFAILED]", auth("a4 NO [AUTHENTICATIONFAILED] wrong\r\n"), checks.Auth, checks.AuthRejected, "NO [AUTHENTICATIONFAILED] wrong"},
 		{"[AUTHORIZATIONFAILED]", auth("a4 NO [AUTHORIZATIONFAILED] x\r\n"), checks.Auth, checks.AuthRejected, "NO [AUTHORIZATIONFAILED] x"},
@@ -219,6 +222,16 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("detail %q after %s, want %q after 0s", r.Detail, r.Elapsed, tt.detail)
 			}
 		})
+	}
+}
+
+// What comes in a packet of its own is found by the handshake.
+func TestWordsBeforeTheHandshakeInTheirOwnPacket(t *testing.T) {
+	r := attempt(t, full(), func(*ct.Lab) []ct.Step {
+		return seq(greet(), offerTLS(), steps(ct.Send("a2 OK go\r\n"), ct.Wait(time.Millisecond), ct.Send("* OK injected\r\n"), ct.Silence()))
+	})
+	if r.Class != checks.ProtocolError || r.FailedPhase != checks.TLS {
+		t.Errorf("got %+v, want protocol_error", r)
 	}
 }
 

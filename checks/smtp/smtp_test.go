@@ -203,6 +203,16 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// What comes in a packet of its own is found by the handshake.
+func TestWordsBeforeTheHandshakeInTheirOwnPacket(t *testing.T) {
+	r := attempt(t, "submission", ":587", login, func(*ct.Lab) []ct.Step {
+		return seq(greet(), offerTLS(), steps(ct.Send("220 go\r\n"), ct.Wait(time.Millisecond), ct.Send("250 injected\r\n"), ct.Silence()))
+	})
+	if r.Class != checks.ProtocolError || r.FailedPhase != checks.TLS {
+		t.Errorf("got %+v, want protocol_error", r)
+	}
+}
+
 func TestPhases(t *testing.T) {
 	ehlo := steps(ct.Send("220 hi\r\n"), ct.Expect("EHLO"))
 	bye := steps(ct.Expect("QUIT"), ct.Send("221 bye\r\n"))

@@ -76,7 +76,7 @@ type member struct {
 var (
 	coordinatorAddr = netip.MustParseAddr("10.200.0.1")
 	loopback        = netip.MustParseAddr("127.0.0.1")
-	mailAddr        = netip.MustParseAddr("10.201.0.1")
+	mailAddr        = netip.MustParseAddr("203.0.113.1")
 )
 
 const (
