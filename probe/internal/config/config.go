@@ -14,14 +14,14 @@ import (
 	"strings"
 
 	"varde/checks"
+	"varde/probe/internal/mesh"
 	"varde/proto/document"
 )
 
 // The defaults.
 const (
-	DefaultPath     = "/etc/varde/probe.yaml"
-	DefaultState    = "/var/lib/varde-probe"
-	DefaultMeshBind = "0.0.0.0:7946"
+	DefaultPath  = "/etc/varde/probe.yaml"
+	DefaultState = "/var/lib/varde-probe"
 )
 
 // Config is a probe's configuration.
@@ -56,7 +56,7 @@ func Default(state string) Config {
 	if state == "" {
 		state = DefaultState
 	}
-	return Config{State: state, Mesh: Mesh{Bind: DefaultMeshBind}}
+	return Config{State: state, Mesh: Mesh{Bind: mesh.DefaultBind}}
 }
 
 // Load reads a file; what it does not say is as in Default. All errors in it
@@ -86,7 +86,7 @@ func (c Config) finish(path string, d *document.Document) (Config, error) {
 // everywhere completes an address without a host.
 func everywhere(address string) string {
 	if strings.HasPrefix(address, ":") {
-		return "0.0.0.0" + address
+		return "[::]" + address
 	}
 	return address
 }
@@ -172,7 +172,7 @@ func (c Config) text() (string, error) {
 	b.WriteString("# What this probe is told on its own machine; the rest comes from the coordinator.\n\n")
 	line("", "state", c.State, DefaultState, "Key, certificate, plan and spool. Nobody else may read this folder.")
 	b.WriteString("\nmesh:\n")
-	line("  ", "bind", c.Mesh.Bind, DefaultMeshBind, "Other probes come here, over TCP and UDP.")
+	line("  ", "bind", c.Mesh.Bind, mesh.DefaultBind, "Other probes come here, over TCP and UDP.")
 	line("  ", "advertise", c.Mesh.Advertise, "192.0.2.10", "The address that they use, where it is not that of an interface (NAT).")
 	return b.String(), err
 }

@@ -26,7 +26,7 @@ func TestLoad(t *testing.T) {
 		"mesh: {}\n":                     Default(""),
 		"state: /srv/p 1 # with a space": {State: "/srv/p 1", Mesh: Default("").Mesh},
 		"mesh: {bind: \":7000\", advertise: '[2001:db8::1]:80'}\npeer:\n  bind: '[::]:0'": {
-			State: DefaultState, Mesh: Mesh{"0.0.0.0:7000", "[2001:db8::1]:80"}, Peer: Peer{"[::]:0"},
+			State: DefaultState, Mesh: Mesh{"[::]:7000", "[2001:db8::1]:80"}, Peer: Peer{"[::]:0"},
 		},
 	} {
 		path := filepath.Join(t.TempDir(), "probe.yaml")

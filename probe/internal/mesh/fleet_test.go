@@ -17,8 +17,8 @@ import (
 )
 
 var (
-	oldKey = bytes.Repeat([]byte{1}, KeyBytes)
-	newKey = bytes.Repeat([]byte{2}, KeyBytes)
+	oldKey = bytes.Repeat([]byte{1}, keyBytes)
+	newKey = bytes.Repeat([]byte{2}, keyBytes)
 )
 
 var regions = []string{"eu-north", "us-east", "oceania"}
@@ -74,7 +74,10 @@ func (f *fleet) start(opt Options) *node {
 	if opt.Timing == (Timing{}) {
 		opt.Timing = Production()
 	}
-	opt.Region, opt.Site, opt.Network, opt.Logger = regions[i%3], fmt.Sprintf("rack %d", i), n.host, f.logger()
+	if opt.Region == "" {
+		opt.Region = regions[i%3]
+	}
+	opt.Site, opt.Network, opt.Logger = fmt.Sprintf("rack %d", i), n.host, f.logger()
 	if opt.Seeds == nil {
 		opt.Seeds = func() []string { return []string{seed(1), seed(2), seed(3), seed(4), seed(5), seed(6)} }
 	}

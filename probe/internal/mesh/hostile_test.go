@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,8 +19,8 @@ import (
 	"varde/checks/checktest"
 )
 
-// rawNode is a member that has the key and is none of ours.
-func rawNode(t *testing.T, f *fleet, name string, meta []byte) {
+// rawNode is a member that has the key, or none, and is none of ours.
+func rawNode(t *testing.T, f *fleet, name string, meta []byte, keyless bool) {
 	t.Helper()
 	host := f.net.Host(addr(100))
 	ctx := t.Context()
@@ -30,9 +31,11 @@ func rawNode(t *testing.T, f *fleet, name string, meta []byte) {
 	m := f.list[0]
 	c := m.config(tr)
 	c.Name, c.Logger = name, log.New(io.Discard, "", 0)
-	c.Keyring, err = memberlist.NewKeyring(nil, oldKey)
-	if err != nil {
-		t.Fatal(err)
+	c.Keyring = nil
+	if !keyless {
+		if c.Keyring, err = memberlist.NewKeyring(nil, oldKey); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c.Delegate, c.Events, c.Alive, c.Conflict = hostile{meta: meta}, nil, nil, nil
 	list, err := memberlist.Create(c)
@@ -45,10 +48,10 @@ func rawNode(t *testing.T, f *fleet, name string, meta []byte) {
 		}
 		time.Sleep(time.Minute)
 	})
-	if _, err := list.Join([]string{seed(1), seed(2), seed(3)}); err != nil {
-		t.Fatal(err)
+	if _, err := list.Join([]string{seed(1), seed(2), seed(3)}); (err != nil) != keyless {
+		t.Fatalf("joined: %v", err)
 	}
-	if err := list.SendReliable(&memberlist.Node{Addr: addr(1).AsSlice(), Port: 7946}, make([]byte, 1<<20)); err != nil {
+	if err := list.SendReliable(&memberlist.Node{Addr: addr(1).AsSlice(), Port: 7946}, make([]byte, maxStream/2)); err != nil && !keyless {
 		t.Fatal(err)
 	}
 }
@@ -64,20 +67,22 @@ func (hostile) GetBroadcasts(int, int) [][]byte { return [][]byte{[]byte("broadc
 
 func TestHostileMembersAreIgnored(t *testing.T) {
 	for what, n := range map[string]struct {
-		name string
-		meta []byte
+		name    string
+		meta    []byte
+		keyless bool
 	}{
-		"no meta":         {"evil", nil},
-		"rubbish":         {"evil", bytes.Repeat([]byte{0xff}, 512)},
-		"bad region":      {"evil", encodeMeta("<script>", "")},
-		"control in site": {"evil", encodeMeta("eu-north", "a\x1b[2Jb")},
-		"bad name":        {"evil\n<b>", encodeMeta("eu-north", "")},
+		"no meta":         {"evil", nil, false},
+		"rubbish":         {"evil", bytes.Repeat([]byte{0xff}, 512), false},
+		"bad region":      {"evil", encodeMeta("<script>", ""), false},
+		"control in site": {"evil", encodeMeta("eu-north", "a\x1b[2Jb"), false},
+		"bad name":        {"evil\n<b>", encodeMeta("eu-north", ""), false},
+		"in the clear":    {"evil", encodeMeta("eu-north", ""), true},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFleet(t, 3)
 				f.until(joinLimit, "p1 p2 p3", f.list...)
-				rawNode(t, f, n.name, n.meta)
+				rawNode(t, f, n.name, n.meta, n.keyless)
 				time.Sleep(2 * time.Minute)
 				f.until(0, "p1 p2 p3", f.list...)
 				if strings.Contains(f.log.String(), "left the mesh") {
@@ -86,6 +91,52 @@ func TestHostileMembersAreIgnored(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestNotifyAliveRefuses(t *testing.T) {
+	m, err := New(Options{Name: "p1", Region: "eu-north", Keys: [][]byte{oldKey}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.begin(seed(1))
+	alive := func(name string, a netip.Addr, port uint16) error {
+		return delegate{m}.NotifyAlive(&memberlist.Node{Name: name, Addr: a.AsSlice(), Port: port, Meta: encodeMeta("eu-north", "")})
+	}
+	for _, bad := range []struct {
+		at   netip.Addr
+		port uint16
+	}{{addr(2), 0}, {netip.Addr{}, 7946}, {netip.IPv4Unspecified(), 7946}, {netip.IPv6Unspecified(), 7946}, {netip.MustParseAddr("224.0.0.1"), 7946}, {netip.MustParseAddr("ff02::1"), 7946}} {
+		if alive("p2", bad.at, bad.port) == nil {
+			t.Errorf("took a member at %s, port %d", bad.at, bad.port)
+		}
+	}
+	for i := range maxMembers {
+		m.note(fmt.Sprintf("p%d", i), &Member{Region: "eu-north"})
+	}
+	if err := alive("p7", addr(2), 7946); err != nil {
+		t.Errorf("refused a member that it knows: %v", err)
+	}
+	if alive("one-more", addr(2), 7946) == nil {
+		t.Errorf("took more than %d members", maxMembers)
+	}
+}
+
+// A seed that takes streams and says nothing holds up no good-bye.
+func TestLeavesWhileASeedIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 0)
+		l, err := f.net.Host(addr(200)).Listen("tcp", ":7946")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		n := f.start(Options{Seeds: func() []string { return []string{seed(200)} }})
+		time.Sleep(time.Second)
+		begin := time.Now()
+		if n.stop(); time.Since(begin) > 5*time.Second {
+			t.Errorf("left after %s", time.Since(begin))
+		}
+	})
 }
 
 // A member that loses two of three packets is not held for dead.
@@ -143,6 +194,34 @@ func TestSilentStreams(t *testing.T) {
 	})
 }
 
+// Whoever does not know the key cannot have much of what it sends kept in
+// memory, however much it announces.
+func TestLargeStreamIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 1)
+		synctest.Wait()
+		c, err := f.net.Host(addr(200)).DialContext(t.Context(), "tcp", seed(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		head := append([]byte{244, byte(len(label))}, label...)        // memberlist's hasLabelMsg
+		head = binary.BigEndian.AppendUint32(append(head, 10), 20<<20) // and encryptMsg, 20 MB of it
+		if _, err := c.Write(head); err != nil {
+			t.Fatal(err)
+		}
+		sent := 0
+		for chunk := make([]byte, 4<<10); err == nil && sent < 20<<20; {
+			var n int
+			n, err = c.Write(chunk)
+			sent += n
+		}
+		if over := sent - maxStream; err == nil || over > 256<<10 {
+			t.Errorf("took %d kB, then %v, want an end after %d kB and what the network holds", sent>>10, err, maxStream>>10)
+		}
+	})
+}
+
 func TestNewRefuses(t *testing.T) {
 	good := func() Options {
 		return Options{Name: "p1", Region: "eu-north", Keys: [][]byte{oldKey}, Bind: "127.0.0.1:0"}
@@ -154,6 +233,7 @@ func TestNewRefuses(t *testing.T) {
 		`mesh: bind "here", expected IP:port`:                                  func(o *Options) { o.Bind = "here" },
 		`mesh: advertise "there", expected IP or IP:port`:                      func(o *Options) { o.Advertise = "there" },
 		`mesh: advertise "0.0.0.0", expected an address that others can reach`: func(o *Options) { o.Advertise = "0.0.0.0" },
+		`mesh: advertise "::1", expected an address that others can reach`:     func(o *Options) { o.Bind, o.Advertise = "[::]:0", "::1" },
 		`mesh: no key, expected at least one`:                                  func(o *Options) { o.Keys = nil },
 		`mesh: key 1 has 16 bytes, expected 32`:                                func(o *Options) { o.Keys = append(o.Keys, oldKey[:16]) },
 		`mesh: timing is incomplete`:                                           func(o *Options) { o.Timing.GossipNodes = 3 },
@@ -184,7 +264,9 @@ func TestPortInUse(t *testing.T) {
 }
 
 func TestAdvertised(t *testing.T) {
+	const noWayOut, orAdvertise = "mesh: bind ", ": no address of this machine leads out of it, expected one or advertise"
 	host := checktest.NewInternet().Host(netip.MustParseAddr("fd00::1"), addr(7))
+	v6only := checktest.NewInternet().Host(netip.MustParseAddr("fe80::1"), netip.MustParseAddr("2001:db8::7"))
 	lonely := checktest.NewInternet().Host()
 	for _, c := range []struct {
 		net               Network
@@ -195,8 +277,10 @@ func TestAdvertised(t *testing.T) {
 		{host, "", "10.0.0.7", "10.0.0.7:7946"},
 		{host, "", "0.0.0.0", "10.0.0.7:7946"},
 		{host, "", "::", "[fd00::1]:7946"},
-		{lonely, "", "0.0.0.0", "127.0.0.1:7946"},
-		{lonely, "", "::", "[::1]:7946"},
+		{v6only, "", "::", "[2001:db8::7]:7946"},
+		{v6only, "", "::1", "[::1]:7946"},
+		{v6only, "", "0.0.0.0", noWayOut + "0.0.0.0" + orAdvertise},
+		{lonely, "", "::", noWayOut + "::" + orAdvertise},
 	} {
 		m, err := New(Options{
 			Name: "p1", Region: "eu-north", Keys: [][]byte{oldKey}, Network: c.net,
@@ -205,7 +289,12 @@ func TestAdvertised(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := advertised(c.net, m.advertise, m.bind.Addr(), 7946).String(); got != c.want {
+		at, err := advertised(c.net, m.advertise, m.bind.Addr(), 7946)
+		got := at.String()
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
 			t.Errorf("%+v: got %s", c, got)
 		}
 	}

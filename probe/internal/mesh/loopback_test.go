@@ -3,6 +3,8 @@ package mesh
 import (
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -48,6 +50,48 @@ func TestLoopback(t *testing.T) {
 	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The default takes streams and datagrams of both families, and answers them.
+func TestDefaultBindServesBothFamilies(t *testing.T) {
+	any := netip.AddrPortFrom(netip.MustParseAddrPort(DefaultBind).Addr(), 0)
+	l, p, err := listen(System{}, any)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	defer p.Close()
+	loopbacks := []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	if probe, err := net.Listen("tcp6", "[::1]:0"); err == nil {
+		_ = probe.Close() // this machine has IPv6
+		loopbacks = append(loopbacks, netip.IPv6Loopback())
+	}
+	for _, a := range loopbacks {
+		for _, network := range []string{"tcp", "udp"} {
+			c, err := net.Dial(network, netip.AddrPortFrom(a, portOf(l.Addr())).String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if network == "tcp" {
+				continue
+			}
+			echo := make([]byte, 2)
+			if _, err := c.Write([]byte("hi")); err != nil {
+				t.Fatal(err)
+			}
+			_, from, err := p.ReadFrom(echo)
+			if err == nil {
+				_, err = p.WriteTo(echo, net.UDPAddrFromAddrPort(netip.MustParseAddrPort(from.String())))
+			}
+			if err == nil {
+				_, err = c.Read(echo)
+			}
+			if err != nil || string(echo) != "hi" {
+				t.Errorf("%s from %s: got %q back, %v", network, a, echo, err)
+			}
+		}
 	}
 }
 

@@ -37,10 +37,11 @@ import (
 )
 
 const (
-	// DefaultBind is where a mesh listens, over TCP and UDP.
-	DefaultBind = "0.0.0.0:7946"
-	// KeyBytes is the length of a key: AES-256.
-	KeyBytes = 32
+	// DefaultBind is where a mesh listens, over TCP and UDP: at every address,
+	// of both families where the machine has both.
+	DefaultBind = "[::]:7946"
+	// keyBytes is the length of a key: AES-256.
+	keyBytes = 32
 	// label separates this mesh from other uses of memberlist. It is sent in
 	// the clear and is no secret.
 	label = "varde"
@@ -60,9 +61,9 @@ type Options struct {
 	Bind string
 	// Advertise is the IP, or IP:port, that others use. If empty it is that of
 	// Bind, or when that is 0.0.0.0 or [::] the first that leads out of the
-	// machine.
+	// machine; Run fails while there is none.
 	Advertise string
-	// Keys are of KeyBytes each: all of them decrypt, the first one encrypts.
+	// Keys are of 32 bytes each: all of them decrypt, the first one encrypts.
 	// Required.
 	Keys [][]byte
 	// Network is the machine's own, with streams dialled from the address of
@@ -96,13 +97,15 @@ type Mesh struct {
 	lines  chan line
 	keysMu sync.Mutex // held by SetKeys
 
-	mu        sync.Mutex // protects all following fields
-	started   bool
-	running   bool
-	address   string
-	members   map[string]Member
-	changedAt time.Time
-	conflicts map[string]time.Time
+	mu         sync.Mutex // protects all following fields
+	started    bool
+	running    bool
+	begun      time.Time
+	address    string
+	members    map[string]Member
+	neighbours map[string]standing
+	changedAt  time.Time
+	conflicts  map[string]time.Time
 }
 
 // New returns a member that does nothing before Run.
@@ -128,7 +131,7 @@ func New(opt Options) (*Mesh, error) {
 	}
 	m := &Mesh{
 		opt: opt, changed: make(chan struct{}, 1), lines: make(chan line, 64),
-		members: map[string]Member{}, conflicts: map[string]time.Time{},
+		members: map[string]Member{}, neighbours: map[string]standing{}, conflicts: map[string]time.Time{},
 	}
 	if err := m.parseAddresses(); err != nil {
 		return nil, err
@@ -153,7 +156,8 @@ func (m *Mesh) parseAddresses() error {
 	} else if m.advertise, err = netip.ParseAddrPort(m.opt.Advertise); err != nil && m.opt.Advertise != "" {
 		return fmt.Errorf("mesh: advertise %q, expected IP or IP:port", m.opt.Advertise)
 	}
-	if a := m.advertise.Addr(); a.IsValid() && (a.IsUnspecified() || a.IsMulticast()) {
+	a := m.advertise.Addr()
+	if a.IsValid() && (a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() && !m.bind.Addr().IsLoopback()) {
 		return fmt.Errorf("mesh: advertise %q, expected an address that others can reach", m.opt.Advertise)
 	}
 	if m.opt.Network == nil {
@@ -171,8 +175,8 @@ func checkKeys(keys [][]byte) error {
 		return errors.New("mesh: no key, expected at least one")
 	}
 	for i, k := range keys {
-		if len(k) != KeyBytes {
-			return fmt.Errorf("mesh: key %d has %d bytes, expected %d", i, len(k), KeyBytes)
+		if len(k) != keyBytes {
+			return fmt.Errorf("mesh: key %d has %d bytes, expected %d", i, len(k), keyBytes)
 		}
 	}
 	return nil
@@ -248,7 +252,7 @@ func (m *Mesh) config(t *transport) *memberlist.Config {
 func (m *Mesh) begin(address string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.running, m.address, m.changedAt = true, address, time.Now()
+	m.running, m.address, m.begun, m.changedAt = true, address, time.Now(), time.Now()
 }
 
 // end forgets the members and takes no more news: memberlist may still tell of
@@ -258,6 +262,7 @@ func (m *Mesh) end() {
 	defer m.mu.Unlock()
 	m.running = false
 	clear(m.members)
+	clear(m.neighbours)
 	close(m.lines)
 }
 
@@ -294,6 +299,7 @@ func (m *Mesh) note(name string, member *Member) {
 		return
 	}
 	m.changedAt = time.Now()
+	m.standLocked(name, member != nil && member.Region == m.opt.Region)
 	if member == nil {
 		delete(m.members, name)
 		m.tellLocked(slog.LevelInfo, "probe left the mesh", "probe", name, "region", before.Region, "members", len(m.members))
@@ -302,10 +308,7 @@ func (m *Mesh) note(name string, member *Member) {
 		m.tellLocked(slog.LevelInfo, "probe joined the mesh", "probe", name, "region", member.Region,
 			"address", member.Address, "members", len(m.members))
 	}
-	select {
-	case m.changed <- struct{}{}:
-	default: // a signal is waiting already
-	}
+	m.signal()
 }
 
 func (m *Mesh) roomFor(name string) bool {
@@ -335,16 +338,8 @@ func (m *Mesh) Members() []Member {
 	return slices.SortedFunc(maps.Values(m.members), func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// Settled says whether the membership has stayed the same for
-// Timing.SettleAfter. False before and after Run.
-func (m *Mesh) Settled() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.running && time.Since(m.changedAt) >= m.opt.Timing.SettleAfter
-}
-
-// Changed is signalled after the membership changed. One signal may stand for
-// many changes.
+// Changed is signalled after Members or Neighbours changed. One signal may stand
+// for many changes.
 func (m *Mesh) Changed() <-chan struct{} { return m.changed }
 
 // Address is where other members reach this one, IP:port; empty before Run has

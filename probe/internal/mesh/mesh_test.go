@@ -24,16 +24,9 @@ func TestSixNodesInThreeRegionsJoin(t *testing.T) {
 		default:
 			t.Error("no signal of a change")
 		}
-		// Settled exactly 30 s after the last change, and not before.
-		for !f.list[0].Settled() {
-			time.Sleep(100 * time.Millisecond)
-		}
-		f.list[0].mu.Lock()
-		since := time.Since(f.list[0].changedAt)
-		f.list[0].mu.Unlock()
-		if since < 30*time.Second || since >= 30*time.Second+100*time.Millisecond {
-			t.Errorf("settled %s after the last change", since)
-		}
+		time.Sleep(time.Minute)
+		<-f.list[0].Changed()
+		time.Sleep(time.Minute)
 		select {
 		case <-f.list[0].Changed():
 			t.Error("signal without a change")
@@ -47,13 +40,9 @@ func TestKilledNodeIsSeenDead(t *testing.T) {
 		f := newFleet(t, 6)
 		f.until(joinLimit, six, f.list...)
 		time.Sleep(time.Minute)
-		f.list[0].Changed()
 		f.cut(3)
 		took := f.until(15*time.Second, "p1 p2 p4 p5 p6", f.list[0], f.list[1], f.list[3], f.list[4], f.list[5])
 		t.Logf("seen dead by all after %s", took)
-		if f.list[0].Settled() {
-			t.Error("settled right after a death")
-		}
 		// It answers again: everybody has it back.
 		f.net.Rule(nil)
 		t.Logf("back after %s", f.until(90*time.Second, six, f.list...))

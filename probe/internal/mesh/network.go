@@ -52,7 +52,7 @@ func (System) ListenPacket(network, address string) (net.PacketConn, error) {
 func (System) Addrs() []netip.Addr {
 	ifs, err := net.InterfaceAddrs()
 	if err != nil {
-		return nil // then the loopback will have to do
+		return nil // then there is none to advertise
 	}
 	var out []netip.Addr
 	for _, a := range ifs {
@@ -67,12 +67,12 @@ func (System) Addrs() []netip.Addr {
 // that is free for both.
 func listen(n Network, bind netip.AddrPort) (net.Listener, net.PacketConn, error) {
 	for try := 0; ; try++ {
-		l, err := n.Listen("tcp", bind.String())
+		l, err := n.Listen("tcp", socket(bind))
 		if err != nil {
 			return nil, nil, fmt.Errorf("listen for the mesh: %w", err)
 		}
 		at := netip.AddrPortFrom(bind.Addr(), portOf(l.Addr()))
-		p, err := n.ListenPacket("udp", at.String())
+		p, err := n.ListenPacket("udp", socket(at))
 		if err == nil {
 			return l, p, nil
 		}
@@ -83,6 +83,15 @@ func listen(n Network, bind netip.AddrPort) (net.Listener, net.PacketConn, error
 	}
 }
 
+// socket is an address to listen on. That of every address, [::], is left out: a
+// machine without IPv6 refuses it, and takes none at all for every one it has.
+func socket(a netip.AddrPort) string {
+	if a.Addr() == netip.IPv6Unspecified() {
+		return fmt.Sprintf(":%d", a.Port())
+	}
+	return a.String()
+}
+
 // portOf is the port of a listener's address.
 func portOf(a net.Addr) uint16 {
 	at, _ := netip.ParseAddrPort(a.String()) // 0 if it has none
@@ -91,13 +100,13 @@ func portOf(a net.Addr) uint16 {
 
 // advertised is the address that other members shall use: the one that was
 // given, else the one that is listened on, else the first that leads out of the
-// machine, else the loopback.
-func advertised(n Network, given netip.AddrPort, bind netip.Addr, port uint16) netip.AddrPort {
+// machine.
+func advertised(n Network, given netip.AddrPort, bind netip.Addr, port uint16) (netip.AddrPort, error) {
 	if given.IsValid() {
-		return netip.AddrPortFrom(given.Addr(), cmp.Or(given.Port(), port))
+		return netip.AddrPortFrom(given.Addr(), cmp.Or(given.Port(), port)), nil
 	}
 	if !bind.IsUnspecified() {
-		return netip.AddrPortFrom(bind, port)
+		return netip.AddrPortFrom(bind, port), nil
 	}
 	machine, ok := n.(interface{ Addrs() []netip.Addr })
 	if !ok {
@@ -107,11 +116,8 @@ func advertised(n Network, given netip.AddrPort, bind netip.Addr, port uint16) n
 	i := slices.IndexFunc(addrs, func(a netip.Addr) bool {
 		return a.IsGlobalUnicast() && (a.Is4() || bind.Is6())
 	})
-	if i >= 0 {
-		return netip.AddrPortFrom(addrs[i], port)
+	if i < 0 {
+		return netip.AddrPort{}, fmt.Errorf("mesh: bind %s: no address of this machine leads out of it, expected one or advertise", bind)
 	}
-	if bind.Is6() {
-		return netip.AddrPortFrom(netip.IPv6Loopback(), port)
-	}
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
+	return netip.AddrPortFrom(addrs[i], port), nil
 }

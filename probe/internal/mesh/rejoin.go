@@ -20,7 +20,7 @@ const joinAtOnce = 8
 func (m *Mesh) rejoin(ctx context.Context, list *memberlist.Memberlist) {
 	for ctx.Err() == nil {
 		every := m.opt.Timing.RejoinEvery
-		if len(m.Members()) < 2 || !m.Settled() {
+		if len(m.Members()) < 2 || !m.still() {
 			every = m.opt.Timing.RejoinAlone
 		}
 		// Not in step with the others, who see the same members missing.

@@ -28,7 +28,7 @@ type Timing struct {
 	// while members come and go: those who join at the same moment can miss one
 	// another's news.
 	RejoinEvery, RejoinAlone time.Duration
-	// SettleAfter is how long the membership has to stay the same.
+	// SettleAfter is how long a member has to be there, or gone, to be gone by.
 	SettleAfter time.Duration
 }
 

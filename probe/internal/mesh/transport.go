@@ -17,6 +17,10 @@ const (
 	// maxStreams bounds the streams that others have open to us at once:
 	// whoever does not know the key can open streams too.
 	maxStreams = 64
+	// maxStream is the most that is read of one stream, in bytes: memberlist
+	// keeps up to 20 MB of it before it finds that the key is wrong. All that
+	// there is to tell of maxMembers is about 300 kB.
+	maxStream = 1 << 20
 	// packetBuffer is larger than any packet that memberlist sends.
 	packetBuffer = 65536
 	// receiveBuffer is asked of the kernel for datagrams that wait, in bytes.
@@ -54,14 +58,17 @@ func newTransport(ctx context.Context, n Network, bind, advertise netip.AddrPort
 	if err != nil {
 		return nil, err
 	}
+	at, err := advertised(n, advertise, bind.Addr(), portOf(l.Addr()))
+	if err != nil {
+		return nil, errors.Join(err, l.Close(), p.Close())
+	}
 	if c, ok := p.(interface{ SetReadBuffer(int) error }); ok {
 		if err := c.SetReadBuffer(receiveBuffer); err != nil {
 			log.Debug("receive buffer of the mesh stays as it is", "error", err)
 		}
 	}
 	t := &transport{
-		net: n, log: log, listener: l, packets: p,
-		advertise: advertised(n, advertise, bind.Addr(), portOf(l.Addr())),
+		net: n, log: log, listener: l, packets: p, advertise: at,
 		// Both are unbuffered: memberlist has queues of its own, and what waits
 		// here would be stamped with the wrong time.
 		packetCh: make(chan *memberlist.Packet), streamCh: make(chan net.Conn),
@@ -188,11 +195,13 @@ func (t *transport) pause(what string, err error) bool {
 	}
 }
 
-// stream is a stream that Shutdown can close.
+// stream is a stream that Shutdown can close, and of which no more than
+// maxStream can be read.
 type stream struct {
 	net.Conn
 	t       *transport
 	inbound bool
+	read    int // bytes so far; only its one reader looks
 	once    sync.Once
 	err     error
 }
@@ -230,6 +239,17 @@ func (t *transport) closed(inbound bool) bool {
 	default:
 		return !inbound && t.dials.Err() != nil
 	}
+}
+
+// Read refuses to take more than maxStream in all.
+func (s *stream) Read(b []byte) (int, error) {
+	left := maxStream - s.read
+	if left == 0 {
+		return 0, fmt.Errorf("more than %d kB in one stream", maxStream>>10)
+	}
+	n, err := s.Conn.Read(b[:min(len(b), left)])
+	s.read += n
+	return n, err
 }
 
 // Close closes the stream, once.
