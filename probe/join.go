@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -35,7 +34,7 @@ Exit codes: 0 joined, 2 not joined; then nothing was changed.`
 // Run joins and says what to do next. The configuration is written first, so
 // that no token is spent where it could not be, and taken back when joining
 // fails.
-func (c *joinCommand) Run(ctx context.Context, p *process, logger *slog.Logger) error {
+func (c *joinCommand) Run(ctx context.Context, p *process) error {
 	path := filepath.Join(c.State, "probe.yaml")
 	if c.State == config.DefaultState {
 		path = config.DefaultPath
@@ -44,7 +43,7 @@ func (c *joinCommand) Run(ctx context.Context, p *process, logger *slog.Logger) 
 	if err != nil {
 		return varde.Misuse(err)
 	}
-	joined, err := agent.Join(ctx, agent.JoinOptions{State: c.State, Token: c.Token, Logger: logger})
+	joined, err := agent.Join(ctx, agent.JoinOptions{State: c.State, Token: c.Token})
 	if err != nil {
 		return varde.Misuse(errors.Join(err, undo()))
 	}

@@ -109,7 +109,11 @@ func meshWords(m status.Mesh) string {
 	if !m.Settled {
 		settled = "not settled yet"
 	}
-	return fmt.Sprintf("%s, %d members, %s", m.Address, len(m.Peers), settled)
+	members := "1 member"
+	if n := len(m.Peers); n != 1 {
+		members = fmt.Sprintf("%d members", n)
+	}
+	return fmt.Sprintf("%s, %s, %s", m.Address, members, settled)
 }
 
 func since(t, now time.Time) string { return now.Sub(t).Round(time.Second).String() }

@@ -10,6 +10,8 @@ package agent
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,7 +44,7 @@ type Network interface {
 type Options struct {
 	// State is the folder made by Join. Required.
 	State string
-	// MeshBind is where the mesh listens, TCP and UDP; "0.0.0.0:7946" if empty.
+	// MeshBind is where the mesh listens, TCP and UDP; "[::]:7946" if empty.
 	MeshBind string
 	// MeshAdvertise is the IP that other probes use; found out if empty.
 	MeshAdvertise string
@@ -80,7 +82,8 @@ type Agent struct {
 	meshError atomic.Value
 	work      workload
 	started   time.Time
-	epoch     string
+	// losing says that the spool took nothing last time.
+	losing atomic.Bool
 }
 
 // New opens what the probe has on disk. It starts nothing.
@@ -88,7 +91,7 @@ func New(opts Options) (*Agent, error) {
 	if opts.Logger == nil || opts.State == "" {
 		return nil, errors.New("agent: State and Logger are required")
 	}
-	opts.MeshBind = cmp.Or(opts.MeshBind, "0.0.0.0:7946")
+	opts.MeshBind = cmp.Or(opts.MeshBind, mesh.DefaultBind)
 	if opts.Network == nil {
 		opts.Network = &system{}
 	}
@@ -97,14 +100,13 @@ func New(opts Options) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{opts: opts, identity: id, started: time.Now()}
-	a.epoch = spool.NewEpoch(a.started)
 	if a.plans, err = plan.Open(plan.Options{
 		Dir: opts.State, Probe: id.Name(), Key: id.PlanKey(), Logger: opts.Logger.With("component", "plan"),
 	}); err != nil {
 		return nil, err
 	}
 	if a.spool, err = spool.Open(spool.Options{
-		Dir: filepath.Join(opts.State, "spool"), Epoch: a.epoch, MaxBytes: opts.SpoolBytes,
+		Dir: filepath.Join(opts.State, "spool"), Epoch: spool.NewEpoch(a.started), Owner: owner(id), MaxBytes: opts.SpoolBytes,
 		NoSync: opts.Simulation, Logger: opts.Logger.With("component", "spool"),
 	}); err != nil {
 		return nil, err
@@ -113,6 +115,13 @@ func New(opts Options) (*Agent, error) {
 		return nil, errors.Join(err, a.spool.Close())
 	}
 	return a, nil
+}
+
+// owner names a probe by its fleet, name and region. A fleet is known by the key
+// of its plans, which stays when its CA is succeeded.
+func owner(id *identity.Identity) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%x %s %s", id.PlanKey(), id.Name(), id.Region()))
+	return hex.EncodeToString(sum[:])
 }
 
 // build makes the parts that need one another.
@@ -140,18 +149,26 @@ func (a *Agent) build() error {
 // agent runs once.
 func (a *Agent) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.spool.Close()) }()
-	a.opts.Logger.Info("probe starts", "name", a.identity.Name(), "region", a.identity.Region(), "epoch", a.epoch)
+	a.opts.Logger.Info("probe starts", "name", a.identity.Name(), "region", a.identity.Region(), "epoch", a.spool.Epoch())
 	late, stopLate := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLate()
+	last, stopLast := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLast()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer stopLate() // the uplink outlives the last run
 		return a.schedule.Run(ctx)
 	})
-	g.Go(func() error { return a.uplink.Run(late) })
+	g.Go(func() error {
+		defer stopLast() // and the mesh the uplink
+		return a.uplink.Run(late)
+	})
 	g.Go(func() error { return a.identity.KeepFresh(ctx, a.uplink.Renew) })
-	g.Go(func() error { return a.serveStatus(ctx) })
-	g.Go(func() error { return a.followPlan(ctx) })
+	g.Go(func() error {
+		a.serveStatus(ctx)
+		return nil
+	})
+	g.Go(func() error { return a.followPlan(ctx, last) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}

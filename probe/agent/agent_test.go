@@ -33,6 +33,9 @@ type station struct {
 	dir     string
 	network Network
 	log     lines
+	// key signs plans; plan is the first of them.
+	key  ed25519.PrivateKey
+	plan wire.Plan
 }
 
 // lines is a log that may be read while it is written.
@@ -55,17 +58,17 @@ func (l *lines) String() string {
 }
 
 // newStation makes a station whose plan has one check every five seconds, of a
-// server that refuses connections.
-func newStation(t *testing.T) *station {
+// server that refuses connections, unless it is changed.
+func newStation(t *testing.T, changes ...func(*wire.Plan)) *station {
 	t.Helper()
 	lab := ct.NewLab()
-	s := &station{Lab: lab, dir: t.TempDir(), network: lab.Client}
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := &station{Lab: lab, dir: t.TempDir(), network: lab.Client, key: private}
 	ca := join(t, s.dir, public)
-	signed, err := wire.SignPlan(wire.Plan{
+	s.plan = wire.Plan{
 		Number: wire.PlanNumber{Generation: 1, Revision: 1}, Issued: time.Now(), Authorities: [][]byte{ca},
 		Checks: []checks.Target{{
 			ID: "smtp", Service: "smtp", Kind: checks.SMTP, URL: "smtp://" + ct.LabName,
@@ -73,18 +76,36 @@ func newStation(t *testing.T) *station {
 		}},
 		Regions: []wire.Region{{ID: "eu-north", Name: "Northern Europe"}}, GossipKeys: [][]byte{bytes.Repeat([]byte{1}, 32)},
 		Coordinators: []string{"c1.example.net:7950"},
-	}, private)
-	if err != nil {
-		t.Fatal(err)
 	}
-	store, err := plan.Open(plan.Options{Dir: s.dir, Probe: "osl-1", Key: public, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.Offer(signed); err != nil {
+	if _, err := s.store(t).Offer(s.sign(t, changes...)); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// sign makes the station's plan anew.
+func (s *station) sign(t *testing.T, changes ...func(*wire.Plan)) wire.SignedPlan {
+	t.Helper()
+	for _, change := range changes {
+		change(&s.plan)
+	}
+	signed, err := wire.SignPlan(s.plan, s.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// store opens the plan on the station's disk.
+func (s *station) store(t *testing.T) *plan.Store {
+	t.Helper()
+	store, err := plan.Open(plan.Options{
+		Dir: s.dir, Probe: "osl-1", Key: s.key.Public().(ed25519.PublicKey), Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
 }
 
 // join makes the folder that of a probe, and returns the fleet's CA.
@@ -122,16 +143,27 @@ func join(t *testing.T, dir string, planKey ed25519.PublicKey) (ca []byte) {
 	return ca
 }
 
-// run starts the agent of the station; it ends with the test.
-func (s *station) run(t *testing.T) *Agent {
+// agent makes the agent of the station.
+func (s *station) agent(t *testing.T, changes ...func(*Options)) *Agent {
 	t.Helper()
-	a, err := New(Options{
+	o := Options{
 		State: s.dir, Network: s.network, ConfigPath: "/etc/varde/probe.yaml", Simulation: true,
 		Logger: slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	}
+	for _, change := range changes {
+		change(&o)
+	}
+	a, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return a
+}
+
+// run starts the agent of the station; it ends with the test.
+func (s *station) run(t *testing.T, changes ...func(*Options)) *Agent {
+	t.Helper()
+	a := s.agent(t, changes...)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
@@ -155,7 +187,7 @@ func TestMeshPortInUse(t *testing.T) {
 		}
 		a := s.run(t)
 		time.Sleep(10 * time.Minute)
-		const fault = "/etc/varde/probe.yaml: mesh.bind 0.0.0.0:7946: address already in use"
+		const fault = "/etc/varde/probe.yaml: mesh.bind [::]:7946: address already in use"
 		line := regexp.MustCompile(`level=ERROR msg="no mesh, [^"]*" component=mesh error="` + regexp.QuoteMeta(fault) + `" retry=15s\n`)
 		if got := s.log.String(); len(line.FindAllString(got, -1)) != 1 || strings.Count(got, "mesh") != strings.Count(line.FindString(got), "mesh") {
 			t.Errorf("logged\n%s\nwant one line about the mesh, like %s", got, line)
@@ -200,6 +232,42 @@ func TestPanicIsLoggedOnce(t *testing.T) {
 		}
 		if st := a.status(); st.Schedule.Panics != 12 || st.Spool.Records != 12 {
 			t.Errorf("got %d panics and %d observations, want 12 of both", st.Schedule.Panics, st.Spool.Records)
+		}
+	})
+}
+
+// patient is a network on which connecting to a coordinator ends a second after
+// it is given up.
+type patient struct{ Network }
+
+// DialContext waits for ctx and then some for streams to a coordinator.
+func (n patient) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if !strings.HasSuffix(address, ":7950") {
+		return n.Network.DialContext(ctx, network, address)
+	}
+	<-ctx.Done()
+	time.Sleep(time.Second)
+	return nil, ctx.Err()
+}
+
+// TestMeshIsLeftLast: peers see a probe as long as it has anything to do.
+func TestMeshIsLeftLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStation(t)
+		s.network = patient{s.network}
+		a := s.agent(t)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- a.Run(ctx) }()
+		time.Sleep(5 * time.Second)
+		stop()
+		time.Sleep(900 * time.Millisecond) // the uplink needs 100 ms more
+		if l, err := s.Client.Listen("tcp", ":7946"); err == nil {
+			t.Error("the mesh was left before the uplink had ended")
+			_ = l.Close()
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"log/slog"
 	"net"
 
 	"varde/probe/internal/identity"
@@ -20,8 +19,6 @@ type JoinOptions struct {
 	Token string
 	// Network is the machine's own if nil.
 	Network Network
-	// Logger is told of retries; may be nil.
-	Logger *slog.Logger
 }
 
 // Joined is who a machine is after it has joined.
@@ -45,7 +42,7 @@ func Join(ctx context.Context, o JoinOptions) (Joined, error) {
 	dial := func(ctx context.Context, address string) (net.Conn, error) {
 		return o.Network.DialContext(ctx, "tcp", address)
 	}
-	id, err := identity.Join(ctx, identity.Options{Dir: o.State, Logger: o.Logger}, token,
+	id, err := identity.Join(ctx, identity.Options{Dir: o.State}, token,
 		func(ctx context.Context, r wire.EnrolRequest) (wire.Enrolment, error) {
 			config := func(address string) *tls.Config { return identity.JoinTLS(token, address) }
 			return uplink.Enrol(ctx, uplink.EnrolOptions{Token: token, TLS: config, Dial: dial}, r)

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"varde/probe/internal/mesh"
-	"varde/proto/wire"
 )
 
 // retryMesh is how long a mesh that ended is left alone before it is made again.
@@ -20,8 +18,8 @@ const retryMesh = 15 * time.Second
 
 // applyMesh starts the mesh with the first plan that has keys, and hands later
 // keys to it.
-func (a *Agent) applyMesh(ctx context.Context, g *errgroup.Group, p wire.Plan) {
-	if len(p.GossipKeys) == 0 {
+func (a *Agent) applyMesh(ctx context.Context, g *errgroup.Group) {
+	if p, _, _ := a.plans.Current(); len(p.GossipKeys) == 0 {
 		return
 	}
 	if !a.meshing {
@@ -138,17 +136,12 @@ func (a *Agent) meshSeeds() []string {
 	return out
 }
 
-// regionMembers are the live probes of this probe's region, itself included.
+// regionMembers are the probes of this probe's region to go by.
 func (a *Agent) regionMembers() []string {
-	out := []string{a.identity.Name()}
 	if m := a.mesh.Load(); m != nil {
-		for _, member := range m.Members() {
-			if member.Region == a.identity.Region() && !slices.Contains(out, member.Name) {
-				out = append(out, member.Name)
-			}
-		}
+		return m.Neighbours()
 	}
-	return out
+	return nil
 }
 
 func (a *Agent) meshSettled() bool {

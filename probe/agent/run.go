@@ -2,11 +2,18 @@ package agent
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"varde/checks"
 	"varde/probe/internal/schedule"
 )
+
+// maxLate is how late a run may begin for its failure to be the target's: a
+// machine that is starved longer may miss answers and deadlines by itself. What
+// is up is up, however late somebody looked.
+const maxLate = 250 * time.Millisecond
 
 // run does one run of one check and spools what it saw.
 func (a *Agent) run(ctx context.Context, r schedule.Run) {
@@ -15,9 +22,17 @@ func (a *Agent) run(ctx context.Context, r schedule.Run) {
 		return // the plan changed between its turn and now
 	}
 	o := a.observation(r, revision)
-	o.Result = j.check.Attempt(ctx, r.Family)
+	o.Result = a.attempt(ctx, j, r.Family)
 	if ctx.Err() != nil && o.Outcome == checks.Unknown {
 		return // we stopped; a slot without observation is unknown all the same
+	}
+	if j.unasked(ctx, a.opts.Network, r.Family, o.Result) {
+		a.opts.Logger.Debug("family left out", "check", o.Check, "family", o.Family, "reason", o.Detail)
+		return
+	}
+	if late := o.Started.Sub(o.Scheduled); late > maxLate && o.Outcome == checks.Down {
+		o.Outcome, o.Detail = checks.Unknown, fmt.Sprintf("began %s late, then %s", late.Round(time.Millisecond), o.Class)
+		o.Class = checks.OwnLate
 	}
 	a.keep(o)
 }
@@ -43,9 +58,16 @@ func (a *Agent) observation(r schedule.Run, revision uint64) checks.Observation 
 func (a *Agent) keep(o checks.Observation) {
 	o, err := a.spool.Append(o)
 	if err != nil {
-		// The spool counts the loss and sends it as a gap.
-		a.opts.Logger.Warn("spool observation", "check", o.Check, "error", err)
+		// The spool counts the loss and sends it as a gap; one line is enough.
+		level := slog.LevelDebug
+		if !a.losing.Swap(true) {
+			level = slog.LevelError
+		}
+		a.opts.Logger.Log(context.Background(), level, "observations are lost", "check", o.Check, "error", err)
 		return
+	}
+	if a.losing.Swap(false) {
+		a.opts.Logger.Info("observations are kept again", "dropped", a.spool.Stats().Dropped)
 	}
 	a.opts.Logger.Debug("observation", "check", o.Check, "family", o.Family, "outcome", o.Outcome,
 		"class", o.Class, "elapsed_ms", checks.Milliseconds(o.Elapsed), "seq", o.Seq)

@@ -5,15 +5,19 @@ import (
 	"slices"
 
 	"varde/probe/internal/status"
+	"varde/probe/internal/uplink"
 	"varde/proto/wire"
 )
 
-// serveStatus answers `varde-probe status` as long as ctx lasts.
-func (a *Agent) serveStatus(ctx context.Context) error {
+// serveStatus answers `varde-probe status` as long as ctx lasts. The agent needs
+// nobody to ask it: without a socket it measures all the same.
+func (a *Agent) serveStatus(ctx context.Context) {
 	if !a.opts.Socket {
-		return nil
+		return
 	}
-	return status.Serve(ctx, a.opts.State, a.status)
+	if err := status.Serve(ctx, a.opts.State, a.status); err != nil {
+		a.opts.Logger.Error("no status here, going on without it", "error", err)
+	}
 }
 
 // status is what the agent sees now.
@@ -21,17 +25,13 @@ func (a *Agent) status() status.Status {
 	n, link, stats, runs := a.planNumber(), a.uplink.Status(), a.spool.Stats(), a.schedule.Stats()
 	s := status.Status{
 		Name: a.identity.Name(), Region: a.identity.Region(), Site: a.identity.Site(),
-		Version: a.opts.Version, Epoch: a.epoch, Started: a.started.UTC(),
+		Version: a.opts.Version, Epoch: a.spool.Epoch(), Started: a.started.UTC(),
 		CertificateEnds: a.identity.NotAfter().UTC(),
 		Plan:            status.Plan{Generation: n.Generation, Revision: n.Revision, Entries: runs.Entries},
-		Coordinator:     status.Uplink{Connected: link.Connected, Address: link.Coordinator, LastError: link.LastError},
+		Coordinator:     coordinatorOf(link),
 		Spool:           status.Spool{Records: stats.Records, Bytes: stats.Bytes, Dropped: stats.Dropped},
 		Mesh:            status.Mesh{Peers: []status.Peer{}},
 		Schedule:        status.Schedule{Runs: runs.Runs, Missed: runs.Missed, Panics: runs.Panics},
-	}
-	if !link.LastAck.IsZero() {
-		at := link.LastAck.UTC()
-		s.Coordinator.LastAck = &at
 	}
 	if m := a.mesh.Load(); m != nil {
 		s.Mesh.Address, s.Mesh.Settled = m.Address(), m.Settled()
@@ -43,11 +43,25 @@ func (a *Agent) status() status.Status {
 	return s
 }
 
+// coordinatorOf leaves out why an earlier connection ended: while there is one,
+// an error beside it would read as if it failed now.
+func coordinatorOf(link uplink.Status) status.Uplink {
+	u := status.Uplink{Connected: link.Connected, Address: link.Coordinator}
+	if !link.Connected {
+		u.LastError = link.LastError
+	}
+	if !link.LastAck.IsZero() {
+		at := link.LastAck.UTC()
+		u.LastAck = &at
+	}
+	return u
+}
+
 // state is what the probe says of itself to the coordinator. It tries no control
 // targets, so it does not say whether it is fit to judge.
 func (a *Agent) state() wire.ProbeState {
 	s := wire.ProbeState{
-		Epoch: a.epoch, Version: a.opts.Version, Plan: a.planNumber(),
+		Epoch: a.spool.Epoch(), Version: a.opts.Version[:min(len(a.opts.Version), wire.MaxVersion)], Plan: a.planNumber(),
 		Spool: a.spool.Stats().Records,
 	}
 	if m := a.mesh.Load(); m != nil {

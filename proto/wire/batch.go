@@ -16,6 +16,11 @@ import (
 // MaxRecords is the largest number of records in one batch.
 const MaxRecords = 1000
 
+// MaxClockOffset is how far a probe's clock may be off for its times still to be
+// corrected. With more, its observations count as unknown: the machine has other
+// troubles too.
+const MaxClockOffset = 30 * time.Second
+
 // Gap stands for observations that a full spool had to drop, First to Last,
 // both included. From and To are the starts of the oldest and newest run among
 // them.

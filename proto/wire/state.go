@@ -71,7 +71,8 @@ func (q Qualification) MarshalJSON() ([]byte, error) { return json.Marshal(q.cla
 // Bounds of what a probe may say of itself: more than any fleet has or any
 // person reads.
 const (
-	maxVersion = 64
+	// MaxVersion is the largest length of a version, in bytes.
+	MaxVersion = 64
 	maxPeers   = 1000
 )
 
@@ -93,8 +94,8 @@ func ProbeStateFromProto(m *vardev1.ProbeState) (ProbeState, error) {
 	if err := checkEpoch(s.Epoch); err != nil {
 		return ProbeState{}, err
 	}
-	if len(s.Version) > maxVersion || !printable(s.Version) {
-		return ProbeState{}, fmt.Errorf("version: %.80q, expected at most %d printable bytes", s.Version, maxVersion)
+	if len(s.Version) > MaxVersion || !printable(s.Version) {
+		return ProbeState{}, fmt.Errorf("version: %.80q, expected at most %d printable bytes", s.Version, MaxVersion)
 	}
 	if utf8.RuneCountInString(s.Reason) > checks.DetailMax || !printable(s.Reason) {
 		return ProbeState{}, fmt.Errorf("reason: %.80q, expected at most %d printable characters", s.Reason, checks.DetailMax)

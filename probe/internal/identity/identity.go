@@ -31,8 +31,8 @@ import (
 	"varde/proto/wire"
 )
 
-// MaxBundle bounds the sealed secrets of a probe, in bytes.
-const MaxBundle = 1 << 20
+// maxBundle bounds the sealed secrets of a probe, in bytes.
+const maxBundle = 1 << 20
 
 // maxAuthorities is more than a CA and its successor.
 const maxAuthorities = 8
@@ -130,8 +130,8 @@ func (i *Identity) SetAuthorities(ders [][]byte) error {
 
 // OpenBundle opens the secrets that were sealed to this probe, by name.
 func (i *Identity) OpenBundle(sealed []byte) (map[string]string, error) {
-	if len(sealed) > MaxBundle {
-		return nil, fmt.Errorf("open secrets: %d bytes, expected at most %d", len(sealed), MaxBundle)
+	if len(sealed) > maxBundle {
+		return nil, fmt.Errorf("open secrets: %d bytes, expected at most %d", len(sealed), maxBundle)
 	}
 	r, err := age.Decrypt(bytes.NewReader(sealed), i.now.Load().recipient)
 	if err != nil {

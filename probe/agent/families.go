@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"varde/checks"
+)
+
+// refineFamilies looks up the families of all jobs at once: a resolver that is
+// silent delays a plan by one look-up and not by one a check.
+func refineFamilies(ctx context.Context, network checks.Network, jobs map[string]job) {
+	var mu sync.Mutex // protects jobs
+	var g sync.WaitGroup
+	for id, j := range maps.Clone(jobs) {
+		g.Go(func() {
+			j.families, j.guessed = families(ctx, network, j.target, j.families)
+			mu.Lock()
+			defer mu.Unlock()
+			jobs[id] = j
+		})
+	}
+	g.Wait()
+}
+
+// familyLookup bounds the look-ups of one name.
+const familyLookup = 3 * time.Second
+
+// families says over which address families to run t: those that it names, else
+// each that its name has, and of these those that this probe has a route for.
+// Before is the answer of last time; it stands when the resolver does not
+// answer, because a name that stops to resolve must be seen as a failure. Then
+// the answer is a guess.
+func families(ctx context.Context, network checks.Network, t checks.Target, before []checks.Family) (out []checks.Family, guessed bool) {
+	u, err := url.Parse(t.URL)
+	if err != nil {
+		return nil, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, familyLookup)
+	defer cancel()
+	found := false
+	for _, f := range []checks.Family{checks.IPv4, checks.IPv6} {
+		if len(t.Families) > 0 && !slices.Contains(t.Families, f) {
+			continue
+		}
+		addr, known := lookup(ctx, network, u.Hostname(), f)
+		found, guessed = found || addr.IsValid(), guessed || !known
+		switch {
+		case known && addr.IsValid() && checks.Routed(ctx, network, addr):
+			out = append(out, f)
+		case known && !addr.IsValid() && slices.Contains(t.Families, f):
+			out = append(out, f) // asked for by name: its absence is a finding
+		case !known && (slices.Contains(before, f) || before == nil):
+			out = append(out, f)
+		}
+	}
+	if !found && len(out) == 0 && len(before) == 0 {
+		return []checks.Family{checks.IPv4}, guessed // a name that does not exist is a finding too
+	}
+	if !found && len(out) == 0 {
+		return before, guessed
+	}
+	return out, guessed
+}
+
+// unasked says whether a run failed only because there is no such family: the
+// name has none of it, perhaps of the other, and nobody named this one; or it was
+// a guess, and the probe has no route for it. That says nothing of the service.
+func (j job) unasked(ctx context.Context, network checks.Network, f checks.Family, r checks.Result) bool {
+	ctx, cancel := context.WithTimeout(ctx, familyLookup)
+	defer cancel()
+	switch {
+	case r.Class == checks.DNSError && len(j.target.Families) == 0:
+		other := checks.IPv4
+		if f == other {
+			other = checks.IPv6
+		}
+		return j.absent(ctx, network, f) && !j.absent(ctx, network, other)
+	case r.Class == checks.Unreachable && j.guessed:
+		at, err := netip.ParseAddrPort(r.Address)
+		return err == nil && !checks.Routed(ctx, network, at.Addr())
+	}
+	return false
+}
+
+// absent says whether the name of the job is known to have no address of f.
+func (j job) absent(ctx context.Context, network checks.Network, f checks.Family) bool {
+	u, err := url.Parse(j.target.URL)
+	if err != nil {
+		return false
+	}
+	addr, known := lookup(ctx, network, u.Hostname(), f)
+	return known && !addr.IsValid()
+}
+
+// lookup returns an address of host in the family. Known is false when the
+// resolver did not say whether there is one.
+func lookup(ctx context.Context, network checks.Network, host string, f checks.Family) (addr netip.Addr, known bool) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		if ip.Unmap().Is4() == (f == checks.IPv4) {
+			return ip, true
+		}
+		return netip.Addr{}, true
+	}
+	addrs, err := network.LookupNetIP(ctx, map[checks.Family]string{checks.IPv4: "ip4", checks.IPv6: "ip6"}[f], host)
+	if err == nil && len(addrs) > 0 {
+		return addrs[0], true
+	}
+	return netip.Addr{}, checks.IsNoAddress(err)
+}
