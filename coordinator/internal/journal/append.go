@@ -36,6 +36,7 @@ func (j *Journal) Append(ctx context.Context, batches []wire.Batch) (seq uint64,
 	if err := j.marks.continuedBy(spans); err != nil {
 		return 0, fmt.Errorf("append to journal: %w", err)
 	}
+	j.expireLocked(ctx) // first: it may be what makes room
 	if err := checkSpace(j.opts.Dir, j.opts.Reserve); err != nil {
 		return 0, fmt.Errorf("append to journal: %w", err)
 	}
@@ -46,7 +47,6 @@ func (j *Journal) Append(ctx context.Context, batches []wire.Batch) (seq uint64,
 	if j.unsaved++; j.unsaved >= saveEvery {
 		j.saveLocked(ctx)
 	}
-	j.expireLocked(ctx)
 	return j.tail.newest(), nil
 }
 

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"time"
@@ -20,8 +21,8 @@ func sweepEvery(age time.Duration) time.Duration {
 	return min(max(age/100, time.Second), 10*time.Minute)
 }
 
-// expireLocked discards what is older than MaxAge. It runs with an append: a
-// journal that does not grow keeps what it has.
+// expireLocked discards what is older than MaxAge. It runs at the start and before
+// an append: a journal that does not grow keeps what it has.
 func (j *Journal) expireLocked(ctx context.Context) {
 	now := time.Now()
 	if j.opts.MaxAge == 0 || now.Sub(j.swept) < sweepEvery(j.opts.MaxAge) {
@@ -40,7 +41,8 @@ func (j *Journal) expireLocked(ctx context.Context) {
 }
 
 // expire discards the messages stored before a time and returns the number of
-// the first that is left, 0 if it does not know.
+// the first that is left, 0 if it does not know. Numbers without a message, which
+// a disk that was full leaves behind, are as old as the next.
 func (e *engine) expire(ctx context.Context, before time.Time) (uint64, error) {
 	first, last, err := e.bounds(ctx)
 	if err != nil {
@@ -51,7 +53,12 @@ func (e *engine) expire(ctx context.Context, before time.Time) (uint64, error) {
 			return true
 		}
 		var m *jetstream.RawStreamMsg
-		if m, err = e.stream.GetMsg(ctx, first+uint64(i)); err != nil {
+		m, err = e.stream.GetMsg(ctx, first+uint64(i), jetstream.WithGetMsgSubject(streamSubject))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			err = nil // none after it either
+			return true
+		}
+		if err != nil {
 			return true
 		}
 		return !m.Time.Before(before)

@@ -21,7 +21,7 @@ type Options struct {
 	// process may use it at the same time. Required.
 	Dir string
 	// MaxAge is how long a message is kept at least, and a hundredth of it more
-	// at most while there are appends; 0 keeps it for ever.
+	// at most while there are appends, or attempts; 0 keeps it for ever.
 	MaxAge time.Duration
 	// MaxBytes bounds the messages on disk; the oldest go first. 0 is no bound.
 	MaxBytes int64
@@ -87,6 +87,9 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 	if err := j.load(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open journal in %s: %w", o.Dir, err), j.Close())
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.expireLocked(ctx)
 	return j, nil
 }
 
