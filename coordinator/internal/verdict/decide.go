@@ -13,8 +13,8 @@ func (j *Judge) decide(rule Rule) (Change, bool) {
 	if n < rule.MinProbes {
 		return Change{}, false // it is Unknown already: Advance has seen to that
 	}
-	failures, probes, age := rule.run(n)
-	votes := j.votes(age)
+	failures, probes, intervals := rule.run(n)
+	votes := j.votes(rule, intervals)
 	bad := ends(votes, failures, probes, checks.Down) && atLeastTwoThirds(c.Down, n)
 	switch {
 	case j.state == Down && ends(votes, goodRun, probes, checks.Up):

@@ -2,12 +2,13 @@
 // over one address family: [Up], [Down] or [Unknown]. It is pure: it reads no
 // clock, no network and no store; whoever calls it says what time it is.
 //
-// The rule, with I the interval of the check and K the number of failures that
-// it takes:
+// The rule, with I the interval of the check that was in force for a result, and
+// K the number of failures that it takes:
 //
 //   - A result votes when its outcome is up or down. It is current until it is
-//     older than 2 I, counted from its end. Unknown results never vote: adding
-//     any number of them changes no verdict.
+//     older than 2 I, counted from its end, and a probe is as current as its
+//     latest vote. Unknown results never vote: adding any number of them changes
+//     no verdict.
 //   - K is 4, and 3 while exactly two probes have a current result.
 //   - Down: the last K results all failed, came from at least two probes, and at
 //     least 2/3 of the probes with a current result fail by their latest one.

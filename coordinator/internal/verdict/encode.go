@@ -25,6 +25,7 @@ type resultJSON struct {
 	Seq     uint64         `json:"n"`
 	Started int64          `json:"s"`
 	Ended   int64          `json:"t"`
+	Every   int64          `json:"i,omitempty"`
 	Outcome checks.Outcome `json:"o"`
 	Class   checks.Class   `json:"c,omitempty"`
 }
@@ -36,7 +37,7 @@ func (j Judge) MarshalJSON() ([]byte, error) {
 	k := judgeJSON{State: j.state, Since: nanos(j.since), Reason: j.reason, Clock: nanos(j.clock), Failing: nanos(j.failing)}
 	for _, r := range j.window {
 		k.Window = append(k.Window, resultJSON{
-			r.Probe, r.Epoch, r.Seq, nanos(r.Started), nanos(r.Ended), r.Outcome, r.Class,
+			r.Probe, r.Epoch, r.Seq, nanos(r.Started), nanos(r.Ended), int64(r.Every), r.Outcome, r.Class,
 		})
 	}
 	return json.Marshal(k)
@@ -55,7 +56,7 @@ func (j *Judge) UnmarshalJSON(b []byte) error {
 	out := Judge{state: k.State, since: instant(k.Since), reason: k.Reason, clock: instant(k.Clock), failing: instant(k.Failing)}
 	for i, r := range k.Window {
 		out.window = append(out.window, Result{
-			r.Probe, r.Epoch, r.Seq, instant(r.Started), instant(r.Ended), r.Outcome, r.Class,
+			r.Probe, r.Epoch, r.Seq, instant(r.Started), instant(r.Ended), time.Duration(r.Every), r.Outcome, r.Class,
 		})
 		if i > 0 && out.window[i-1].Compare(out.window[i]) >= 0 {
 			return fmt.Errorf("judge: result %d is not in order", i)

@@ -85,12 +85,15 @@ func (j *Judge) Expiry(rule Rule) (at time.Time, ok bool) {
 	if j.state == Unknown {
 		return time.Time{}, false
 	}
-	latest := j.latest(rule, j.clock)
-	if len(latest) < rule.MinProbes {
+	var ends []time.Time
+	for _, r := range j.latest(rule, j.clock) {
+		ends = append(ends, rule.expiry(r, currentFor))
+	}
+	if len(ends) < rule.MinProbes {
 		return j.clock, true
 	}
-	// They are in order of their ends, the newest first.
-	return latest[rule.MinProbes-1].Ended.Add(rule.fresh()), true
+	slices.SortFunc(ends, time.Time.Compare)
+	return ends[len(ends)-rule.MinProbes], true
 }
 
 // Counts are the probes behind the verdict at the given time.
@@ -98,7 +101,7 @@ func (j *Judge) Counts(rule Rule, at time.Time) Counts { return j.counts(rule, a
 
 // insert puts r in its place; false if it does not count.
 func (j *Judge) insert(rule Rule, r Result) bool {
-	if j.clock.Sub(r.Ended) > rule.keep() {
+	if j.clock.After(rule.expiry(&r, rule.keep())) {
 		return false
 	}
 	i, found := slices.BinarySearchFunc(j.window, r, Result.Compare)
@@ -133,35 +136,43 @@ func (j *Judge) follow(first bool) {
 	}
 }
 
-// prune forgets what no part of the rule can look at again.
+// prune forgets what no part of the rule can look at again. A vote stays as long as
+// an older one of its probe counts, which else would be the latest again.
 func (j *Judge) prune(rule Rule) {
-	n := 0
-	for n < len(j.window) && j.clock.Sub(j.window[n].Ended) > rule.keep() {
-		n++
-	}
-	j.window = slices.Delete(j.window, 0, n)
+	standing := make([]string, 0, 8) // the probes with a vote that counts
+	j.window = slices.DeleteFunc(j.window, func(r Result) bool {
+		if !j.clock.After(rule.expiry(&r, rule.keep())) {
+			if r.votes() && !slices.Contains(standing, r.Probe) {
+				standing = append(standing, r.Probe)
+			}
+			return false
+		}
+		return !r.votes() || !slices.Contains(standing, r.Probe)
+	})
 }
 
-// votes are the results up to the given age that are up or down, in order.
-func (j *Judge) votes(age time.Duration) []*Result {
+// votes are the results that are up or down and count for the given number of
+// intervals, in order.
+func (j *Judge) votes(rule Rule, intervals time.Duration) []*Result {
 	out := make([]*Result, 0, len(j.window))
 	for i := range j.window {
-		if r := &j.window[i]; r.votes() && j.clock.Sub(r.Ended) <= age {
+		if r := &j.window[i]; r.votes() && !j.clock.After(rule.expiry(r, intervals)) {
 			out = append(out, r)
 		}
 	}
 	return out
 }
 
-// latest is the latest current vote of each probe at the given time.
+// latest is the latest vote of each probe, of those that it is current of at the
+// given time.
 func (j *Judge) latest(rule Rule, at time.Time) []*Result {
 	out := make([]*Result, 0, 8)
 	for i := range slices.Backward(j.window) {
-		if r := &j.window[i]; r.votes() && at.Sub(r.Ended) <= rule.fresh() && !seen(out, r.Probe) {
+		if r := &j.window[i]; r.votes() && !seen(out, r.Probe) {
 			out = append(out, r)
 		}
 	}
-	return out
+	return slices.DeleteFunc(out, func(r *Result) bool { return at.After(rule.expiry(r, currentFor)) })
 }
 
 func seen(results []*Result, probe string) bool {
@@ -179,7 +190,7 @@ func (j *Judge) counts(rule Rule, at time.Time) Counts {
 		}
 	}
 	for i := range j.window {
-		if r := &j.window[i]; !r.votes() && at.Sub(r.Ended) <= rule.fresh() && !seen(probes, r.Probe) {
+		if r := &j.window[i]; !r.votes() && !at.After(rule.expiry(r, currentFor)) && !seen(probes, r.Probe) {
 			probes = append(probes, r)
 			c.Unknown++
 		}

@@ -1,12 +1,13 @@
 package verdict
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
@@ -25,17 +26,21 @@ func rules() *rapid.Generator[Rule] {
 }
 
 // results come from up to four probes with long streaks, ends on a coarse grid
-// so that equal times and exact boundaries happen.
+// so that equal times and exact boundaries happen, and some made under another
+// interval than that of the rule.
 func results() *rapid.Generator[[]Result] {
 	return rapid.Custom(func(t *rapid.T) []Result {
 		n := rapid.IntRange(0, 60).Draw(t, "n")
 		probes := rapid.IntRange(1, 4).Draw(t, "probes")
-		at, mood := start, checks.Up
+		at, mood, every := start, checks.Up, time.Duration(0)
 		out := make([]Result, n)
 		for i := range out {
 			at = at.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 2, 5, 5, 5, 10, 30, 200}).Draw(t, "gap")) * time.Second)
 			if rapid.IntRange(0, 9).Draw(t, "turn") == 0 {
 				mood = checks.Up + checks.Down - mood
+			}
+			if rapid.IntRange(0, 9).Draw(t, "reload") == 0 {
+				every = time.Duration(rapid.SampledFrom([]int{0, 5, 20, 90}).Draw(t, "every")) * time.Second
 			}
 			outcome := mood
 			switch rapid.IntRange(0, 11).Draw(t, "noise") {
@@ -46,7 +51,7 @@ func results() *rapid.Generator[[]Result] {
 			}
 			out[i] = Result{
 				Probe: string(rune('a' + rapid.IntRange(0, probes-1).Draw(t, "probe"))), Epoch: "e", Seq: uint64(i + 1),
-				Started: at.Add(-time.Second), Ended: at, Outcome: outcome, Class: checks.TLSTimeout,
+				Started: at.Add(-time.Second), Ended: at, Every: every, Outcome: outcome, Class: checks.TLSTimeout,
 			}
 		}
 		return out
@@ -66,7 +71,7 @@ func TestFinalIsAFunctionOfTheSet(t *testing.T) {
 		if len(rs) > 0 {
 			mixed = append(mixed, rapid.SampledFrom(rs).Draw(t, "double"))
 		}
-		if diff := cmp.Diff(want, judgeAll(rule, mixed)); diff != "" {
+		if diff := gocmp.Diff(want, judgeAll(rule, mixed)); diff != "" {
 			t.Fatalf("order or doubles changed the judgement (-sorted +mixed):\n%s", diff)
 		}
 	})
@@ -79,7 +84,7 @@ func TestUnknownResultsChangeNoVerdict(t *testing.T) {
 		end := start.Add(4 * time.Hour)
 		_, want := Final(anySeries, rule, Judge{}, known, end)
 		_, got := Final(anySeries, rule, Judge{}, rs, end)
-		if diff := cmp.Diff(verdicts(want), verdicts(got)); diff != "" {
+		if diff := gocmp.Diff(verdicts(want), verdicts(got)); diff != "" {
 			t.Fatalf("unknown results changed a verdict (-without +with):\n%s", diff)
 		}
 	})
@@ -118,10 +123,10 @@ func TestFinalInParts(t *testing.T) {
 			t.Fatal(err)
 		}
 		gotJudge, rest := Final(anySeries, rule, rested, after, end)
-		if diff := cmp.Diff(want, append(got, rest...)); diff != "" {
+		if diff := gocmp.Diff(want, append(got, rest...)); diff != "" {
 			t.Fatalf("two parts differ from the whole (-whole +parts):\n%s", diff)
 		}
-		if diff := cmp.Diff(wantJudge, gotJudge, cmp.AllowUnexported(Judge{}), cmpopts.EquateEmpty()); diff != "" {
+		if diff := gocmp.Diff(wantJudge, gotJudge, gocmp.AllowUnexported(Judge{}), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("judge differs afterwards (-whole +parts):\n%s", diff)
 		}
 	})
@@ -158,11 +163,16 @@ func countFailures(rs []Result) (n int) {
 
 func inWords(rule Rule, state State, earlier, now []Result) State {
 	at := now[len(now)-1].Ended
+	counts := func(r Result, intervals time.Duration) bool {
+		return r.Outcome != checks.Unknown && at.Sub(r.Ended) <= intervals*cmp.Or(r.Every, rule.Interval)
+	}
 	current := func(rs []Result) map[string]checks.Outcome {
 		m := map[string]checks.Outcome{}
 		for _, r := range rs {
-			if r.Outcome != checks.Unknown && at.Sub(r.Ended) <= 2*rule.Interval {
+			if counts(r, 2) {
 				m[r.Probe] = r.Outcome
+			} else if r.Outcome != checks.Unknown {
+				delete(m, r.Probe)
 			}
 		}
 		return m
@@ -173,55 +183,48 @@ func inWords(rule Rule, state State, earlier, now []Result) State {
 	if now[len(now)-1].Outcome == checks.Unknown {
 		return state
 	}
-	votes := current(now)
+	probes := current(now)
 	bad := 0
-	for _, o := range votes {
+	for _, o := range probes {
 		if o == checks.Down {
 			bad++
 		}
 	}
-	n := len(votes)
+	n := len(probes)
 	if n < rule.MinProbes {
 		return Unknown
 	}
-	k, from, reach := 4, 2, 2*rule.Interval
+	k, from, reach := 4, 2, time.Duration(2)
 	if n == 2 {
 		k = 3
 	}
 	if n == 1 {
-		from, reach = 1, 4*rule.Interval
+		from, reach = 1, 4
 	}
+	votes := slices.DeleteFunc(slices.Clone(now), func(r Result) bool { return !counts(r, reach) })
 	switch {
-	case state == Down && lastAre(now, 3, from, reach, checks.Up):
+	case state == Down && lastAre(votes, 3, from, checks.Up):
 		return Up
-	case state != Down && lastAre(now, k, from, reach, checks.Down) && 3*bad >= 2*n:
+	case state != Down && lastAre(votes, k, from, checks.Down) && 3*bad >= 2*n:
 		return Down
-	case state == Unknown && (2*(n-bad) > n || countVotes(now, reach) >= k && 3*bad < 2*n):
+	case state == Unknown && (2*(n-bad) > n || len(votes) >= k && 3*bad < 2*n):
 		return Up
 	}
 	return state
 }
 
-func countVotes(rs []Result, reach time.Duration) (n int) {
-	at := rs[len(rs)-1].Ended
-	for _, r := range rs {
-		if r.Outcome != checks.Unknown && at.Sub(r.Ended) <= reach {
-			n++
-		}
+func lastAre(votes []Result, k, from int, want checks.Outcome) bool {
+	if len(votes) < k {
+		return false
 	}
-	return n
-}
-
-func lastAre(rs []Result, k, from int, reach time.Duration, want checks.Outcome) bool {
-	at, probes := rs[len(rs)-1].Ended, map[string]bool{}
-	votes := slices.DeleteFunc(slices.Clone(rs), func(r Result) bool { return r.Outcome == checks.Unknown })
+	probes := map[string]bool{}
 	// The judge orders equal ends by probe, epoch and number.
 	slices.SortFunc(votes, Result.Compare)
-	for i := len(votes) - 1; k > 0; i, k = i-1, k-1 {
-		if i < 0 || votes[i].Outcome != want || at.Sub(votes[i].Ended) > reach {
+	for _, r := range votes[len(votes)-k:] {
+		if r.Outcome != want {
 			return false
 		}
-		probes[votes[i].Probe] = true
+		probes[r.Probe] = true
 	}
 	return len(probes) >= from
 }

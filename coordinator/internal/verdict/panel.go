@@ -46,6 +46,23 @@ func (p *Panel) SetRules(at time.Time, rules Rules) []Change {
 	return ordered(changes)
 }
 
+// Restart begins every judge anew at the time at, which may lie before the panel's
+// clock: whoever tells the time has found that it was wrong. What was not Unknown
+// becomes so, for the given reason, until results say more.
+func (p *Panel) Restart(at time.Time, reason string) []Change {
+	p.clock, p.soonest = at, time.Time{}
+	var changes []Change
+	for s, j := range p.judges {
+		fresh := &Judge{clock: at}
+		if j.state != Unknown {
+			fresh.state = j.state
+			changes = append(changes, named(s, []Change{fresh.change(Unknown, at, reason, Counts{})})...)
+		}
+		p.judges[s] = fresh
+	}
+	return ordered(changes)
+}
+
 // Observe gives one result to the judge of its series at the time at. Other
 // series do not move; call Advance for them.
 func (p *Panel) Observe(at time.Time, s Series, r Result) []Change {
@@ -59,9 +76,8 @@ func (p *Panel) Observe(at time.Time, s Series, r Result) []Change {
 		p.judges[s] = j
 	}
 	p.clock = later(p.clock, at)
-	before := j.state
 	changes := named(s, j.Observe(rule, p.clock, r))
-	if expiry, ok := j.Expiry(rule); ok && before == Unknown && expiry.Before(p.soonest) {
+	if expiry, ok := j.Expiry(rule); ok && expiry.Before(p.soonest) {
 		p.soonest = expiry
 	}
 	return changes

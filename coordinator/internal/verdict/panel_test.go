@@ -76,6 +76,63 @@ func TestPanelForgetsChecksWithoutRule(t *testing.T) {
 	}
 }
 
+// A check that is looked at more often from now on keeps its verdict: what was
+// observed before counts for as long as it was said to. Once the probes look more
+// often, their silence is noticed sooner.
+func TestPanelWithAShorterInterval(t *testing.T) {
+	p := NewPanel(Rules{"imap": {Interval: 5 * time.Minute, MinProbes: 2}})
+	at, seq := start, uint64(0)
+	observe := func(every time.Duration) (changes []Change) {
+		seq++
+		r := Result{Probe: string(rune('a' + seq%3)), Seq: seq, Started: at, Ended: at, Every: every, Outcome: checks.Up}
+		return p.Observe(at, anySeries, r)
+	}
+	for range 9 { // evenly, a result every 100 s
+		observe(5 * time.Minute)
+		at = at.Add(100 * time.Second)
+	}
+	p.SetRules(at, Rules{"imap": {Interval: 30 * time.Second, MinProbes: 2}})
+	changes := p.Advance(at)
+	for range 6 {
+		at = at.Add(10 * time.Second)
+		changes = append(changes, append(p.Advance(at), observe(30*time.Second)...)...)
+	}
+	if len(changes) > 0 {
+		t.Errorf("while all is well: got %v, want nothing", changes)
+	}
+	if changes = p.Advance(at.Add(50 * time.Second)); len(changes) > 0 {
+		t.Errorf("50 s of silence: got %v, want nothing", changes)
+	}
+	changes = p.Advance(at.Add(51 * time.Second))
+	if len(changes) != 1 || changes[0].To != Unknown || !changes[0].At.Equal(at.Add(50*time.Second)) {
+		t.Errorf("51 s of silence: got %v, want unknown after 50 s", changes)
+	}
+}
+
+// A panel whose clock was wrong begins anew at the right time, and loses a quorum
+// at the instant at which it does by that.
+func TestPanelThatBeginsAnew(t *testing.T) {
+	p := NewPanel(Rules{"x": {Interval: 30 * time.Second, MinProbes: 1}})
+	s, ahead := Series{Check: "x", Region: "r"}, start.Add(24*time.Hour)
+	p.Observe(ahead, s, Result{Probe: "a", Seq: 1, Ended: ahead, Outcome: checks.Up})
+	var got []string
+	add := func(changes []Change) {
+		for _, c := range changes {
+			got = append(got, c.Series.Check+" "+describe(c))
+		}
+	}
+	add(p.Restart(start, "wrong clock"))
+	add(p.Observe(start.Add(time.Second), s, Result{Probe: "a", Seq: 2, Ended: start.Add(time.Second), Outcome: checks.Up}))
+	add(p.Advance(start.Add(time.Hour)))
+	want := []string{"x 0 unknown since 0 (0/0/0)", "x 1 up since 1 (1/0/0)", "x 61 unknown since 61 (0/0/0)"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("changes differ (-want +got):\n%s", diff)
+	}
+	if at := p.Clock(); !at.Equal(start.Add(time.Hour)) {
+		t.Errorf("clock: got %v", at)
+	}
+}
+
 // A panel put together from judges that were kept goes on as if nothing had
 // been.
 func TestPanelRestored(t *testing.T) {

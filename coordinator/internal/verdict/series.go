@@ -24,7 +24,8 @@ func (s Series) Compare(o Series) int {
 
 // Rule is what the judgement of a check depends on.
 type Rule struct {
-	// Interval is how often each probe looks; at least a nanosecond.
+	// Interval is how often each probe looks, for results that do not say so
+	// themselves; at least a nanosecond.
 	Interval time.Duration
 	// MinProbes is the quorum: with fewer probes that have a current result the
 	// verdict is Unknown. At least 1.
@@ -46,28 +47,31 @@ const (
 	maxWindow = 1024
 )
 
-// fresh is the age up to which a result is current.
-func (r Rule) fresh() time.Duration { return currentFor * r.Interval }
+// expiry is the instant until which a result counts, if it does so for the given
+// number of its intervals: those that were in force when it was made.
+func (r Rule) expiry(of *Result, intervals time.Duration) time.Time {
+	return of.Ended.Add(intervals * cmp.Or(of.Every, r.Interval))
+}
 
-// keep is the age up to which any part of the rule may look at a result.
-func (r Rule) keep() time.Duration {
+// keep is for how many intervals any part of the rule may look at a result.
+func (r Rule) keep() (intervals time.Duration) {
 	if r.MinProbes > 1 {
-		return r.fresh()
+		return currentFor
 	}
-	return badRun * r.Interval // a single probe may be enough, and needs longer
+	return badRun // a single probe may be enough, and needs longer
 }
 
 // run is the number of failures that make a Down, the number of probes that
-// they and the good results must come from, and the age up to which results of
-// a run count, while n probes have a current result.
-func (r Rule) run(n int) (failures, probes int, age time.Duration) {
+// they and the good results must come from, and for how many intervals results
+// of a run count, while n probes have a current result.
+func (r Rule) run(n int) (failures, probes int, intervals time.Duration) {
 	switch n {
 	case 1:
 		return badRun, 1, r.keep()
 	case 2:
-		return badRunOfTwo, 2, r.fresh()
+		return badRunOfTwo, 2, currentFor
 	}
-	return badRun, 2, r.fresh()
+	return badRun, 2, currentFor
 }
 
 // Result is what a judge needs of one observation. Times are corrected by the
@@ -77,7 +81,10 @@ type Result struct {
 	Seq          uint64
 	Started      time.Time
 	// Ended is the time that results are ordered by.
-	Ended   time.Time
+	Ended time.Time
+	// Every is the interval that was in force, zero for that of the rule. A result
+	// is current by it, so that a changed interval judges nothing anew.
+	Every   time.Duration
 	Outcome checks.Outcome
 	// Class says how it failed; it is quoted in the reason of a Down.
 	Class checks.Class
@@ -88,7 +95,7 @@ type Result struct {
 func ResultOf(o checks.Observation) (r Result, ok bool) {
 	return Result{
 		Probe: o.Probe, Epoch: o.Epoch, Seq: o.Seq,
-		Started: o.Started, Ended: o.End(), Outcome: o.Outcome, Class: o.Class,
+		Started: o.Started, Ended: o.End(), Every: min(max(o.Every, 0), checks.MaxEvery), Outcome: o.Outcome, Class: o.Class,
 	}, o.Trigger != checks.Manual
 }
 
