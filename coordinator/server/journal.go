@@ -48,5 +48,5 @@ func (s source) Read(ctx context.Context, from, to uint64, fn func(history.Entry
 }
 
 func historyEntry(e journal.Entry) history.Entry {
-	return history.Entry{Seq: e.Seq, Batches: e.Batches}
+	return history.Entry{Seq: e.Seq, Missed: e.Missed, Batches: e.Batches}
 }

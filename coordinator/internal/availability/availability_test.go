@@ -32,7 +32,7 @@ func TestSlotIsCutAtMinutes(t *testing.T) {
 
 func TestSlotOf(t *testing.T) {
 	o := checks.Observation{Probe: "a", Scheduled: ten, Every: 30 * time.Second, Result: checks.Result{Outcome: checks.Up}}
-	if s, ok := SlotOf(o); !ok || s.Sums() != (Sums{Up: 30 * time.Second}) {
+	if s, ok := SlotOf(o); !ok || s.Probe != "a" || s.Length != 30*time.Second || s.Outcome != checks.Up {
 		t.Errorf("scheduled run: got %+v, %t", s, ok)
 	}
 	for name, change := range map[string]func(*checks.Observation){
@@ -50,9 +50,9 @@ func TestSlotOf(t *testing.T) {
 }
 
 func TestCoverageCountsProbesAndNotSlots(t *testing.T) {
-	m := Minutes{}
+	var all []Slot
 	add := func(probe string, from float64, outcome checks.Outcome) {
-		m.Add(Slot{Probe: probe, From: at(from), Length: 30 * time.Second, Outcome: outcome})
+		all = append(all, Slot{Probe: probe, From: at(from), Length: 30 * time.Second, Outcome: outcome})
 	}
 	add("a", 0, checks.Up)
 	add("a", 30, checks.Up)
@@ -60,15 +60,18 @@ func TestCoverageCountsProbesAndNotSlots(t *testing.T) {
 	add("a", 60, checks.Up)
 	add("a", 90, checks.Up)
 	add("b", 75, checks.Unknown) // does not count
-	if got, want := m.Coverage(ten, at(180), 2), (Coverage{1, 3}); got != want {
-		t.Errorf("coverage: got %+v, want %+v", got, want)
-	}
-	want := Sums{Up: 2 * time.Minute, Down: 30 * time.Second, Unknown: 30 * time.Second}
-	if got := m.Sums(ten, at(180)); got != want {
-		t.Errorf("sums: got %+v, want %+v", got, want)
-	}
-	if got := m.Sums(at(60), at(120)); got != (Sums{Up: time.Minute, Unknown: 30 * time.Second}) {
-		t.Errorf("second minute: got %+v", got)
+	minutes := gather(all)
+	for i, want := range []struct {
+		Sums
+		covered bool
+	}{
+		{Sums{Up: time.Minute, Down: 30 * time.Second}, true},
+		{Sums{Up: time.Minute, Unknown: 30 * time.Second}, false},
+		{Sums{}, false},
+	} {
+		if m := minutes[at(60*float64(i))]; m.Sums != want.Sums || m.Covered(2) != want.covered {
+			t.Errorf("minute %d: got %+v, covered %t, want %+v", i, m.Sums, m.Covered(2), want)
+		}
 	}
 }
 
@@ -160,54 +163,33 @@ func slots() *rapid.Generator[[]Slot] {
 	}), 0, 30)
 }
 
-func gather(slots []Slot) Minutes {
-	m := Minutes{}
+func gather(slots []Slot) map[time.Time]Minute {
+	out := map[time.Time]Minute{}
 	for _, s := range slots {
-		m.Add(s)
+		for at, d := range s.Minutes() {
+			out[at] = out[at].Add(s.Probe, s.Outcome, d)
+		}
 	}
-	return m
+	return out
 }
 
 func TestMinutesAreOrderFree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := slots().Draw(t, "slots")
 		want := gather(all)
-		cut := rapid.IntRange(0, len(all)).Draw(t, "cut")
-		mixed := rapid.Permutation(all).Draw(t, "mixed")
-		got := gather(mixed[cut:])
-		got.Merge(gather(mixed[:cut]))
-		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-			t.Fatalf("order or grouping changed the minutes (-want +got):\n%s", diff)
+		if diff := cmp.Diff(want, gather(rapid.Permutation(all).Draw(t, "mixed")), cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("order changed the minutes (-want +got):\n%s", diff)
 		}
-		var sum Sums
+		var ofSlots, ofMinutes Sums
 		for _, s := range all {
-			sum = sum.Merge(s.Sums())
+			ofSlots = ofSlots.Merge(sumsOf(s.Outcome, s.Length))
 		}
-		if got := got.Sums(ten.Add(-time.Hour), ten.Add(time.Hour)); got != sum {
-			t.Fatalf("minutes add up to %+v, slots to %+v", got, sum)
+		for _, m := range want {
+			ofMinutes = ofMinutes.Merge(m.Sums)
 		}
-	})
-}
-
-func TestMergeOfMinutesIsALawfulSum(t *testing.T) {
-	minute := rapid.Custom(func(t *rapid.T) Minute {
-		var m Minute
-		for _, s := range slots().Draw(t, "slots") {
-			m = m.Add(s.Probe, s.Outcome, s.Length)
+		if ofMinutes != ofSlots {
+			t.Fatalf("minutes add up to %+v, slots to %+v", ofMinutes, ofSlots)
 		}
-		return m
-	})
-	rapid.Check(t, func(t *rapid.T) {
-		a, b, c := minute.Draw(t, "a"), minute.Draw(t, "b"), minute.Draw(t, "c")
-		same := func(law string, x, y Minute) {
-			if diff := cmp.Diff(x, y, cmpopts.EquateEmpty()); diff != "" {
-				t.Fatalf("%s:\n%s", law, diff)
-			}
-		}
-		same("a+b = b+a", a.Merge(b), b.Merge(a))
-		same("(a+b)+c = a+(b+c)", a.Merge(b).Merge(c), a.Merge(b.Merge(c)))
-		same("a+0 = a", a.Merge(Minute{}), a)
-		same("0+a = a", Minute{}.Merge(a), a)
 	})
 }
 
@@ -216,9 +198,9 @@ func TestUnknownSlotsChangeNoRatio(t *testing.T) {
 		all := slots().Draw(t, "slots")
 		var with, without Sums
 		for _, s := range all {
-			with = with.Merge(s.Sums())
+			with = with.Merge(sumsOf(s.Outcome, s.Length))
 			if s.Outcome != checks.Unknown {
-				without = without.Merge(s.Sums())
+				without = without.Merge(sumsOf(s.Outcome, s.Length))
 			}
 		}
 		a, aok := with.Ratio()

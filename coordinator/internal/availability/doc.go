@@ -14,7 +14,7 @@
 // all regions is the mean of the regions by weight and never over probes, so that
 // a region with many probes does not count for more.
 //
-// Sums and minutes can be merged in any order and any grouping with the same
-// result, down to the last nanosecond: everything that is added is an integer.
+// Slots can be added to minutes in any order, and sums merged in any grouping, with
+// the same result down to the last nanosecond: everything is an integer.
 // Adding any number of unknown slots changes no ratio.
 package availability

@@ -24,9 +24,6 @@ func SlotOf(o checks.Observation) (s Slot, ok bool) {
 	return Slot{Probe: o.Probe, From: o.Scheduled, Length: o.Every, Outcome: o.Outcome}, true
 }
 
-// Sums are the sums of the slot alone.
-func (s Slot) Sums() Sums { return sumsOf(s.Outcome, s.Length) }
-
 // Minutes cuts the slot at the boundaries of minutes (UTC) and gives the start of
 // each minute with the length of the slot in it. The lengths add up to Length.
 func (s Slot) Minutes() iter.Seq2[time.Time, time.Duration] {

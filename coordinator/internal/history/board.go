@@ -70,15 +70,17 @@ func (b *board) take(e Entry) (changed bool) {
 }
 
 func (b *board) batchLocked(batch *wire.Batch) {
+	if b.marks.hold(batch) {
+		return // its time has passed too
+	}
 	at := batch.Received.UTC()
-	b.configureLocked(at)
-	b.addLocked(b.panel.Advance(at))
+	b.advanceLocked(at)
 	b.marks.take(batch, func(o checks.Observation) {
-		r, ok := verdict.ResultOf(o)
-		if !ok {
+		series := seriesOf(o)
+		r, ok := verdict.ResultOf(b.config.bounded(o))
+		if !ok || !b.s.knows(series) {
 			return
 		}
-		series := seriesOf(o)
 		b.addLocked(b.panel.Observe(at, series, r))
 		b.moved[series] = struct{}{}
 	})
@@ -88,15 +90,28 @@ func (b *board) batchLocked(batch *wire.Batch) {
 func (b *board) pass(now time.Time) (changed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.configureLocked(now)
-	b.addLocked(b.panel.Advance(now.UTC()))
+	b.advanceLocked(now.UTC())
 	return len(b.changes) > 0
+}
+
+// advanceLocked moves the panel on to the time at, or back to it where the clock
+// had leapt ahead.
+func (b *board) advanceLocked(at time.Time) {
+	if clock := b.panel.Clock(); leapt(clock, at) {
+		b.s.log.Warn("clock went back, verdicts begin anew", "from", clock, "to", at)
+		b.addLocked(b.panel.Restart(at, "the coordinator's clock went back"))
+		for series := range b.panel.All() {
+			b.moved[series] = struct{}{}
+		}
+	}
+	b.configureLocked(at)
+	b.addLocked(b.panel.Advance(at))
 }
 
 func (b *board) configureLocked(at time.Time) {
 	if config := b.s.options.Config(); config != b.config {
 		b.config = config
-		b.addLocked(b.panel.SetRules(at.UTC(), config.rules()))
+		b.addLocked(b.panel.SetRules(at, config.rules()))
 	}
 }
 

@@ -75,6 +75,25 @@ func (c *Config) check(id string) (k Check, ok bool) {
 	return c.Checks[i], true
 }
 
+// bounded returns the observation with its interval cut to the configured one:
+// what a probe claims to speak for by one look must not be longer.
+func (c *Config) bounded(o checks.Observation) checks.Observation {
+	if k, ok := c.check(o.Check); ok {
+		o.Every = min(o.Every, k.Every)
+	}
+	return o
+}
+
+// knows says whether the series is of a configured check, or was observed before:
+// a probe that names others must not fill the disk with them.
+func (s *Store) knows(series verdict.Series) bool {
+	_, known := s.series.find(series)
+	if !known {
+		_, known = s.options.Config().check(series.Check)
+	}
+	return known
+}
+
 func (c *Config) has(region string) bool {
 	return slices.ContainsFunc(c.Regions, func(r Region) bool { return r.ID == region })
 }

@@ -8,15 +8,9 @@ import (
 	"varde/proto/wire"
 )
 
-// Limits of what is believed of a probe's clock.
-const (
-	// maxOffset is the largest clock offset that is corrected. With more, the
-	// observation counts as unknown: the machine has other troubles too.
-	maxOffset = 30 * time.Second
-	// maxAge is the age beyond which an observation is left to the journal: it is
-	// older than any minute that is kept, or its clock was never set.
-	maxAge = 60 * 24 * time.Hour
-)
+// maxAge is the age beyond which an observation is left to the journal: it is older
+// than any minute that is kept, or its clock was never set.
+const maxAge = 60 * 24 * time.Hour
 
 // correct returns the observation by the coordinator's clock. It is unknown where
 // the clock of the probe is too far off to be believed: its measured offset is
@@ -26,12 +20,12 @@ func correct(b *wire.Batch, o checks.Observation) (_ checks.Observation, ok bool
 	o.Elapsed = min(o.Elapsed, checks.MaxEvery)
 	if b.ClockKnown {
 		o = shift(o, -b.ClockOffset)
-		if b.ClockOffset.Abs() > maxOffset {
+		if b.ClockOffset.Abs() > wire.MaxClockOffset {
 			o = disbelieve(o, fmt.Sprintf("clock is %s off", b.ClockOffset.Round(time.Second)))
 		}
 	}
-	oldest, newest := b.Received.Add(-maxAge), b.Received.Add(maxOffset)
-	if ahead := o.End().Sub(b.Received); ahead > maxOffset {
+	oldest, newest := b.Received.Add(-maxAge), b.Received.Add(wire.MaxClockOffset)
+	if ahead := o.End().Sub(b.Received); ahead > wire.MaxClockOffset {
 		o = disbelieve(shift(o, -ahead), fmt.Sprintf("clock is at least %s ahead", ahead.Round(time.Second)))
 	}
 	o.Scheduled, o.Started = o.Scheduled.UTC(), o.Started.UTC()

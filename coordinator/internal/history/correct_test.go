@@ -50,6 +50,19 @@ func TestCorrect(t *testing.T) {
 	}
 }
 
+// Nothing takes longer than the longest interval, and what claims to has ended when
+// it arrived at the latest.
+func TestCorrectAbsurdLength(t *testing.T) {
+	for _, elapsed := range []time.Duration{checks.MaxEvery + 1, 100 * day, 1<<63 - 1} {
+		o := checks.Observation{Scheduled: ten, Started: ten, Every: time.Minute}
+		o.Elapsed = elapsed
+		got, ok := correct(&wire.Batch{Received: ten}, o)
+		if !ok || got.Elapsed != checks.MaxEvery || !got.End().Equal(ten) {
+			t.Errorf("%v: got %v from %v, %t", elapsed, got.Elapsed, got.Started, ok)
+		}
+	}
+}
+
 // Times that no calendar has must not overflow into times that it has.
 func TestCorrectAbsurdTimes(t *testing.T) {
 	for _, year := range []int{1, 1600, 2300, 9999} {
@@ -59,7 +72,7 @@ func TestCorrectAbsurdTimes(t *testing.T) {
 			o.Elapsed = elapsed
 			b := wire.Batch{Received: ten}
 			got, ok := correct(&b, o)
-			if ok && (got.Started.Before(ten.Add(-maxAge)) || got.End().After(ten.Add(maxOffset))) {
+			if ok && (got.Started.Before(ten.Add(-maxAge)) || got.End().After(ten.Add(wire.MaxClockOffset))) {
 				t.Errorf("year %d, elapsed %v: got %v to %v", year, elapsed, got.Started, got.End())
 			}
 		}

@@ -105,6 +105,16 @@ func (m *machine) feed(r reader, n int) (more bool) {
 	return true
 }
 
+// feedAll applies what there is and writes it.
+func (m *machine) feedAll() {
+	m.t.Helper()
+	for _, r := range []reader{m.told, m.rollup} {
+		for m.feed(r, 1000) {
+		}
+		must(m.t, r.flush())
+	}
+}
+
 // judge makes verdicts final as at the given time, with a journal that holds no
 // more than the rollups have seen.
 func (m *machine) judge(now time.Time) {
@@ -118,11 +128,7 @@ func (m *machine) judge(now time.Time) {
 // finish applies the rest, seals and judges as at the given time.
 func (m *machine) finish(now time.Time) []string {
 	m.t.Helper()
-	for _, r := range []reader{m.told, m.rollup} {
-		for m.feed(r, 1000) {
-		}
-		must(m.t, r.flush())
-	}
+	m.feedAll()
 	must(m.t, m.rollup.seal(now))
 	must(m.t, m.final.step(context.Background(), now))
 	record := dump(m.t, m.s)

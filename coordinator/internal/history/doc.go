@@ -9,7 +9,8 @@
 //   - [Rollup] adds observations up, and remembers where in the journal each
 //     minute's observations stand.
 //   - [Final] judges every hour again from the whole set of its observations in
-//     order of their corrected ends, and again when late ones arrive.
+//     order of their corrected ends, and again when late ones arrive, for as long as
+//     the journal holds all of the hour: after that its record stands.
 //
 // What a part has made of the journal is written in one transaction with its
 // place in it. So after a crash at any moment it goes on where it stood: nothing

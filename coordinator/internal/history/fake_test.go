@@ -75,11 +75,16 @@ func (j *fakeJournal) get(seq uint64) (Entry, bool, chan struct{}, error) {
 		return Entry{}, false, j.more, nil
 	}
 	batches, err := wire.UnmarshalEntry(j.entries[seq-1])
-	return Entry{seq, batches}, true, j.more, err
+	return Entry{Seq: seq, Batches: batches}, true, j.more, err
 }
 
 func (j *fakeJournal) Follow(ctx context.Context, after uint64, fn func(Entry) error) error {
-	for seq := after + 1; ; {
+	if after > j.Last() {
+		return errors.New("cursor is beyond the end of the journal")
+	}
+	for {
+		first, _ := j.Bounds()
+		seq := max(after+1, first)
 		e, ok, more, err := j.get(seq)
 		if err != nil {
 			return err
@@ -92,10 +97,11 @@ func (j *fakeJournal) Follow(ctx context.Context, after uint64, fn func(Entry) e
 			}
 			continue
 		}
+		e.Missed = seq - after - 1
 		if err := fn(e); err != nil {
 			return err
 		}
-		seq++
+		after = seq
 	}
 }
 

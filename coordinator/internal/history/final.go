@@ -50,8 +50,10 @@ func (f *Final) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := f.step(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			f.s.retries.add("final")
+		if err := f.step(ctx, time.Now()); err == nil {
+			f.s.health.work("final")
+		} else if ctx.Err() == nil {
+			f.s.health.fail("final", err)
 			f.s.log.Error("final verdicts failed, will try again", "error", err)
 		}
 	}
@@ -109,7 +111,7 @@ func (f *Final) ready(hour, now time.Time) bool {
 		f.hour = hour
 		f.wait = f.s.options.Source.Last()
 	}
-	return f.s.rolled.Load().Seq >= f.wait
+	return f.s.rolled.Load().Seq >= min(f.wait, f.s.options.Source.Last())
 }
 
 // reportedPast says whether every rostered probe has sent an observation that
@@ -132,11 +134,11 @@ func (f *Final) judge(ctx context.Context, hour time.Time) (done bool, err error
 	if err != nil {
 		return false, err
 	}
-	if first, _ := f.s.options.Source.Bounds(); len(parts) > 0 && parts[0].first < first {
-		if known, err := f.s.isFinal(ctx, hour); err != nil || known {
-			f.s.log.Warn("late observations change no verdict, the journal no longer holds their hour", "hour", hour)
-			return true, errors.Join(err, f.s.write(func(w *writer) { w.exec(`DELETE FROM touched WHERE hour = ?`, hour.Unix()) }))
-		}
+	if stands, err := f.stands(ctx, hour, parts); err != nil {
+		return false, err
+	} else if stands {
+		f.s.log.Warn("late observations change no verdict, the journal no longer holds their hour", "hour", hour)
+		return true, f.s.write(func(w *writer) { w.exec(`DELETE FROM touched WHERE hour = ?`, hour.Unix()) })
 	}
 	set, err := f.gather(ctx, parts, hour, end)
 	if err != nil {
@@ -164,14 +166,22 @@ func (f *Final) judge(ctx context.Context, hour time.Time) (done bool, err error
 	return done, err
 }
 
-// gather reads the results of an hour by series, with the interval that was in
-// force.
-func (f *Final) gather(ctx context.Context, parts []passage, hour, end time.Time) (map[verdict.Series]*hourSet, error) {
-	set := make(map[verdict.Series]*hourSet)
+// stands says whether the hour was judged before and cannot be judged again.
+func (f *Final) stands(ctx context.Context, hour time.Time, parts []passage) (bool, error) {
+	_, until, err := f.s.finalRange(ctx)
+	if err != nil || !hour.Before(until) {
+		return false, err
+	}
+	return f.s.forgotten(ctx, hour, parts)
+}
+
+// gather reads the results of an hour by series.
+func (f *Final) gather(ctx context.Context, parts []passage, hour, end time.Time) (map[verdict.Series][]verdict.Result, error) {
+	set := make(map[verdict.Series][]verdict.Result)
 	for _, p := range parts {
 		err := f.s.options.Source.Read(ctx, p.first, p.last, func(e Entry) error {
 			for i := range e.Batches {
-				addResults(set, &e.Batches[i], hour, end)
+				f.s.addResults(set, &e.Batches[i], hour, end)
 			}
 			return nil
 		})
@@ -190,7 +200,7 @@ type judged struct {
 
 // decide judges every series that has results in the hour or came into it with a
 // verdict.
-func (f *Final) decide(set map[verdict.Series]*hourSet, judges map[verdict.Series]verdict.Judge, end time.Time) map[verdict.Series]judged {
+func (f *Final) decide(set map[verdict.Series][]verdict.Result, judges map[verdict.Series]verdict.Judge, end time.Time) map[verdict.Series]judged {
 	config := f.s.options.Config()
 	rules := config.rules()
 	out := make(map[verdict.Series]judged)
@@ -201,18 +211,11 @@ func (f *Final) decide(set map[verdict.Series]*hourSet, judges map[verdict.Serie
 		}
 	}
 	for _, s := range series {
-		var results []verdict.Result
 		rule, ok := rules[s.Check]
-		if h := set[s]; h != nil {
-			results = h.results
-			if !ok { // it has left the configuration since
-				rule = verdict.Rule{Interval: h.every, MinProbes: max(config.MinProbes, 1)}
-			}
-		}
-		if rule.Interval <= 0 {
+		if !ok { // it has left the configuration since
 			rule = verdict.Rule{Interval: time.Minute, MinProbes: max(config.MinProbes, 1)}
 		}
-		j, changes := verdict.Final(s, rule, judges[s], results, end)
+		j, changes := verdict.Final(s, rule, judges[s], set[s], end)
 		out[s] = judged{j, changes}
 	}
 	return out

@@ -231,6 +231,57 @@ func TestLateDataReachesIntoTheNextHour(t *testing.T) {
 	must(t, m.s.Close())
 }
 
+// What was observed every five minutes is judged as that, also after the check was
+// set to every 30 s, and also when one late observation has the hour judged again.
+func TestChangedIntervalJudgesNothingAnew(t *testing.T) {
+	f, j := newFleet("imap"), newFakeJournal()
+	f.config.Checks[0].Every = 5 * time.Minute
+	config := f.config
+	f.arrive(t, j, f.runs(ten, ten.Add(2*time.Hour)), nothingHeld)
+	m := start(t, t.TempDir(), j, func() *Config { return config })
+	m.feedAll()
+	m.judge(ten.Add(80 * time.Minute)) // the first of two hours
+	often := *f.config
+	often.Checks = []Check{{ID: "imap", Service: "mail", Every: 30 * time.Second}}
+	config = &often
+	check := func(when string) {
+		t.Helper()
+		_, want := verdict.Final(darkness, f.config.rules()["imap"], verdict.Judge{}, observed(t, j)[darkness], ten.Add(2*time.Hour))
+		if diff := cmp.Diff(want, changesOf(t, m.s, "final", darkness)); diff != "" || len(want) != 1 {
+			t.Errorf("%s, %d changes (-whole set +record):\n%s", when, len(want), diff)
+		}
+	}
+	m.judge(ten.Add(140 * time.Minute))
+	check("after the change")
+	late := f.run(f.config.Checks[0], f.config.Probes[8], ten.Add(30*time.Minute+time.Second))
+	late.Epoch, late.Seq = "e9", 1
+	j.append(t, batch(ten.Add(150*time.Minute), late))
+	m.feedAll()
+	m.judge(ten.Add(151 * time.Minute))
+	check("after late data")
+	must(t, m.s.Close())
+}
+
+// Runs that a person asked for are judged neither when they come nor afterwards.
+func TestManualRunsAreNotJudged(t *testing.T) {
+	f, j := newFleet("imap"), newFakeJournal()
+	f.fails = func(string, string, string, time.Time) checks.Class { return checks.ConnectTimeout }
+	asked := f.runs(ten, ten.Add(10*time.Minute))
+	for i := range asked {
+		asked[i].Trigger = checks.Manual
+	}
+	f.arrive(t, j, asked, nothingHeld)
+	m := start(t, t.TempDir(), j, func() *Config { return f.config })
+	m.feedAll()
+	m.judge(ten.Add(2 * time.Hour))
+	for _, kind := range []string{"told", "final"} {
+		if got := changesOf(t, m.s, kind, darkness); len(got) != 0 {
+			t.Errorf("%s: got %v, want nothing", kind, got)
+		}
+	}
+	must(t, m.s.Close())
+}
+
 // prying is a journal that does something the first time it is read.
 type prying struct {
 	*fakeJournal
@@ -263,6 +314,20 @@ func TestObservationsThatComeWhileJudging(t *testing.T) {
 	_, want := verdict.Final(darkness, f.config.rules()["imap"], verdict.Judge{}, observed(t, j)[darkness], ten.Add(time.Hour))
 	if diff := cmp.Diff(want, changesOf(t, m.s, "final", darkness)); diff != "" {
 		t.Errorf("(-whole set +record):\n%s", diff)
+	}
+	must(t, m.s.Close())
+}
+
+// An hour that waits for entries which the journal has lost is judged without them.
+func TestFinalDoesNotWaitForLostEntries(t *testing.T) {
+	f, j := newFleet("imap"), newFakeJournal()
+	f.arrive(t, j, f.runs(ten, ten.Add(30*time.Minute)), nothingHeld)
+	m := start(t, t.TempDir(), j, func() *Config { return f.config })
+	m.feedAll()
+	m.final.hour, m.final.wait = ten, j.Last()+1000
+	m.judge(ten.Add(2 * time.Hour))
+	if got := changesOf(t, m.s, "final", darkness); len(got) == 0 {
+		t.Error("the hour is not judged")
 	}
 	must(t, m.s.Close())
 }

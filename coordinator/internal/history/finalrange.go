@@ -8,35 +8,23 @@ import (
 	"fmt"
 	"time"
 
-	"varde/checks"
 	"varde/coordinator/internal/verdict"
 	"varde/proto/wire"
 )
 
-// hourSet is what one series observed in one hour.
-type hourSet struct {
-	results []verdict.Result
-	// every is the interval of the last of them.
-	every time.Duration
-}
-
 // addResults adds the results of a batch that ended in [hour, end).
-func addResults(set map[verdict.Series]*hourSet, b *wire.Batch, hour, end time.Time) {
+func (s *Store) addResults(set map[verdict.Series][]verdict.Result, b *wire.Batch, hour, end time.Time) {
 	for i := range b.Records {
 		if b.Records[i].Gap != nil {
 			continue
 		}
 		o, ok := correct(b, b.Records[i].Observation)
-		if !ok || o.Trigger == checks.Manual || o.End().Before(hour) || !o.End().Before(end) {
+		if !ok || o.End().Before(hour) || !o.End().Before(end) {
 			continue
 		}
-		series := seriesOf(o)
-		if set[series] == nil {
-			set[series] = new(hourSet)
+		if r, ok := verdict.ResultOf(o); ok && s.knows(seriesOf(o)) {
+			set[seriesOf(o)] = append(set[seriesOf(o)], r)
 		}
-		r, _ := verdict.ResultOf(o)
-		set[series].results = append(set[series].results, r)
-		set[series].every = o.Every
 	}
 }
 
@@ -51,12 +39,6 @@ func (s *Store) finalRange(ctx context.Context) (first, until time.Time, err err
 		return time.Time{}, time.Time{}, fmt.Errorf("read final range: %w", err)
 	}
 	return time.Unix(f, 0).UTC(), time.Unix(u, 0).UTC(), nil
-}
-
-// isFinal says whether the hour was judged before.
-func (s *Store) isFinal(ctx context.Context, hour time.Time) (bool, error) {
-	_, until, err := s.finalRange(ctx)
-	return hour.Before(until), err
 }
 
 // boundary reads the judges as they stood at the given hour. A series that is not

@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -35,14 +36,14 @@ func (s *Store) run(ctx context.Context, name string, r reader) error {
 	retry := firstRetry
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := s.feed(ctx, r)
+		err := s.feed(ctx, name, r)
 		if ctx.Err() != nil {
 			return err
 		}
 		if time.Since(began) > maxRetry {
 			retry = firstRetry
 		}
-		s.retries.add(name)
+		s.health.fail(name, err)
 		s.log.Error("history reader failed, will try again", "reader", name, "retry_s", retry.Seconds(), "error", err)
 		select {
 		case <-ctx.Done():
@@ -55,29 +56,22 @@ func (s *Store) run(ctx context.Context, name string, r reader) error {
 
 // feed follows the journal and ticks until ctx ends or something fails. When ctx
 // has ended it flushes, and returns what went wrong with that.
-func (s *Store) feed(ctx context.Context, r reader) error {
-	after, err := r.reload()
+func (s *Store) feed(ctx context.Context, name string, r reader) error {
+	after, err := s.begin(name, r)
 	if err != nil {
 		return err
 	}
-	var mu sync.Mutex
-	locked := func(fn func() error) error {
-		mu.Lock()
-		defer mu.Unlock()
-		return fn()
-	}
+	var mu sync.Mutex // one call of r at a time
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err := s.options.Source.Follow(inner, after, func(e Entry) error {
-			return locked(func() error { return r.apply(e) })
-		})
-		if err == nil {
-			err = errors.New("journal ended")
-		}
-		cancel(err)
+		cancel(s.follow(inner, name, after, func(e Entry) error {
+			mu.Lock()
+			defer mu.Unlock()
+			return r.apply(e)
+		}))
 	}()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -85,10 +79,11 @@ func (s *Store) feed(ctx context.Context, r reader) error {
 		select {
 		case <-inner.Done():
 		case <-tick.C:
-			last := s.options.Source.Last()
-			if err := locked(func() error { return r.tick(time.Now(), r.place() >= last) }); err != nil {
+			mu.Lock()
+			if err := s.tick(name, r); err != nil {
 				cancel(err)
 			}
+			mu.Unlock()
 		}
 	}
 	<-done
@@ -96,4 +91,50 @@ func (s *Store) feed(ctx context.Context, r reader) error {
 		return r.flush()
 	}
 	return context.Cause(inner)
+}
+
+// begin returns the place from which a reader goes on. A journal that ends before
+// it was lost, or is an older copy: it is read from its beginning, and the marks
+// of the reader keep out what it has taken already. What the lost entries held is
+// neither listed nor judged again.
+func (s *Store) begin(name string, r reader) (after uint64, err error) {
+	after, err = r.reload()
+	last := s.options.Source.Last()
+	if err != nil || after <= last {
+		return after, err
+	}
+	s.log.Error("journal ends before the place of its reader, it is read from its beginning", "reader", name, "place", after, "last", last)
+	err = s.write(func(w *writer) {
+		w.exec(savePlace, name, 0)
+		w.forget(`last > ?`, last)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("set reader back: %w", err)
+	}
+	return r.reload()
+}
+
+// follow hands entries to fn until that or the journal fails, and tells of those
+// that are missing.
+func (s *Store) follow(ctx context.Context, name string, after uint64, fn func(Entry) error) error {
+	err := s.options.Source.Follow(ctx, after, func(e Entry) error {
+		if e.Missed > 0 {
+			s.health.miss(name, e.Missed)
+			s.log.Warn("entries of the journal were discarded before they were read", "reader", name, "entries", e.Missed, "before", e.Seq)
+		}
+		return fn(e)
+	})
+	if err == nil {
+		err = errors.New("journal ended")
+	}
+	return err
+}
+
+// tick lets a second pass.
+func (s *Store) tick(name string, r reader) error {
+	err := r.tick(time.Now(), r.place() >= s.options.Source.Last())
+	if err == nil {
+		s.health.work(name)
+	}
+	return err
 }

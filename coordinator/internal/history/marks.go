@@ -14,8 +14,8 @@ import (
 // sequence number of every epoch of every probe.
 type marks struct {
 	reader string
-	// seq is the last entry taken, received the largest time at which something of
-	// the entries so far arrived.
+	// seq is the last entry taken, received the time at which the newest of what the
+	// entries so far hold arrived.
 	seq      uint64
 	received time.Time
 	// last and changed are by epoch; changed are not written yet.
@@ -49,11 +49,14 @@ func loadMarks(db *sql.DB, reader string) (*marks, error) {
 	return m, rows.Err()
 }
 
+// hold says whether all of the batch was taken before.
+func (m *marks) hold(b *wire.Batch) bool { return b.Last() <= m.last[epoch{b.Probe, b.Epoch}] }
+
 // take calls fn with every observation of the batch that was not taken before,
 // its times corrected. It returns how many made no sense.
 func (m *marks) take(b *wire.Batch, fn func(checks.Observation)) (ignored int) {
 	e := epoch{b.Probe, b.Epoch}
-	m.received = later(m.received, b.Received.UTC())
+	m.received = forward(m.received, b.Received.UTC())
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Last() <= m.last[e] {

@@ -18,14 +18,14 @@ type Rollup struct {
 	passages *passages
 	// reported are the probes whose newest observation is not written yet.
 	reported map[string]struct{}
-	// clock is the largest time of arrival, or the time when all was read.
+	// clock is the time of arrival of what was read last, or now when all was.
 	clock time.Time
 	// entries and flushed say how much is not written, and since when.
 	entries int
 	flushed time.Time
 	sealed  time.Time
-	// doubtful makes the log say once a minute, not once an observation, that a
-	// probe's times make no sense.
+	// doubtful makes the log say once a minute, not once an observation, that what
+	// a probe sends makes no sense.
 	doubtful map[string]time.Time
 }
 
@@ -80,16 +80,19 @@ func (r *Rollup) apply(e Entry) error {
 }
 
 func (r *Rollup) batch(b *wire.Batch, seq uint64) (err error) {
-	if b.Received.After(r.clock) {
-		r.clock = b.Received.UTC()
-	}
-	ignored := r.marks.take(b, func(o checks.Observation) {
-		if err == nil {
+	r.clock = forward(r.clock, b.Received.UTC())
+	strange := 0
+	senseless := r.marks.take(b, func(o checks.Observation) {
+		switch {
+		case err != nil:
+		case r.s.knows(seriesOf(o)):
 			err = r.observe(o, b, seq)
+		default:
+			strange++
 		}
 	})
-	if ignored > 0 {
-		r.ignore(b, ignored)
+	if senseless > 0 || strange > 0 {
+		r.ignore(b, senseless, strange)
 	}
 	return err
 }
@@ -104,24 +107,25 @@ func (r *Rollup) observe(o checks.Observation, b *wire.Batch, seq uint64) error 
 	}
 	r.s.newest.see(o.Probe, o.Region, o.End(), b.Received)
 	r.reported[o.Probe] = struct{}{}
-	return r.hours.add(o, id, r.clock)
+	return r.hours.add(r.s.options.Config().bounded(o), id, r.clock)
 }
 
-func (r *Rollup) ignore(b *wire.Batch, n int) {
-	r.s.ignored.Add(uint64(n))
+func (r *Rollup) ignore(b *wire.Batch, senseless, strange int) {
+	r.s.ignored.Add(uint64(senseless + strange))
 	if last, ok := r.doubtful[b.Probe]; ok && b.Received.Sub(last) < time.Minute {
 		return
 	}
 	r.doubtful[b.Probe] = b.Received
-	r.s.log.Warn("observations ignored, their times make no sense", "probe", b.Probe, "observations", n, "received", b.Received)
+	r.s.log.Warn("observations ignored, their times make no sense or nobody configured their check", "probe", b.Probe,
+		"times", senseless, "checks", strange, "received", b.Received)
 }
 
 // tick writes what waits, and seals hours that are over.
 func (r *Rollup) tick(now time.Time, caught bool) error {
-	if caught && now.After(r.clock) {
-		r.clock = now.UTC()
+	if caught {
+		r.clock = forward(r.clock, now.UTC())
 	}
-	if err := r.flush(); err != nil || r.clock.Sub(r.sealed) < sealEvery {
+	if err := r.flush(); err != nil || r.clock.Sub(r.sealed).Abs() < sealEvery {
 		return err
 	}
 	if err := r.seal(r.clock); err != nil {

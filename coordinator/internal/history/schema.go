@@ -1,11 +1,12 @@
 package history
 
-// schemaVersion is kept in PRAGMA user_version of history.db.
-const schemaVersion = 1
+// migrations make the schema of history.db, each from what those before it made.
+// How many were made is kept in PRAGMA user_version.
+var migrations = [...]string{tables, retentionTable}
 
-// schema of history.db. Instants are nanoseconds since 1970 (columns at, since,
-// newest), starts of minutes, hours and days are seconds.
-const schema = `
+// tables are those of the first version. Instants are nanoseconds since 1970
+// (columns at, since, newest), starts of minutes, hours and days are seconds.
+const tables = `
 CREATE TABLE place (reader TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE mark (reader TEXT, probe TEXT, epoch TEXT, seq INTEGER NOT NULL, received INTEGER NOT NULL,
 	PRIMARY KEY (reader, probe, epoch)) WITHOUT ROWID;
@@ -34,6 +35,13 @@ CREATE TABLE day (series INTEGER, at INTEGER, up_ms INTEGER NOT NULL, down_ms IN
 	runs_up INTEGER NOT NULL, runs_down INTEGER NOT NULL, runs_unknown INTEGER NOT NULL,
 	latency BLOB NOT NULL, phases BLOB NOT NULL, failures BLOB NOT NULL, PRIMARY KEY (series, at));
 CREATE TABLE days_closed (one INTEGER PRIMARY KEY CHECK (one = 1), until INTEGER NOT NULL);
+`
+
+// retentionTable holds, in seconds, the time by which was last deleted and the end
+// of the newest minute of which the journal was found to hold no longer all.
+const retentionTable = `
+CREATE TABLE retention (one INTEGER PRIMARY KEY CHECK (one = 1), clock INTEGER NOT NULL, forgotten INTEGER NOT NULL);
+INSERT INTO retention (one, clock, forgotten) VALUES (1, 0, 0);
 `
 
 // monthSchema is that of minutes-YYYY-MM.db: one block per series and hour, as

@@ -134,7 +134,7 @@ func (w *writer) total(table string, series int64, at time.Time, t cell.Total) {
 		t.Latency.Encode(), t.Phases.Encode(), t.Failures.Encode())
 }
 
-// day adds the hours of one day up.
+// day adds the hours of one day up. Of those that are not there nothing is known.
 func (w *writer) day(series int64, start time.Time) {
 	if w.err != nil {
 		return
@@ -145,11 +145,18 @@ func (w *writer) day(series int64, start time.Time) {
 		return
 	}
 	var sum cell.Total
-	err = eachTotal(rows, everything, func(_ time.Time, t cell.Total) { sum.Merge(t) })
+	silent := 24
+	err = eachTotal(rows, everything, func(_ time.Time, t cell.Total) {
+		sum.Merge(t)
+		silent--
+	})
 	if err != nil {
 		w.fail(err)
 		return
 	}
+	name, _ := w.s.series.name(series)
+	length := time.Duration(silent) * time.Hour
+	sum.Merge(nothingKnown(w.s.options.Config().probesIn(name.Region), length, length))
 	w.total("day", series, start, sum)
 }
 

@@ -1,13 +1,18 @@
 package history
 
 import (
+	"bytes"
+	"database/sql"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"varde/checks"
@@ -39,54 +44,61 @@ func TestLateDataOpensASealedHour(t *testing.T) {
 	sameRecord(t, build(false), build(true))
 }
 
-// Minutes go by whole months, hours and days by their age.
-func TestRetention(t *testing.T) {
+// A day that was added up already is added up again when late data opens one of its
+// hours.
+func TestLateDataOfAClosedDay(t *testing.T) {
+	f, j := newFleet("imap"), newFakeJournal()
+	f.arrive(t, j, f.runs(ten, ten.Add(time.Hour)), nothingHeld)
+	m := start(t, t.TempDir(), j, func() *Config { return f.config })
+	m.feedAll()
+	must(t, m.rollup.seal(ten.Add(20*time.Hour)))
+	runs := func() []string { return rowsOf(t, m.s.reads, "", `SELECT sum(runs_up), sum(up_ms), count(*) FROM day`) }
+	if diff := cmp.Diff([]string{": 1080 | 32400000 | 3"}, runs()); diff != "" {
+		t.Fatalf("closed day (-want +got):\n%s", diff)
+	}
+	f.arrive(t, j, f.runs(ten.Add(2*time.Hour), ten.Add(3*time.Hour)), func(checks.Observation) (time.Time, bool) { return ten.Add(21 * time.Hour), true })
+	m.feedAll()
+	must(t, m.rollup.seal(ten.Add(21*time.Hour)))
+	if diff := cmp.Diff([]string{": 2160 | 64800000 | 3"}, runs()); diff != "" {
+		t.Errorf("closed day after late data (-want +got):\n%s", diff)
+	}
+	must(t, m.s.Close())
+}
+
+// A slot that is older than the minutes that are kept opens no hour: what its block
+// held is gone, and the hour would be made anew from the slot alone.
+func TestSlotsOlderThanMinutes(t *testing.T) {
 	f, j := newFleet("imap"), newFakeJournal()
 	m := start(t, t.TempDir(), j, func() *Config { return f.config })
-	for _, d := range []int{0, 20, 50} {
-		at := ten.AddDate(0, 0, d)
-		f.epoch, f.seq = fmt.Sprint("e", d), map[string]uint64{}
-		f.arrive(t, j, f.runs(at, at.Add(10*time.Minute)), nothingHeld)
+	for i, age := range []time.Duration{30*day + time.Second, 30*day - time.Minute} {
+		o := f.run(f.config.Checks[0], f.config.Probes[0], ten.Add(-age))
+		o.Seq = uint64(i + 1)
+		j.append(t, batch(ten, o))
 	}
-	for m.feed(m.rollup, 1000) {
+	m.feedAll()
+	want := []string{fmt.Sprint(": ", ten.Add(time.Minute-30*day).Unix())}
+	if diff := cmp.Diff(want, rowsOf(t, m.s.reads, "", `SELECT minute FROM open_minute`)); diff != "" {
+		t.Errorf("open minutes (-want +got):\n%s", diff)
 	}
-	must(t, m.rollup.flush())
-	rows := func(table string) int { return len(rowsOf(t, m.s.reads, "", "SELECT * FROM "+table)) }
-	at := func(d int) time.Time { return ten.AddDate(0, 0, d) }
-	must(t, m.rollup.seal(at(51)))
-	november, december, january := "minutes-2026-11.db", "minutes-2026-12.db", "minutes-2027-01.db"
-	files := func(want ...string) {
-		t.Helper()
-		for _, name := range []string{november, december, january} {
-			if got := exists(filepath.Join(m.dir, name)); got != slices.Contains(want, name) {
-				t.Errorf("%s: exists is %t", name, got)
-			}
+	must(t, m.s.Close())
+}
+
+// A loss of power takes back whole transactions of history.db, and no block that
+// was written.
+func TestWhatALossOfPowerMayTake(t *testing.T) {
+	f, j := newFleet("imap"), newFakeJournal()
+	f.arrive(t, j, f.runs(ten, ten.Add(time.Minute)), nothingHeld)
+	m := start(t, t.TempDir(), j, func() *Config { return f.config })
+	m.feedAll()
+	must(t, m.rollup.seal(ten.Add(3*time.Hour)))
+	pragma := func(db *sql.DB, name string) string { return rowsOf(t, db, "", "PRAGMA "+name)[0] }
+	for name, c := range map[string]struct {
+		db          *sql.DB
+		synchronous string
+	}{"history": {m.s.db, ": 1"}, "minutes": {m.s.months.open[0].db, ": 2"}} {
+		if mode, sync := pragma(c.db, "journal_mode"), pragma(c.db, "synchronous"); mode != ": wal" || sync != c.synchronous {
+			t.Errorf("%s: got %s and %s, want wal and %s", name, mode, sync, c.synchronous)
 		}
-	}
-	// 12 January: November ended more than 30 days ago.
-	files(december, january)
-	if got := rows("hour"); got != 9 {
-		t.Errorf("%d hours, want those of three regions on three days", got)
-	}
-	if got := rows("day"); got != 9 {
-		t.Errorf("%d days, want 9", got)
-	}
-	if got := rows("open_hour") + rows("open_minute") + rows("open_quarter"); got != 0 {
-		t.Errorf("%d rows of open hours are left", got)
-	}
-	must(t, m.rollup.s.retain(at(20+366).Add(time.Minute)))
-	files()
-	if got := rows("hour"); got != 3 {
-		t.Errorf("%d hours after a year, want 3", got)
-	}
-	must(t, m.rollup.s.retain(at(3653+10)))
-	if got := rows("day"); got != 6 {
-		t.Errorf("%d days after ten years, want 6", got)
-	}
-	j.forget(1 << 40)
-	must(t, m.rollup.s.retain(at(3653+10)))
-	if got := rows("passage") + rows("mark"); got != 0 {
-		t.Errorf("%d rows about a journal that is gone", got)
 	}
 	must(t, m.s.Close())
 }
@@ -128,6 +140,22 @@ func TestFolderWithAwkwardName(t *testing.T) {
 	}
 }
 
+// A file of an older version is brought up to date, and what it holds stays.
+func TestOlderSchema(t *testing.T) {
+	dir := t.TempDir()
+	f := newFleet("imap")
+	db, err := openSQLite(filepath.Join(dir, "history.db"), "NORMAL", 1)
+	must(t, err)
+	_, err = db.Exec("BEGIN; " + tables + "PRAGMA user_version = 1; INSERT INTO place (reader, seq) VALUES ('told', 7); COMMIT")
+	must(t, errors.Join(err, db.Close()))
+	s := open(t, dir, newFakeJournal(), func() *Config { return f.config })
+	if got := s.board.place().Seq; got != 7 {
+		t.Errorf("place %d, want 7", got)
+	}
+	must(t, s.retain(ten))
+	must(t, s.Close())
+}
+
 // A file of another version is refused and not touched.
 func TestOtherSchema(t *testing.T) {
 	dir := t.TempDir()
@@ -137,7 +165,7 @@ func TestOtherSchema(t *testing.T) {
 	must(t, err)
 	must(t, s.Close())
 	_, err = Open(s.options)
-	if err == nil || !strings.Contains(err.Error(), "schema version 9, expected 1") {
+	if err == nil || !strings.Contains(err.Error(), "schema version 9, expected 2") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -174,4 +202,37 @@ func BenchmarkDay(b *testing.B) {
 	}
 	_, last := j.Bounds()
 	b.ReportMetric(float64(last), "entries")
+}
+
+// A file that is damaged is one error, which names it and says what to do.
+func TestDamagedFile(t *testing.T) {
+	f := newFleet("imap")
+	config := func() *Config { return f.config }
+	for name, damage := range map[string]func(path string) error{
+		"a table is gone": func(path string) error {
+			db, err := openSQLite(path, "NORMAL", 1)
+			must(t, err)
+			_, err = db.Exec(`DROP TABLE mark`)
+			return errors.Join(err, db.Close())
+		},
+		"a judge is no judge": func(path string) error {
+			db, err := openSQLite(path, "NORMAL", 1)
+			must(t, err)
+			_, err = db.Exec(`INSERT INTO series VALUES (1, 'imap', 'oceania', 'ipv4'); INSERT INTO judge VALUES (1, '{')`)
+			return errors.Join(err, db.Close())
+		},
+		"no database": func(path string) error { return os.WriteFile(path, bytes.Repeat([]byte("x"), 8192), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir, newFakeJournal(), config)
+			must(t, s.Close())
+			path := filepath.Join(dir, "history.db")
+			must(t, damage(path))
+			_, err := Open(s.options)
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "restore the file from a backup") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 }

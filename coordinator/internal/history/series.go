@@ -129,11 +129,12 @@ func (n *newest) load(db *sql.DB) error {
 	return rows.Err()
 }
 
-// see takes note of an observation.
+// see takes note of an observation. One that ended after this one arrived was noted
+// by a clock that had leapt.
 func (n *newest) see(probe, region string, ended, received time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if l, ok := n.probes[probe]; ok && l.region == region && !ended.After(l.ended) {
+	if l, ok := n.probes[probe]; ok && l.region == region && !ended.After(l.ended) && !leapt(l.ended, received) {
 		return
 	}
 	n.probes[probe] = lastSeen{region, ended.UTC(), received.UTC()}

@@ -9,7 +9,10 @@ import (
 // Entry is one message of the journal.
 type Entry struct {
 	// Seq is its place, from 1.
-	Seq     uint64
+	Seq uint64
+	// Missed is how many entries between the one before and this one the journal
+	// does not hold any more.
+	Missed  uint64
 	Batches []wire.Batch
 }
 

@@ -2,7 +2,10 @@ package history
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -23,38 +26,76 @@ type Stats struct {
 	Told, Rolled Place
 	// Final is the time up to which verdicts are final; zero when none is.
 	Final time.Time
-	// Ignored counts observations, since the start, whose times made no sense.
+	// Ignored counts observations, since the start, whose times made no sense or
+	// whose check nobody configured.
 	Ignored uint64
 	// Commits counts the transactions, since the start, that are on disk.
 	Commits uint64
 	// Failures counts, since the start, how often each part ("told", "rollup",
 	// "final") failed and tried again. A part that did not is 0.
 	Failures map[string]uint64
+	// Missed counts, since the start, the entries of the journal that each reader
+	// ("told", "rollup") came too late for.
+	Missed map[string]uint64
 }
 
-// Stats returns how far the history has come.
+// Stats returns how far the history has come. The error says what cannot be read,
+// and which parts have failed and not got on since; the rest holds all the same.
 func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	_, until, err := s.finalRange(ctx)
-	return Stats{
+	out := Stats{
 		Told: s.board.place(), Rolled: *s.rolled.Load(), Final: until,
-		Ignored: s.ignored.Load(), Commits: s.commits.Load(), Failures: s.retries.all(),
-	}, err
+		Ignored: s.ignored.Load(), Commits: s.commits.Load(),
+	}
+	var failing error
+	out.Failures, out.Missed, failing = s.health.all()
+	return out, errors.Join(err, failing)
 }
 
-// retries counts how often each part failed and tried again.
-type retries struct {
-	mu    sync.Mutex
-	parts map[string]uint64
+// health keeps count of what goes wrong with each part.
+type health struct {
+	mu       sync.Mutex
+	failures map[string]uint64
+	missed   map[string]uint64
+	// failing are the last errors of those that have not got on since.
+	failing map[string]error
 }
 
-func (r *retries) add(part string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.parts[part]++
+func newHealth() *health {
+	return &health{
+		failures: map[string]uint64{"told": 0, "rollup": 0, "final": 0},
+		missed:   map[string]uint64{"told": 0, "rollup": 0},
+		failing:  make(map[string]error),
+	}
 }
 
-func (r *retries) all() map[string]uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return maps.Clone(r.parts)
+// fail notes that a part failed and will try again.
+func (h *health) fail(part string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failures[part]++
+	h.failing[part] = err
+}
+
+// work notes that a part gets on.
+func (h *health) work(part string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.failing, part)
+}
+
+// miss notes that a reader came too late for n entries.
+func (h *health) miss(part string, n uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.missed[part] += n
+}
+
+func (h *health) all() (failures, missed map[string]uint64, failing error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, part := range slices.Sorted(maps.Keys(h.failing)) {
+		failing = errors.Join(failing, fmt.Errorf("history, part %s: %w", part, h.failing[part]))
+	}
+	return maps.Clone(h.failures), maps.Clone(h.missed), failing
 }

@@ -73,10 +73,10 @@ type Store struct {
 	newest    *newest
 	// rolled is the place up to which the rollups are on disk.
 	rolled atomic.Pointer[Place]
-	// ignored counts observations whose times made no sense, commits the
-	// transactions that are on disk.
+	// ignored counts observations that are not rolled up, commits the transactions
+	// that are on disk.
 	ignored, commits atomic.Uint64
-	retries          retries
+	health           *health
 }
 
 // Open opens the history, or makes a new one, and reads the last known verdicts.
@@ -89,9 +89,8 @@ func Open(o Options) (_ *Store, err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open history: %w", err)
 	}
-	s := &Store{options: o, log: o.Logger, months: &months{dir: o.Dir}, newest: &newest{probes: make(map[string]lastSeen)}}
+	s := &Store{options: o, log: o.Logger, months: &months{dir: o.Dir}, newest: &newest{probes: make(map[string]lastSeen)}, health: newHealth()}
 	s.rolled.Store(&Place{})
-	s.retries.parts = map[string]uint64{"told": 0, "rollup": 0, "final": 0}
 	defer func() {
 		if err != nil {
 			_ = s.Close() // the first error is the one that matters
@@ -108,9 +107,14 @@ func Open(o Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("open history: %w", err)
 	}
 	if err := s.load(); err != nil {
-		return nil, fmt.Errorf("open history %s: %w", path, err)
+		return nil, fmt.Errorf("open history %s: %w", path, damaged(err))
 	}
 	return s, nil
+}
+
+// damaged says what to do about a file that is not as this program leaves it.
+func damaged(err error) error {
+	return fmt.Errorf("%w; restore the file from a backup, or move it away to have what the journal still holds made again", err)
 }
 
 // readers is the number of connections for queries: pages are drawn one at a
@@ -136,24 +140,28 @@ func openSQLite(path, synchronous string, connections int) (*sql.DB, error) {
 func migrate(db *sql.DB) error {
 	var version int
 	if err := db.QueryRow(`PRAGMA user_version`).Scan(&version); err != nil {
-		return err
+		return damaged(err)
 	}
-	switch version {
-	case schemaVersion:
-		return nil
-	case 0:
-		_, err := db.Exec(fmt.Sprintf("BEGIN; %s PRAGMA user_version = %d; COMMIT", schema, schemaVersion))
-		return err
+	if version > len(migrations) {
+		return fmt.Errorf("schema version %d, expected %d: written by another version of the program", version, len(migrations))
 	}
-	return fmt.Errorf("schema version %d, expected %d: written by another version of the program", version, schemaVersion)
+	for _, m := range migrations[version:] {
+		version++
+		if _, err := db.Exec(fmt.Sprintf("BEGIN; %s PRAGMA user_version = %d; COMMIT", m, version)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) load() (err error) {
 	s.prepared = make(map[string]*sql.Stmt, len(hotStatements))
 	for _, q := range hotStatements {
-		if s.prepared[q], err = s.db.Prepare(q); err != nil {
+		st, err := s.db.Prepare(q)
+		if err != nil {
 			return err
 		}
+		s.prepared[q] = st
 	}
 	if s.series, err = loadDictionary(s.db); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"varde/coordinator/internal/availability"
 	"varde/coordinator/internal/history/cell"
 	"varde/coordinator/internal/verdict"
 )
@@ -51,25 +50,27 @@ func (s *Store) Strip(ctx context.Context, q Query) ([]StripCell, error) {
 			}
 		})
 	}
+	return cells.cells, s.count(ctx, q, cells)
+}
+
+// count fills in how much was looked in every cell.
+func (s *Store) count(ctx context.Context, q Query, cells *strip) error {
 	config := s.options.Config()
 	tallies := make([]*tally, len(cells.cells))
-	err = s.tally(ctx, q, w, latencies|failures, func(region string, at time.Time, t cell.Total) {
+	err := s.tally(ctx, q, cells.w, latencies|failures, func(region string, at time.Time, t cell.Total) {
 		i := cells.index(at)
 		if tallies[i] == nil {
 			tallies[i] = newTally(config)
 		}
 		tallies[i].add(region, t)
 	})
-	if err != nil {
-		return nil, err
-	}
 	for i, t := range tallies {
 		if t != nil {
 			n := t.number()
 			cells.cells[i].Coverage, cells.cells[i].Runs, cells.cells[i].Failed = n.Coverage, n.Runs, n.Failed
 		}
 	}
-	return cells.cells, nil
+	return err
 }
 
 // strip is a row of cells.
@@ -197,6 +198,3 @@ func overlay(lines [][]segment, w window) []segment {
 	}
 	return out
 }
-
-// Enough says whether the cell rests on enough to be shown as measured.
-func (c StripCell) Enough() bool { return c.Coverage >= availability.Enough }

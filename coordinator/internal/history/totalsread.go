@@ -87,11 +87,16 @@ func (s *Store) read(ctx context.Context, t target, w window, want parts, fn fun
 // absent says of a unit that nothing is known of it.
 func (s *Store) absent(t target, w window, fn func(time.Time, cell.Total)) func(time.Time, time.Duration) {
 	return func(at time.Time, unit time.Duration) {
-		var total cell.Total
-		total.Coverage.Minutes = int(unit / time.Minute)
-		total.Unknown = time.Duration(t.probes) * passed(at, unit, w.now)
-		fn(at, total)
+		fn(at, nothingKnown(t.probes, unit, passed(at, unit, w.now)))
 	}
+}
+
+// nothingKnown is the total of a stretch of time in which that many probes should
+// have looked, as far as it has passed, and none did.
+func nothingKnown(probes int, length, passed time.Duration) (t cell.Total) {
+	t.Coverage.Minutes = int(length / time.Minute)
+	t.Unknown = time.Duration(probes) * passed
+	return t
 }
 
 // passed is how much of the unit has passed.

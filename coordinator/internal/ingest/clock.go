@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"varde/proto/wire"
 )
 
 const (
@@ -14,7 +16,7 @@ const (
 	slowExchange = 5 * time.Second
 	// MaxOffset is how far a probe's clock may be off for its times still to be
 	// corrected.
-	MaxOffset = 30 * time.Second
+	MaxOffset = wire.MaxClockOffset
 )
 
 // clock measures how far a probe's clock is ahead of ours, by the exchanges of

@@ -32,13 +32,6 @@ func (m *Minute) Run(r checks.Result) {
 	m.Failures.Add(Failure{r.Outcome, r.Class}, 1)
 }
 
-// Merge takes everything that o holds of the same minute.
-func (m *Minute) Merge(o Minute) {
-	m.Minute = m.Minute.Merge(o.Minute)
-	m.Latency.Merge(o.Latency)
-	m.Failures.Merge(o.Failures)
-}
-
 // Phases are the durations of the phases of runs that were up.
 type Phases map[checks.Phase]*Sketch
 
