@@ -26,7 +26,7 @@ func (a authority) Peer(ctx context.Context, s tls.ConnectionState) (ingest.Peer
 }
 
 func peer(e identity.Entry, renewal bool) ingest.Peer {
-	return ingest.Peer{Name: e.Name, Region: e.Region, Site: e.Site, ASN: e.ASN, Renewal: renewal}
+	return ingest.Peer{Name: e.Name, Region: e.Region, Site: e.Site, ASN: e.ASN, Joined: e.Enrolled, Renewal: renewal}
 }
 
 // Enrol redeems a token.

@@ -3,7 +3,9 @@ package server
 import (
 	"maps"
 	"testing"
+	"time"
 
+	"varde/coordinator/internal/identity"
 	"varde/coordinator/internal/ingest"
 	"varde/coordinator/internal/presence"
 	"varde/proto/wire"
@@ -21,5 +23,15 @@ func TestMeasuring(t *testing.T) {
 	})
 	if want := map[string]int{"eu-north": 2}; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestPeerIsWhatTheRosterSays, also when it joined.
+func TestPeerIsWhatTheRosterSays(t *testing.T) {
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	e := identity.Entry{Name: "osl-1", Region: "eu-north", Site: "oslo", ASN: 64500, Enrolled: at}
+	want := ingest.Peer{Name: "osl-1", Region: "eu-north", Site: "oslo", ASN: 64500, Joined: at, Renewal: true}
+	if got := peer(e, true); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -253,6 +254,32 @@ func TestServerCertificateIsRenewed(t *testing.T) {
 		second := serving()
 		if second.Equal(first) || !second.NotAfter.Equal(time.Now().Add(30*24*time.Hour)) {
 			t.Errorf("after a third of its life it still ends %s", second.NotAfter)
+		}
+	})
+}
+
+// TestNoSessionIsResumed: each connection shows its certificate anew.
+func TestNoSessionIsResumed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := newAuthority(t)
+		p := join(t, a, "osl-1")
+		client := &tls.Config{
+			Certificates: []tls.Certificate{*p.certificate()}, ServerName: wire.CoordinatorName, InsecureSkipVerify: true,
+			ClientSessionCache: tls.NewLRUClientSessionCache(1),
+		}
+		config := a.ServerTLS()
+		for n := range 2 {
+			here, there := net.Pipe()
+			server, conn := tls.Server(there, config), tls.Client(here, client)
+			go func() { _, _ = server.Write([]byte("x")) }() // tickets come before it
+			if _, err := conn.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+			if conn.ConnectionState().DidResume {
+				t.Errorf("connection %d resumed a session", n+1)
+			}
+			here.Close()
+			there.Close()
 		}
 	})
 }

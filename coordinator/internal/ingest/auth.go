@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -86,8 +88,8 @@ type authenticated struct {
 // Context says who calls.
 func (a authenticated) Context() context.Context { return a.ctx }
 
-// refuse turns an error into what the caller is told, counts it, and logs what
-// an operator may want to know. A stream that merely ended is no refusal.
+// refuse turns an error into what the caller is told, counts it, and logs, once
+// a minute at most, what an operator may want to know. A stream that merely ended is no refusal.
 func (i *Ingest) refuse(ctx context.Context, method, cause string, err error) error {
 	told := toStatus(err)
 	from := "unknown"
@@ -103,7 +105,33 @@ func (i *Ingest) refuse(ctx context.Context, method, cause string, err error) er
 		log.Error("call could not be answered")
 	default:
 		i.metrics.refused(cause)
-		log.Info("call refused")
+		if more, due := i.quiet.due(time.Now()); due {
+			log.Info("call refused", "unlogged", more)
+		}
 	}
 	return told
+}
+
+// refusalsEvery is how often a refusal is worth a line of the log. Strangers
+// could fill a disk with them; the metric counts all.
+const refusalsEvery = time.Minute
+
+// quiet lets one line in a while through.
+type quiet struct {
+	mu   sync.Mutex // protects all following fields
+	last time.Time
+	more int
+}
+
+// due says whether there may be a line at a time, and how many were left out
+// before it.
+func (q *quiet) due(at time.Time) (more int, due bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.last.IsZero() && at.Sub(q.last) < refusalsEvery {
+		q.more++
+		return 0, false
+	}
+	more, q.last, q.more = q.more, at, 0
+	return more, true
 }

@@ -14,6 +14,8 @@
 //   - When the journal does not take what arrived, no mark moves and the streams
 //     that brought it end with UNAVAILABLE.
 //   - A probe that leaves the roster loses its streams at once.
+//   - Whoever shows no certificate of the roster costs little memory, few lines of
+//     the log and ten seconds.
 //   - One probe that reads slowly, or not at all, holds up nobody else.
 //
 // What arrives from all probes within a few milliseconds is kept by one commit,

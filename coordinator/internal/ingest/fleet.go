@@ -167,7 +167,7 @@ func (f *fleet) seen(s *stream, at time.Time) {
 	}
 }
 
-// refused notes that a message could not be taken.
+// refused notes that something of a message could not be taken.
 func (f *fleet) refused(s *stream, at time.Time, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -46,6 +46,8 @@ type Ingest struct {
 	metrics   *metrics
 	committer *committer
 	fleet     *fleet
+	quiet     quiet
+	asked     asked
 	// stopping is closed when streams are to end.
 	stopping chan struct{}
 	// receivers are the goroutines that read streams.
@@ -95,7 +97,7 @@ const (
 
 func (i *Ingest) server() *grpc.Server {
 	s := grpc.NewServer(
-		grpc.Creds(credentials.NewTLS(i.opts.TLS)),
+		grpc.Creds(&door{TransportCredentials: credentials.NewTLS(i.opts.TLS), authority: i.opts.Authority, metrics: i.metrics}),
 		grpc.MaxRecvMsgSize(maxReceive), grpc.MaxConcurrentStreams(maxCalls), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(handshake), grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idle, Time: silence, Timeout: answer}),

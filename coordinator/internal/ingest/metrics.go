@@ -20,11 +20,11 @@ func newMetrics() *metrics {
 	return &metrics{
 		records: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "varde_ingest_records_total",
-			Help: "Records that probes sent: accepted (on disk), duplicate (were there already), dropped (reported by a probe as a gap).",
+			Help: "Records that probes sent: accepted (on disk), duplicate (were there already), dropped (kept as a gap: lost by the probe or not believed).",
 		}, []string{"result"}),
 		refusal: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "varde_ingest_refused_total",
-			Help: "Messages and calls refused, by cause.",
+			Help: "Calls, messages and observations refused, by cause.",
 		}, []string{"cause"}),
 		commits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "varde_ingest_append_seconds",
@@ -51,7 +51,11 @@ func (m *metrics) register(r prometheus.Registerer) error {
 	return nil
 }
 
-func (m *metrics) refused(cause string) { m.refusal.WithLabelValues(cause).Inc() }
+func (m *metrics) refused(cause string) { m.refusedMany(cause, 1) }
+
+func (m *metrics) refusedMany(cause string, n int) {
+	m.refusal.WithLabelValues(cause).Add(float64(n))
+}
 
 func (m *metrics) duplicates(n int) { m.records.WithLabelValues("duplicate").Add(float64(n)) }
 

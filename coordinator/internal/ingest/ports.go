@@ -47,6 +47,8 @@ type Peer struct {
 	Name, Region, Site string
 	// ASN is 0 when it is not known.
 	ASN uint32
+	// Joined is when it enrolled last.
+	Joined time.Time
 	// Renewal is true when the certificate shown has expired and is good for
 	// Renew only.
 	Renewal bool
@@ -57,7 +59,7 @@ type Plans interface {
 	// For returns the newest plan with the secrets of one probe. An error means
 	// that there is none for it now.
 	For(probe string) (wire.SignedPlan, error)
-	// Current returns the newest plan; only its number is looked at.
+	// Current returns the newest plan; its number and checks are looked at.
 	Current() (wire.Plan, bool)
 	// Changed returns a channel that is closed when there is another plan.
 	Changed() <-chan struct{}

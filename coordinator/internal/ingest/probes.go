@@ -29,8 +29,8 @@ type Probe struct {
 	Peers          []string
 	Qualified      wire.Qualification
 	Reason         string
-	// Dropped counts the records, since our start, that its spool had no room for:
-	// it reported them as gaps.
+	// Dropped counts the records, since our start, that are kept as gaps: its
+	// spool had no room for them, or they were not believed.
 	Dropped uint64
 	// ClockOffset is the probe's clock minus ours. ClockKnown is false while it
 	// was not measured.

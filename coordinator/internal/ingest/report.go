@@ -177,7 +177,7 @@ func (r *report) takeBatch(ctx context.Context, m *vardev1.Batch, now time.Time)
 	b.Attribute(r.Name, r.Region, r.Site)
 	b.Received = now.UTC()
 	b.ClockOffset, b.ClockKnown = r.clock.offset()
-	return r.submit(ctx, b, proto.Size(m))
+	return r.submit(ctx, r.believed(b), proto.Size(m))
 }
 
 // submit hands a batch to the committer, whose answer goes to run.
@@ -193,10 +193,13 @@ func (r *report) submit(ctx context.Context, b wire.Batch, bytes int) error {
 }
 
 // takeState notes what the probe says of itself, and where its mesh answers.
+// A word of it that cannot be read ends nothing.
 func (r *report) takeState(ctx context.Context, m *vardev1.ProbeState, now time.Time) error {
 	s, err := wire.ProbeStateFromProto(m)
 	if err != nil {
-		return fmt.Errorf("%w: state: %w", ErrInvalid, err)
+		r.metrics.refused("state")
+		r.fleet.refused(r.stream, now, fmt.Errorf("what it says of itself cannot be read: %w", err))
+		return nil // what it has seen can
 	}
 	if !r.fleet.update(r.stream, s, now) {
 		return nil

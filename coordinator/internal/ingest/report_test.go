@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -205,10 +206,6 @@ func TestUnreadableMessagesEndTheStream(t *testing.T) {
 		"no epoch":       {Kind: &vardev1.ReportRequest_Batch{Batch: wire.BatchToProto(wire.Batch{Records: []wire.Record{{Observation: uplinktest.Observation(1)}}})}},
 		"bad check":      {Kind: &vardev1.ReportRequest_Batch{Batch: wire.BatchToProto(wire.Batch{Epoch: "e1", Records: []wire.Record{{Observation: obs}}})}},
 		"resume nothing": {Kind: &vardev1.ReportRequest_Resume{}},
-		"no state":       {Kind: &vardev1.ReportRequest_State{}},
-		"evil version":   {Kind: &vardev1.ReportRequest_State{State: wire.ProbeStateToProto(wire.ProbeState{Epoch: "e1", Version: "\x1b[2J"})}},
-		"evil peers":     {Kind: &vardev1.ReportRequest_State{State: wire.ProbeStateToProto(wire.ProbeState{Epoch: "e1", Peers: []string{"<script>"}})}},
-		"evil address":   {Kind: &vardev1.ReportRequest_State{State: wire.ProbeStateToProto(wire.ProbeState{Epoch: "e1", MeshAddress: "localhost:1"})}},
 		"no clock":       {Kind: &vardev1.ReportRequest_ClockReply{}},
 		"a hole within":  {Kind: &vardev1.ReportRequest_Batch{Batch: wire.BatchToProto(wire.Batch{Epoch: "e1", Records: []wire.Record{{Observation: uplinktest.Observation(1)}, {Gap: &wire.Gap{First: 3, Last: 4, From: at, To: at}}}})}},
 	} {
@@ -221,6 +218,35 @@ func TestUnreadableMessagesEndTheStream(t *testing.T) {
 				k.ended(codes.InvalidArgument)
 				if n := w.ingest.Probes()[0].Notices; len(n) != 1 || len(j.kept()) != 0 {
 					t.Errorf("notices %q and %d messages, want one and none", n, len(j.kept()))
+				}
+			})
+		})
+	}
+}
+
+// TestUnreadableStateEndsNothing: what a probe has seen is taken whatever it says
+// of itself.
+func TestUnreadableStateEndsNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		state  wire.ProbeState
+		notice string
+	}{
+		"no state":     {wire.ProbeState{}, "epoch: "},
+		"long version": {wire.ProbeState{Epoch: "e1", Version: strings.Repeat("v", 65)}, "version: "},
+		"evil version": {wire.ProbeState{Epoch: "e1", Version: "\x1b[2J"}, "version: "},
+		"evil peers":   {wire.ProbeState{Epoch: "e1", Peers: []string{"<script>"}}, "peers[0]: "},
+		"evil address": {wire.ProbeState{Epoch: "e1", MeshAddress: "localhost:1"}, "mesh_address: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w, k, stop := meet(t, newMemory())
+				defer stop()
+				k.state(c.state)
+				k.batch("e1", 1, 1)
+				k.mark("e1", 1)
+				n := w.ingest.Probes()[0].Notices
+				if len(n) != 1 || !strings.HasPrefix(n[0], "what it says of itself cannot be read: "+c.notice) {
+					t.Errorf("notices %q, want that its %s cannot be read", n, c.notice)
 				}
 			})
 		})

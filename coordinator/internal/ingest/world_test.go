@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"varde/checks"
 	"varde/checks/checktest"
 	"varde/coordinator/internal/ingest"
 	"varde/coordinator/internal/journal"
@@ -50,12 +51,13 @@ type world struct {
 	ingest    *ingest.Ingest
 	probes    int
 	registry  prometheus.Registerer
+	logger    *slog.Logger
 	// crashes says that serving may end with an error.
 	crashes bool
 }
 
 func newWorld(t testing.TB, j ingest.Journal) *world {
-	w := &world{t: t, net: checktest.NewInternet(), ca: checktest.NewCA(), journal: j, plans: &plans{changed: make(chan struct{})}}
+	w := &world{t: t, net: checktest.NewInternet(), ca: checktest.NewCA(), journal: j, plans: &plans{changed: make(chan struct{})}, logger: slog.New(slog.DiscardHandler)}
 	w.host = w.net.Host(netip.MustParseAddr("198.51.100.1"))
 	w.authority = &authority{roster: map[string]ingest.Peer{}, changed: make(chan struct{}), mesh: map[string]string{}}
 	return w
@@ -101,8 +103,7 @@ func (w *world) serve(l net.Listener) (stop func()) {
 	w.t.Helper()
 	var err error
 	w.ingest, err = ingest.New(ingest.Options{
-		Journal: w.journal, Authority: w.authority, Plans: w.plans, TLS: w.serverTLS(), Logger: slog.New(slog.DiscardHandler),
-		Metrics: w.registry,
+		Journal: w.journal, Authority: w.authority, Plans: w.plans, TLS: w.serverTLS(), Logger: w.logger, Metrics: w.registry,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -263,6 +264,7 @@ func (a *authority) Changed() <-chan struct{} {
 type plans struct {
 	mu      sync.Mutex
 	number  wire.PlanNumber
+	checks  []checks.Target
 	known   map[string]bool
 	changed chan struct{}
 }
@@ -290,7 +292,7 @@ func (p *plans) For(probe string) (wire.SignedPlan, error) {
 func (p *plans) Current() (wire.Plan, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return wire.Plan{Number: p.number}, p.number != wire.PlanNumber{}
+	return wire.Plan{Number: p.number, Checks: p.checks}, p.number != wire.PlanNumber{}
 }
 
 func (p *plans) Changed() <-chan struct{} {
