@@ -78,8 +78,11 @@ func got(problem string) string {
 	return problem
 }
 
-// short writes 3m0s as 3m.
+// short writes 3m0s as 3m and 720h0m0s as 30d.
 func short(d time.Duration) string {
+	if d >= 2*day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
 	s := d.String()
 	if rest, ok := strings.CutSuffix(s, "m0s"); ok {
 		s = rest + "m"

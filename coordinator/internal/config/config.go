@@ -38,7 +38,7 @@ type Config struct {
 	Advertise []string `yaml:"advertise"`
 	// Controls are targets by which a probe can tell a fault of its own from
 	// one of the service: https:// or http:// URLs, or tcp://host:port. None are
-	// built in. Plans carry them; no probe tries them yet.
+	// built in. Plans carry them; no probe tries them.
 	Controls []string `yaml:"controls"`
 	// MinProbes is how many reporting probes a region needs before it says
 	// anything but unknown, 2 if not given.
@@ -70,10 +70,11 @@ type Retention struct {
 	// Journal is for raw observations, 7 days if not given.
 	Journal time.Duration `yaml:"journal"`
 	// Evidence is for the observations of incidents, 400 days if not given.
-	// Nothing is kept by it yet.
+	// It is read and checked; nothing is kept by it.
 	Evidence time.Duration `yaml:"evidence"`
 	// Minutes, Hours and Days are for the rollups of those widths: 30 days,
-	// 1 year and 10 years if not given.
+	// 1 year and 10 years if not given. Days are added up from hours, which must
+	// be there for two days.
 	Minutes time.Duration `yaml:"minutes"`
 	Hours   time.Duration `yaml:"hours"`
 	Days    time.Duration `yaml:"days"`
@@ -98,7 +99,7 @@ type Service struct {
 	// Name is what people read, the id if not given.
 	Name string `yaml:"name"`
 	// Provider names whose service it is, where one fleet watches several. No
-	// page shows it yet.
+	// page shows it.
 	Provider string `yaml:"provider"`
 	// SLO is the objective in percent, e.g. 99.9; 0 means that there is none.
 	SLO float64 `yaml:"slo"`
@@ -108,7 +109,7 @@ type Service struct {
 	Hint    Hint `yaml:"hint"`
 }
 
-// Hint is what customers can do while a service is away. No page shows it yet.
+// Hint is what customers can do while a service is away. No page shows it.
 type Hint struct {
 	Text string `yaml:"text"`
 	URL  string `yaml:"url"`

@@ -10,11 +10,15 @@ import (
 	"varde/proto/document"
 )
 
-// MaxSecret is the largest password file that is read, in bytes, and MaxCA the
-// largest file of certificates.
+// Limits of the files that a configuration names, in bytes.
 const (
-	MaxSecret = 4 << 10
-	MaxCA     = 1 << 20
+	// maxSecret: whoever names a wrong file by mistake does not send it to every
+	// probe.
+	maxSecret = 4 << 10
+	maxCA     = 1 << 20
+	// maxCAs is for the certificates of all checks, each of which carries its
+	// own: a plan of 3 MB holds them and a configuration of 1 MB.
+	maxCAs = 3 << 19
 )
 
 // Load reads the configuration at path and every file that it names. The error

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"varde/checks"
+	"varde/coordinator/internal/page"
 )
 
 // Cadence floors of services without consent, for each probe. Five banner-only
@@ -26,6 +27,7 @@ const (
 // Limits of single values.
 const (
 	minRetention  = time.Hour
+	minHours      = 2 * day
 	maxRetention  = 100 * year
 	minJournal    = 64e6
 	maxMinProbes  = 100
@@ -125,6 +127,18 @@ func (v *validator) retention(r Retention) {
 	} {
 		if x.d < minRetention || x.d > maxRetention {
 			v.add("retention."+x.key, "got %s, expected 1h to 100y", short(x.d))
+		}
+	}
+	for _, x := range []struct {
+		key, least string
+		d, atLeast time.Duration
+	}{
+		{"hours", "2d: a day is added up from its hours after it has ended", r.Hours, minHours},
+		{"hours", "retention.minutes, " + short(r.Minutes), r.Hours, r.Minutes},
+		{"days", "retention.hours, " + short(r.Hours), r.Days, r.Hours},
+	} {
+		if x.d >= minRetention && x.d < x.atLeast {
+			v.add("retention."+x.key, "got %s, expected at least %s", short(x.d), x.least)
 		}
 	}
 	if r.JournalMax < minJournal {
@@ -294,11 +308,11 @@ func control(s string) bool {
 	return ok && u.Scheme == "tcp" && u.Port() != "" && u.Path == "" && u.RawQuery == ""
 }
 
-// site returns the host, with its port if any, of a page's URL.
+// site returns the host of a page's URL, as requests are compared with it.
 func site(s string) (host string, ok bool) {
 	u, parsed := parseURL(s)
 	if !parsed || !web(s) || u.RawQuery != "" || u.Path != "" && u.Path != "/" {
 		return "", false
 	}
-	return u.Host, true
+	return page.Host(u.Host), true
 }

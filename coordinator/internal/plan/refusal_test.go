@@ -43,11 +43,11 @@ func TestSecretFilesThatCannotBeUsed(t *testing.T) {
 		content string
 		want    string
 	}{
-		"missing":    {"", "open %s: no such file or directory"},
-		"empty":      {"\n", "%s: empty, expected one password"},
-		"two lines":  {"one\ntwo\n", "%s: expected one line of UTF-8 text"},
-		"not text":   {"\xff\xfe", "%s: expected one line of UTF-8 text"},
-		"wrong file": {strings.Repeat("long", 1025), "%s: longer than 4096 bytes, expected one password"},
+		"missing":    {"", "%s: no such file or directory, expected a file with the password as its only line"},
+		"empty":      {"\n", "%s: empty, expected a file with the password as its only line"},
+		"two lines":  {"one\ntwo\n", "%s: more than one line, expected a file with the password as its only line"},
+		"not text":   {"\xff\xfe", "%s: not UTF-8 text, expected a file with the password as its only line"},
+		"wrong file": {strings.Repeat("long", 1025), "%s: more than 4096 bytes, expected a file with the password as its only line"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -73,8 +73,8 @@ func TestAllSecretFilesAtOnce(t *testing.T) {
 	w.make(t, m, true)
 	w.write(t, "imap", "")
 	w.write(t, "smtp", "")
-	w.refused(t, m, fmt.Sprintf("make plan: check %q: login.password.file: %s: empty, expected one password\n"+
-		"check %q: login.password.file: %s: empty, expected one password",
+	w.refused(t, m, fmt.Sprintf("make plan: check %q: login.password.file: %s: empty, expected a file with the password as its only line\n"+
+		"check %q: login.password.file: %s: empty, expected a file with the password as its only line",
 		"imap-login", filepath.Join(w.dir, "imap"), "smtp-login", filepath.Join(w.dir, "smtp")))
 }
 

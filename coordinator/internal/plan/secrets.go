@@ -6,22 +6,15 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"filippo.io/age"
 
 	"varde/checks"
+	"varde/coordinator/internal/config"
 	"varde/proto/wire"
 )
-
-// maxSecret bounds one password file, in bytes: whoever names a wrong file by
-// mistake does not send it to every probe.
-const maxSecret = 4 << 10
 
 // secret is one password and the regions whose checks need it.
 type secret struct {
@@ -51,7 +44,7 @@ func readSecrets(targets []checks.Target) (map[string]secret, error) {
 			continue
 		}
 		if !known {
-			value, err := readSecret(ref.File)
+			value, err := config.ReadSecret(ref.File)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("check %q: login.password.file: %w", t.ID, err))
 			}
@@ -62,30 +55,6 @@ func readSecrets(targets []checks.Target) (map[string]secret, error) {
 		secrets[ref.Name] = s
 	}
 	return secrets, errors.Join(errs...)
-}
-
-// readSecret reads one line of text. Its errors hold the path and never a byte
-// of the content.
-func readSecret(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err != nil {
-		return "", err
-	}
-	text := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
-	switch {
-	case len(b) > maxSecret:
-		return "", fmt.Errorf("%s: longer than %d bytes, expected one password", path, maxSecret)
-	case text == "":
-		return "", fmt.Errorf("%s: empty, expected one password", path)
-	case !utf8.ValidString(text) || strings.ContainsAny(text, "\r\n\x00"):
-		return "", fmt.Errorf("%s: expected one line of UTF-8 text", path)
-	}
-	return text, nil
 }
 
 // seal returns the bundle of one probe, the former one where recipient and
