@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/ops"
 	"varde/coordinator/internal/verdict"
@@ -13,7 +14,7 @@ import (
 // openHistory opens what is drawn, and makes the readers that write it.
 func (s *Server) openHistory(ctx context.Context) (err error) {
 	c := s.opts.Config
-	s.learn()
+	s.learn(c)
 	s.history, err = history.Open(history.Options{
 		Dir: filepath.Join(c.Data, "history"), Source: source{s.journal}, Config: s.fleet.Load,
 		Retention: history.Retention{Minutes: c.Retention.Minutes, Hours: c.Retention.Hours, Days: c.Retention.Days},
@@ -35,8 +36,7 @@ func (s *Server) openHistory(ctx context.Context) (err error) {
 }
 
 // learn gives the history what it needs to know of the fleet as it is now.
-func (s *Server) learn() {
-	c := s.current()
+func (s *Server) learn(c config.Config) {
 	out := &history.Config{MinProbes: c.MinProbes}
 	for _, r := range c.Regions {
 		out.Regions = append(out.Regions, history.Region{ID: r.ID, Weight: r.Weight})

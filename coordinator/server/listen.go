@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -27,7 +28,7 @@ func (s *Server) listen(context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.key, err)
 		}
-		*l.to = opened
+		*l.to = netutil.LimitListener(opened, maxConnections)
 	}
 	return nil
 }
@@ -54,12 +55,20 @@ func (s *Server) Addresses() Addresses {
 	return Addresses{s.listeners.grpc.Addr().String(), s.listeners.public.Addr().String(), s.listeners.ops.Addr().String()}
 }
 
+// maxConnections is how many connections one listener has at a time; more wait
+// for one of them to end. Each costs some tens of kilobytes, and a probe has one
+// or two.
+const maxConnections = 2000
+
 // Bounds of a request, for pages that anybody may ask for.
 const (
 	headerTimeout = 5 * time.Second
 	readTimeout   = 10 * time.Second
-	idleTimeout   = 60 * time.Second
-	maxHeader     = 16 << 10
+	// writeTimeout is from the end of a request's header to the end of its
+	// answer; a stream of events sets a time for each event.
+	writeTimeout = 30 * time.Second
+	idleTimeout  = 60 * time.Second
+	maxHeader    = 16 << 10
 	// drainTime is what open requests get at the end.
 	drainTime = time.Second
 )
@@ -69,9 +78,9 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeader,
-		BaseContext:    func(net.Listener) context.Context { return requests },
+		Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		BaseContext: func(net.Listener) context.Context { return requests },
 	}
 	var g errgroup.Group
 	g.Go(func() error {

@@ -38,7 +38,7 @@ func (s *Server) buildPages() error {
 	s.ops, err = ops.New(ops.Options{
 		Live: present{s}, History: past{s}, Observations: past{s},
 		Logger: s.log.With("component", "ops"), Listen: c.Listen.Ops, Token: token,
-		Hosts: hostNames(c.Advertise), Metrics: s.metricsHandler(), Ready: s.ready,
+		Hosts: func() []string { return hostNames(s.current().Advertise) }, Metrics: s.metricsHandler(), Ready: s.ready,
 	})
 	return err
 }

@@ -19,21 +19,22 @@ func (s *Server) keepPlan(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		changed := s.authority.Changed()
-		if err := s.makePlan(); err != nil {
+		s.enacting.Lock()
+		if err := s.makePlan(s.current()); err != nil {
 			s.log.Error("make plan", "error", err) // the last good one stays
 		}
+		s.enacting.Unlock()
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
-		case <-s.reloaded:
 		case <-tick.C:
 		}
 	}
 }
 
-func (s *Server) makePlan() error {
-	c := s.current()
+// makePlan makes the plan of a configuration, and lets the history know it.
+func (s *Server) makePlan(c config.Config) error {
 	in := plan.Input{
 		Checks: c.Checks, Authorities: s.authority.Authorities(), GossipKeys: s.authority.GossipKeys(),
 		Coordinators: c.Advertise, Controls: c.Controls,
@@ -47,7 +48,7 @@ func (s *Server) makePlan() error {
 	if _, err := s.plans.Make(in); err != nil {
 		return err
 	}
-	s.learn()
+	s.learn(c)
 	return nil
 }
 
@@ -60,8 +61,10 @@ func (s *Server) current() config.Config {
 
 // Reload makes c the configuration in force: plan, verdicts and pages follow.
 // Data folder, listeners and retention stay as they are until a restart. An
-// error changes nothing.
+// error changes nothing: whether there can be a plan of c shows first.
 func (s *Server) Reload(c config.Config) error {
+	s.enacting.Lock()
+	defer s.enacting.Unlock()
 	old := s.current()
 	if c.Data != old.Data || c.Listen != old.Listen || c.Retention != old.Retention {
 		s.log.Warn("data, listen and retention change only with a restart")
@@ -71,14 +74,13 @@ func (s *Server) Reload(c config.Config) error {
 	if err != nil {
 		return err
 	}
-	s.site.Store(site)
+	if err := s.makePlan(c); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	s.config, s.loaded = c, time.Now().UTC()
 	s.mu.Unlock()
+	s.site.Store(site)
 	s.authority.SetCoordinators(c.Advertise)
-	select {
-	case s.reloaded <- struct{}{}:
-	default: // one signal is enough for two changes
-	}
 	return nil
 }

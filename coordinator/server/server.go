@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -79,8 +80,9 @@ type Server struct {
 	started, began time.Time
 	// fleet is what the history needs to know of the configuration and roster.
 	fleet atomic.Pointer[history.Config]
-	// reloaded is signalled after config changed.
-	reloaded chan struct{}
+	// enacting is held while a plan is made of a configuration and until the
+	// configuration is in force.
+	enacting sync.Mutex
 
 	mu     sync.Mutex // protects all following fields
 	config config.Config
@@ -102,7 +104,7 @@ func New(opts Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: opts, config: opts.Config, log: opts.Logger, metrics: prometheus.NewRegistry(),
-		reloaded: make(chan struct{}, 1), started: time.Now().UTC(), loaded: time.Now().UTC(),
+		started: time.Now().UTC(), loaded: time.Now().UTC(),
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
@@ -116,6 +118,9 @@ func New(opts Options) (*Server, error) {
 
 func (s *Server) openJournal(ctx context.Context) (err error) {
 	c := s.opts.Config
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
 	s.journal, err = journal.Open(ctx, journal.Options{
 		Dir: filepath.Join(c.Data, "journal"), MaxAge: c.Retention.Journal, MaxBytes: c.Retention.JournalMax,
 		NoSync: s.opts.NoSync, Logger: s.log.With("component", "journal"),
@@ -151,7 +156,7 @@ func (s *Server) build(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.makePlan(); err != nil {
+	if err := s.makePlan(s.opts.Config); err != nil {
 		return err
 	}
 	s.registerMetrics()

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"varde/coordinator/internal/page"
 )
 
 // gate decides who may ask. It holds no state that a request can change.
@@ -21,8 +23,8 @@ type gate struct {
 	// token is what operators must show; empty on loopback, where everybody
 	// who reaches the listener may read.
 	token string
-	// hosts are the names, without ports, under which we may be asked.
-	hosts []string
+	// hosts returns the names under which we may be asked.
+	hosts func() []string
 	// key signs sessions and page tokens. It is made of the token, or of chance
 	// where there is none, so that a restart ends what it cannot know.
 	key []byte
@@ -57,15 +59,11 @@ func Loopback(listen string) bool {
 // hostAllowed says whether a Host header names us. An address needs no list:
 // rebinding needs a name that its owner can point elsewhere.
 func (g *gate) hostAllowed(header string) bool {
-	host := header
-	if h, _, err := net.SplitHostPort(header); err == nil {
-		host = h
-	}
-	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	host := page.Host(header)
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
 	}
-	return host == "localhost" || slices.Contains(g.hosts, host)
+	return host == "localhost" || slices.ContainsFunc(g.hosts(), func(name string) bool { return page.Host(name) == host })
 }
 
 // sameOrigin says whether a request that changes something comes from our own

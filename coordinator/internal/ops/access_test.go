@@ -13,8 +13,10 @@ import (
 
 const secret = "a token of some length"
 
+func opsHosts() []string { return []string{"Ops.example.net"} }
+
 // public is a server that is not on loopback.
-func public(o *Options) { o.Listen, o.Token, o.Hosts = ":8081", secret, []string{"Ops.example.net"} }
+func public(o *Options) { o.Listen, o.Token, o.Hosts = ":8081", secret, opsHosts }
 
 func TestNewRefusesToBeOpen(t *testing.T) {
 	f := newFake()
@@ -47,7 +49,7 @@ func TestNewRefusesToBeOpen(t *testing.T) {
 }
 
 func TestHostIsChecked(t *testing.T) {
-	s := newServer(t, newFake(), func(o *Options) { o.Hosts = []string{"Ops.example.net"} })
+	s := newServer(t, newFake(), func(o *Options) { o.Hosts = opsHosts })
 	for host, want := range map[string]int{
 		"127.0.0.1:8081": 200, "localhost": 200, "LOCALHOST:8081": 200, "[::1]:8081": 200, "192.0.2.7": 200, "ops.example.net:8081": 200, "ops.example.net.": 200,
 		"evil.example": 421, "127.0.0.1.evil.example": 421, "": 421, "localhost.evil.example:8081": 421,
@@ -163,6 +165,31 @@ func TestChangesNeedOurOriginAndPage(t *testing.T) {
 		r := httptest.NewRequest(http.MethodDelete, "/api/v1/verdicts", nil)
 		if w := send(s, r, "Authorization", "Bearer "+secret); w.Code != http.StatusMethodNotAllowed {
 			t.Errorf("a program with the token is let through the gate: got %d, want 405", w.Code)
+		}
+	})
+}
+
+// TestOriginWithoutHost: two empty names are not one.
+func TestOriginWithoutHost(t *testing.T) {
+	for _, origin := range []string{"", "null", "file://"} {
+		r := httptest.NewRequest(http.MethodPost, "/login", nil)
+		r.Host = ""
+		r.Header.Set("Origin", origin)
+		if sameOrigin(r) {
+			t.Errorf("Origin %q is taken for ours", origin)
+		}
+	}
+}
+
+// TestFormsAreShort: more than a form has is not read.
+func TestFormsAreShort(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newServer(t, newFake(), public)
+		for size, want := range map[int]int{1 << 10: http.StatusSeeOther, 20 << 10: http.StatusForbidden} {
+			form := url.Values{"page_token": {s.gate.pageToken()}, "token": {secret}, "x": {strings.Repeat("x", size)}}
+			if w := post(s, "/login", form, "Origin", "http://127.0.0.1:8081"); w.Code != want {
+				t.Errorf("a form of %d bytes got %d, want %d", size, w.Code, want)
+			}
 		}
 	})
 }

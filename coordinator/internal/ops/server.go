@@ -28,9 +28,9 @@ type Options struct {
 	// Token is what operators must show, at least MinToken characters. Required
 	// unless Listen is on loopback, where it is not asked for.
 	Token string
-	// Hosts are further names, without ports, under which operators ask;
-	// addresses and "localhost" always do.
-	Hosts []string
+	// Hosts returns further names, without ports, under which operators ask now;
+	// addresses and "localhost" always do. None if nil.
+	Hosts func() []string
 	// Metrics answers /metrics; not found if nil.
 	Metrics http.Handler
 	// Ready says why the coordinator is not ready for work; nil if it is. It is
@@ -65,7 +65,7 @@ func New(o Options) (*Server, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("make operators' pages: %w", err)
 	}
-	g := &gate{key: make([]byte, sha256.Size)}
+	g := &gate{key: make([]byte, sha256.Size), hosts: o.Hosts}
 	if _, err := rand.Read(g.key); err != nil {
 		return nil, fmt.Errorf("make operators' pages: %w", err)
 	}
@@ -73,12 +73,12 @@ func New(o Options) (*Server, error) {
 		key := sha256.Sum256([]byte("varde ops key " + o.Token))
 		g.token, g.key = o.Token, key[:]
 	}
-	for _, h := range o.Hosts {
-		g.hosts = append(g.hosts, strings.ToLower(h))
-	}
 	v, err := newViews()
 	if err != nil {
 		return nil, fmt.Errorf("make operators' pages: %w", err)
+	}
+	if g.hosts == nil {
+		g.hosts = func() []string { return nil }
 	}
 	if o.Refresh <= 0 {
 		o.Refresh = 3 * time.Second
