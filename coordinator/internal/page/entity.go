@@ -59,7 +59,7 @@ func (e *Entity) Send(w http.ResponseWriter, r *http.Request, status int, maxAge
 	if status == http.StatusOK {
 		h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(maxAge/time.Second)))
 		h.Set("ETag", tag)
-		if holds(r.Header.Get("If-None-Match"), e.tag) {
+		if holds(r.Header.Get("If-None-Match"), tag) {
 			h.Del("Content-Encoding")
 			w.WriteHeader(http.StatusNotModified)
 			return
@@ -75,11 +75,12 @@ func (e *Entity) Send(w http.ResponseWriter, r *http.Request, status int, maxAge
 	}
 }
 
-// holds says whether an If-None-Match names the tag, in either coding.
+// holds says whether an If-None-Match names the tag. That of another coding is
+// another tag: who holds that one does not hold this one.
 func holds(header, tag string) bool {
 	for candidate := range strings.SplitSeq(header, ",") {
 		c := strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
-		if c == "*" || c == `"`+tag+`"` || c == `"`+tag+`-z"` {
+		if c == "*" || c == tag {
 			return true
 		}
 	}

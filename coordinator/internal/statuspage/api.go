@@ -47,6 +47,16 @@ func (t apiTime) MarshalJSON() ([]byte, error) {
 	return []byte(time.Time(t).UTC().Format(`"2006-01-02T15:04:05.000Z"`)), nil
 }
 
+// latest is the later of two times.
+func (t apiTime) latest(other apiTime) apiTime {
+	if time.Time(other).After(time.Time(t)) {
+		return other
+	}
+	return t
+}
+
+func described(words string) *string { return &words }
+
 // none is a list of something that does not exist: it must be [] and not null.
 var none = json.RawMessage("[]")
 
@@ -62,10 +72,14 @@ type apiDocument struct {
 
 // document is the published document of a name.
 func (s scene) document(name string) (apiDocument, error) {
-	d := apiDocument{Page: apiPage{
-		ID: apiID(s.page.ID), Name: s.page.Title, URL: s.page.URL, TimeZone: "Etc/UTC", UpdatedAt: apiTime(s.at),
-	}}
 	components, all := s.components()
+	d := apiDocument{Page: apiPage{
+		ID: apiID(s.page.ID), Name: s.page.Title, URL: s.page.URL, TimeZone: "Etc/UTC", UpdatedAt: apiTime(s.began),
+	}}
+	// The time of drawing would make every answer another one.
+	for _, c := range components {
+		d.Page.UpdatedAt = d.Page.UpdatedAt.latest(c.UpdatedAt)
+	}
 	switch name {
 	case "summary":
 		d.Components, d.Incidents, d.Scheduled, d.Status = components, none, none, &all
@@ -102,9 +116,10 @@ func (s scene) components() ([]apiComponent, rollup) {
 			gaps = gaps || c.Description != nil
 			statuses[k] = c.Status
 			group.Components = append(group.Components, c.ID)
-			if time.Time(c.UpdatedAt).After(time.Time(group.UpdatedAt)) {
-				group.UpdatedAt = c.UpdatedAt
-			}
+			group.UpdatedAt = group.UpdatedAt.latest(c.UpdatedAt)
+		}
+		if len(children) == 0 {
+			group.Description, gaps = described("No data yet"), true
 		}
 		group.Status = Combine(statuses)
 		services = append(services, group.Status)
@@ -159,8 +174,7 @@ func (s scene) children(service Service, group string) []apiComponent {
 			}
 			c.Description = &words
 		case r.Partial:
-			words := "A part is not measured"
-			c.Description = &words
+			c.Description = described("A part is not measured")
 		}
 		if !changed.IsZero() {
 			c.UpdatedAt = apiTime(changed)

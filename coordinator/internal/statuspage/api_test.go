@@ -93,6 +93,25 @@ func TestNotMeasuredKeepsTheLastStatusAndSaysSo(t *testing.T) {
 	}
 }
 
+// TestServiceThatNothingMeasures is not said to work.
+func TestServiceThatNothingMeasures(t *testing.T) {
+	f := newFake(false)
+	f.services[1].Readings = nil
+	d, err := f.all().document("summary")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := component(t, d, "IMAP", ""); c.Status != Operational || c.Description == nil || *c.Description != "No data yet" || len(c.Components) != 0 {
+		t.Errorf("the group is %+v", c)
+	}
+	if d.Status.Description != "All Measured Systems Operational" {
+		t.Errorf("the page says %q", d.Status.Description)
+	}
+	if sc, _ := f.all().only("imap"); sc.badgeWords(f.services[1]) != "not measured" {
+		t.Errorf("the badge says %q", sc.badgeWords(f.services[1]))
+	}
+}
+
 func TestIDsAreStable(t *testing.T) {
 	form := regexp.MustCompile(`^[a-z0-9]{12}$`)
 	seen := map[string]bool{}

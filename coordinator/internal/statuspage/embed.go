@@ -31,7 +31,12 @@ func (s *Site) graph(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	region := r.URL.Query().Get("region")
-	if known, err := s.hasRegion(r, id, region); err == nil && !known {
+	known, err := s.hasRegion(r, id, region)
+	if err != nil {
+		s.unavailable(w, r)
+		return
+	}
+	if !known {
 		s.notice(w, r, http.StatusBadRequest, "There is no such region.", "Expected one that the page shows for this service, or none.")
 		return
 	}
@@ -49,7 +54,7 @@ func (s *Site) graph(w http.ResponseWriter, r *http.Request) {
 }
 
 // hasRegion says whether the service is checked from the region; the empty
-// region means all. What cannot be read is found out when it is drawn.
+// region means all.
 func (s *Site) hasRegion(r *http.Request, service, region string) (bool, error) {
 	if region == "" {
 		return true, nil

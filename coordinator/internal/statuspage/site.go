@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"varde/coordinator/internal/graph"
@@ -124,12 +122,8 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHT
 
 // pageOf is the page that the request asks for, by its host.
 func (s *Site) pageOf(r *http.Request) int {
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
 	for i, p := range s.pages {
-		if u, err := url.Parse(p.URL); err == nil && u.Hostname() != "" && strings.EqualFold(u.Hostname(), host) {
+		if u, err := url.Parse(p.URL); err == nil && u.Host != "" && page.Host(u.Host) == page.Host(r.Host) {
 			return i
 		}
 	}
@@ -149,12 +143,17 @@ func (s *Site) send(w http.ResponseWriter, r *http.Request, path string, produce
 		return produce(ctx, sceneOf(s.pages[k.page], now))
 	})
 	if err != nil {
-		w.Header().Set("Retry-After", "10")
-		s.notice(w, r, http.StatusServiceUnavailable, "The measurement cannot be read now.",
-			"This says nothing about the services. Please try again in a few seconds.")
+		s.unavailable(w, r)
 		return
 	}
 	e.Send(w, r, http.StatusOK, maxAge)
+}
+
+// unavailable says that the source cannot be read.
+func (s *Site) unavailable(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Retry-After", "10")
+	s.notice(w, r, http.StatusServiceUnavailable, "The measurement cannot be read now.",
+		"This says nothing about the services. Please try again in a few seconds.")
 }
 
 // readNow returns the snapshot in force.

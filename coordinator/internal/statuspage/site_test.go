@@ -6,18 +6,22 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"varde/coordinator/internal/page"
+	"varde/coordinator/internal/verdict"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -152,9 +156,11 @@ func TestSeveralPagesByHost(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		site := newSite(t, newFake(false),
 			Page{ID: "main", Title: "Fjordmail status", URL: "https://status.fjordmail.example", Services: []string{"webmail", "imap"}},
-			Page{ID: "mx", Title: "Relay status", URL: "https://relay.example:8443", Services: []string{"mx"}})
+			Page{ID: "mx", Title: "Relay status", URL: "https://relay.example:8443", Services: []string{"mx"}},
+			Page{ID: "six", Title: "By address", URL: "https://[2001:db8::1]", Services: []string{"mx"}})
 		for host, want := range map[string]string{
-			"status.fjordmail.example": "Fjordmail status", "relay.example": "Relay status", "RELAY.example:8080": "Relay status", "elsewhere.example": "Fjordmail status", "127.0.0.1:8080": "Fjordmail status",
+			"status.fjordmail.example": "Fjordmail status", "relay.example": "Relay status", "RELAY.example:8080": "Relay status", "relay.example.": "Relay status",
+			"[2001:DB8::1]": "By address", "[2001:db8::1]:8443": "By address", "elsewhere.example": "Fjordmail status", "127.0.0.1:8080": "Fjordmail status",
 		} {
 			if w := ask(site, "/", "Host", host); !strings.Contains(w.Body.String(), "<title>"+want+": ") {
 				t.Errorf("host %s did not get %q", host, want)
@@ -249,6 +255,55 @@ func TestBrokenSource(t *testing.T) {
 		w = ask(site, "/")
 		if w.Code != 200 || !strings.Contains(w.Body.String(), "This page could not be renewed for 1 h") {
 			t.Errorf("an hour later: got %d, and no word of it", w.Code)
+		}
+	})
+}
+
+// TestUnknownRegionsAreNotKept: while the source fails nobody can say which
+// regions there are, and a memo forgets no key.
+func TestUnknownRegionsAreNotKept(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFake(false)
+		f.breaks(errBroken)
+		site := newSite(t, f)
+		for i := range 10 {
+			if w := ask(site, fmt.Sprintf("/graph/imap.svg?region=x%d", i)); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+				t.Errorf("got %d with %v", w.Code, w.Header())
+			}
+		}
+		if n := reflect.ValueOf(site.entities).Elem().FieldByName("entries").Len(); n != 0 {
+			t.Errorf("%d regions are kept that nobody knows", n)
+		}
+	})
+}
+
+// TestDocumentsChangeWithTheFacts: drawing one again makes it no other one.
+func TestDocumentsChangeWithTheFacts(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFake(false)
+		site := newSite(t, f)
+		tags := func() (tags []string) {
+			for _, name := range apiNames() {
+				tags = append(tags, ask(site, "/api/v2/"+name+".json").Header().Get("ETag"))
+			}
+			return tags
+		}
+		before := tags()
+		time.Sleep(time.Minute)
+		f.mu.Lock()
+		f.at = f.at.Add(time.Minute)
+		f.mu.Unlock()
+		if after := tags(); !slices.Equal(before, after) {
+			t.Errorf("a minute later the tags %v are %v", before, after)
+		}
+		f.mu.Lock()
+		f.set("imap", "oceania", func(r *Reading) { *r = Reading{Region: "oceania", State: verdict.Down, Since: f.at} })
+		f.mu.Unlock()
+		time.Sleep(time.Minute)
+		for i, tag := range tags() {
+			if tag == before[i] {
+				t.Errorf("%s has not changed with the facts", apiNames()[i])
+			}
 		}
 	})
 }
