@@ -48,25 +48,8 @@ func (c *initCommand) Run(p *process) (err error) {
 		return varde.Misuse(misnamed(err))
 	}
 	token := config.OperatorToken(data)
-	for _, path := range []string{c.Config, token} {
-		if _, err := os.Lstat(path); err == nil {
-			return fmt.Errorf("init: %s is there already, expected no such file: nothing was written", path)
-		}
-	}
-	if err := os.MkdirAll(data, 0o700); err != nil {
-		return fmt.Errorf("init: make data folder: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(c.Config), 0o755); err != nil {
-		return fmt.Errorf("init: make folder of configuration: %w", err)
-	}
-	if err := identity.Create(data); err != nil {
+	if err := c.write(text, data, token); err != nil {
 		return fmt.Errorf("init: %w", err)
-	}
-	if err := create(token, rand.Text()+"\n", 0o600); err != nil {
-		return fmt.Errorf("init: write operator token: %w", err)
-	}
-	if err := create(c.Config, text, 0o644); err != nil {
-		return fmt.Errorf("init: write configuration: %w", errors.Join(err, os.Remove(token)))
 	}
 	_, err = fmt.Fprintf(p.stdout, `%s  the configuration: add your services and checks to it
 %s  the token by which operators log in
@@ -77,6 +60,32 @@ Next: varde-coordinator validate %s
       varde-coordinator probe add --config %s --name NAME --region REGION
 `, c.Config, token, data, c.Config, c.Config, c.Config)
 	return err
+}
+
+// write makes the folders, the authority and the files. A file that is there
+// stays as it is.
+func (c *initCommand) write(text, data, token string) error {
+	for _, path := range []string{c.Config, token} {
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("%s is there already, expected no such file: nothing was written", path)
+		}
+	}
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return fmt.Errorf("make data folder: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(c.Config), 0o755); err != nil {
+		return fmt.Errorf("make folder of configuration: %w", err)
+	}
+	if err := identity.Create(data); err != nil {
+		return err
+	}
+	if err := create(token, rand.Text()+"\n", 0o600); err != nil {
+		return fmt.Errorf("write operator token: %w", err)
+	}
+	if err := create(c.Config, text, 0o644); err != nil {
+		return fmt.Errorf("write configuration: %w", errors.Join(err, os.Remove(token)))
+	}
+	return nil
 }
 
 // misnamed turns the faults of a configuration that nobody has seen into those

@@ -50,7 +50,7 @@ func initialised(t *testing.T) (file, data string) {
 func TestInitWritesWhatValidateAccepts(t *testing.T) {
 	file, data := initialised(t)
 	code, out, errs := call(t, "validate", file)
-	if want := file + " is valid: 3 regions, 0 services, 0 checks, 1 pages\n"; code != 0 || out != want {
+	if want := file + " is valid: 3 regions, 0 services, 0 checks, 1 page\n"; code != 0 || out != want {
 		t.Errorf("validate: exit %d, %q, want 0 and %q", code, out, want)
 	}
 	if strings.Count(errs, file+": warning: ") != 1 {
@@ -279,6 +279,7 @@ func TestCommandsOfARunningCoordinator(t *testing.T) {
 			"probe add --name osl-1 --region eu-north --site osl --asn 64496 --ttl 15m",
 			"varde-probe join vt1-abc\n", "Run this once on the machine of osl-1, before 2026-11-22 13:00:00 UTC.\n",
 		},
+		{"probe add --name osl-2 --region eu-north --ttl 0s", "", "varde-coordinator: probe add: --ttl: got 0s, expected a time above zero such as 1h\n"},
 		{"probe list", `NAME   REGION    SITE  STATE      LAST SEEN  PLAN  SPOOL  VERSION
 osl-1  eu-north  osl   connected  2s ago     7     3      0.1.0?[31m
 syd-1  oceania   -     invited    never      0     0      -

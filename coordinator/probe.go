@@ -10,8 +10,10 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"varde"
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/control"
+	"varde/coordinator/internal/graph"
 )
 
 // client returns a client of the coordinator that runs with the configuration.
@@ -60,6 +62,9 @@ Examples:
 
 // Run prints the join command on stdout and the rest on stderr.
 func (c *probeAddCommand) Run(ctx context.Context, p *process) error {
+	if c.TTL <= 0 {
+		return varde.Misuse(fmt.Errorf("probe add: --ttl: got %s, expected a time above zero such as 1h", c.TTL))
+	}
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -176,7 +181,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	write(t, "configuration", s.Config+", read "+p.ago(s.Loaded))
 	write(t, "listens", fmt.Sprintf("grpc %s, public %s, ops %s", s.GRPC, s.Public, s.Ops))
 	write(t, "probes", fmt.Sprintf("%d of %d connected", s.Connected, s.Probes))
-	write(t, "plan", fmt.Sprintf("revision %d with %d checks", s.PlanRevision, s.Checks))
+	write(t, "plan", fmt.Sprintf("revision %d with %s", s.PlanRevision, graph.Count(s.Checks, "check")))
 	write(t, "journal", fmt.Sprintf("messages %d to %d, newest observation %s", s.JournalFirst, s.JournalLast, p.ago(s.NewestObservation)))
 	for _, n := range s.Notices {
 		write(t, "notice", n)

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"varde/coordinator/internal/config"
+	"varde/coordinator/internal/graph"
 )
 
 // coordinator is what the run command starts, reloads and stops.
@@ -135,7 +136,8 @@ func (c *validateCommand) Run(p *process) error {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s is valid: %d regions, %d services, %d checks, %d pages\n",
-		c.File, len(cfg.Regions), len(cfg.Services), len(cfg.Checks), len(cfg.Pages))
+	_, err = fmt.Fprintf(p.stdout, "%s is valid: %s, %s, %s, %s\n", c.File,
+		graph.Count(len(cfg.Regions), "region"), graph.Count(len(cfg.Services), "service"),
+		graph.Count(len(cfg.Checks), "check"), graph.Count(len(cfg.Pages), "page"))
 	return err
 }
