@@ -136,11 +136,14 @@ func TestStreamTellsOfProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fleettest.New(t, slow())
 		f.Wait(time.Minute)
+		stopped := make(chan struct{})
 		go func() {
+			defer close(stopped)
 			time.Sleep(10 * time.Second)
 			f.StopProbe("eu-north-2")
 		}()
 		events := f.Events(30 * time.Second)
+		<-stopped
 		for _, want := range []string{"event: probe", `"name":"eu-north-2"`, `"state":"silent"`} {
 			if !strings.Contains(events, want) {
 				t.Errorf("stream said %q, want %s", events, want)
