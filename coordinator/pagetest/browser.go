@@ -23,6 +23,7 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // Browser is a running chromium.
@@ -142,6 +143,25 @@ func (b *Browser) look(t *testing.T, v View, scheme string, width int64) {
 		t.Errorf("console: %s", e)
 	}
 	t.Run("axe", func(t *testing.T) { b.axeCheck(ctx, t) })
+}
+
+// Submit opens a page, types text into the field that the selector names and
+// presses Enter. It returns the status and the heading of the page that follows.
+func (b *Browser) Submit(t *testing.T, url, field, text string) (status int, heading string) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(b.ctx, visitTimeout)
+	defer stop()
+	if err := chromedp.Run(ctx, chromedp.Navigate(url)); err != nil {
+		t.Fatalf("open %s: %v", url, err)
+	}
+	answer, err := chromedp.RunResponse(ctx, chromedp.SendKeys(field, text+kb.Enter, chromedp.ByQuery))
+	if err != nil {
+		t.Fatalf("%s, submit %s: %v", url, field, err)
+	}
+	if err := chromedp.Run(ctx, chromedp.Text("h1", &heading, chromedp.ByQuery)); err != nil {
+		t.Fatalf("%s, read heading: %v", answer.URL, err)
+	}
+	return int(answer.Status), heading
 }
 
 // collect gathers what the page complains about, refused styles included.

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"bytes"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -209,6 +210,24 @@ func TestEveryAnswerIsPrivate(t *testing.T) {
 			if strings.Contains(w.Body.String(), "<script") || strings.Contains(w.Body.String(), " style=") {
 				t.Errorf("%s holds a script or a style attribute", path)
 			}
+		}
+	})
+}
+
+// TestRefusalsAreLogged: the operator who is locked out can find out why.
+func TestRefusalsAreLogged(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := newServer(t, newFake(), func(o *Options) { public(o); o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		post(s, "/login", url.Values{"page_token": {s.gate.pageToken()}, "token": {secret}}, "Origin", "null")
+		get(s, "/", "Host", "evil.example")
+		for _, want := range []string{`path=/login origin=null problem="the request does not come from a page of ours`, `host=evil.example path=/ origin="" problem="host \"evil.example\" is not ours`} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log lacks %s:\n%s", want, &log)
+			}
+		}
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("the log holds the token:\n%s", &log)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package ops
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +51,19 @@ func TestBrowser(t *testing.T) {
 		{Name: "ops-login", URL: closed + "/login"},
 	} {
 		b.Look(t, v)
+	}
+}
+
+// TestLoginInABrowser: whoever has the token gets in, and nobody else.
+func TestLoginInABrowser(t *testing.T) {
+	b := pagetest.Start(t)
+	server := httptest.NewServer(newServer(t, newFake(), public))
+	t.Cleanup(server.Close)
+	for token, want := range map[string]int{secret + "x": http.StatusForbidden, secret: http.StatusOK} {
+		status, heading := b.Submit(t, server.URL+"/login", "#token", token)
+		if in := strings.HasPrefix(heading, "37 of 45 verdicts up."); status != want || in != (token == secret) || heading == "Forbidden" {
+			t.Errorf("token %q: got %d and the heading %q, want %d", token, status, heading, want)
+		}
 	}
 }
 

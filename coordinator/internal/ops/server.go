@@ -142,11 +142,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	switch {
 	case !s.gate.hostAllowed(r.Host):
-		s.refuse(w, r, http.StatusMisdirectedRequest, fmt.Sprintf("host %q is not ours, expected an address, localhost or a configured name", r.Host))
+		s.turnAway(w, r, http.StatusMisdirectedRequest, fmt.Sprintf("host %q is not ours, expected an address, localhost or a configured name", r.Host))
 	case r.URL.Path == "/healthz" || r.URL.Path == "/readyz":
 		s.mux.ServeHTTP(w, r)
 	case !reads(r) && !s.gate.changeAllowed(r):
-		s.refuse(w, r, http.StatusForbidden, "the request does not come from a page of ours, expected its Origin and page token")
+		s.turnAway(w, r, http.StatusForbidden, "the request does not come from a page of ours, expected its Origin and page token")
 	case r.URL.Path != "/login" && !s.gate.admitted(r):
 		s.demand(w, r)
 	default:
@@ -179,6 +179,14 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, prob
 		return
 	}
 	s.notice(w, r, status, problem)
+}
+
+// turnAway refuses what may be an attack, and is as often a proxy or a name
+// that was set up wrongly: the log says which.
+func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, status int, problem string) {
+	s.logger.Warn("request refused", "remote", r.RemoteAddr, "method", r.Method, "host", r.Host, "path", r.URL.Path,
+		"origin", r.Header.Get("Origin"), "problem", problem)
+	s.refuse(w, r, status, problem)
 }
 
 func (s *Server) missing(w http.ResponseWriter, r *http.Request) {

@@ -86,18 +86,18 @@ func TestAcceptsGzip(t *testing.T) {
 
 func TestPolicy(t *testing.T) {
 	for _, c := range []struct {
-		policy Policy
-		want   string
+		policy         Policy
+		want, referrer string
 	}{
-		{Policy{Style: "'sha256-x'"}, "default-src 'none'; img-src 'self' data:; base-uri 'none'; style-src 'sha256-x'; form-action 'none'; frame-ancestors 'none'"},
-		{Policy{Forms: true, Framed: true}, "default-src 'none'; img-src 'self' data:; base-uri 'none'; form-action 'self'"},
+		{Policy{Style: "'sha256-x'"}, "default-src 'none'; img-src 'self' data:; base-uri 'none'; style-src 'sha256-x'; form-action 'none'; frame-ancestors 'none'", "no-referrer"},
+		{Policy{Forms: true, Framed: true}, "default-src 'none'; img-src 'self' data:; base-uri 'none'; form-action 'self'", "same-origin"},
 	} {
 		if got := c.policy.Header(); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
 		h := http.Header{}
 		c.policy.Set(h)
-		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" || (h.Get("X-Frame-Options") == "DENY") == c.policy.Framed {
+		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != c.referrer || (h.Get("X-Frame-Options") == "DENY") == c.policy.Framed {
 			t.Errorf("header %v", h)
 		}
 	}

@@ -38,6 +38,11 @@ func (p Policy) Set(h http.Header) {
 	h.Set("Content-Security-Policy", p.Header())
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
+	if p.Forms {
+		// Of a page without a referrer a browser sends its forms with the origin
+		// "null" (Fetch, section 3.2), and nobody could tell that they are ours.
+		h.Set("Referrer-Policy", "same-origin")
+	}
 	if !p.Framed {
 		h.Set("X-Frame-Options", "DENY")
 	}
