@@ -219,7 +219,7 @@ type fleet struct{ asked []control.NewProbe }
 
 func (f *fleet) AddProbe(_ context.Context, p control.NewProbe) (control.Invitation, error) {
 	f.asked = append(f.asked, p)
-	return control.Invitation{Token: "vt1-abc", Expires: noon.Add(time.Hour)}, nil
+	return control.Invitation{Token: "vt1-abc", Expires: noon.Add(time.Hour), Replaced: p.Name == "osl-9"}, nil
 }
 
 func (f *fleet) RemoveProbe(_ context.Context, name string) (control.Removal, error) {
@@ -232,6 +232,7 @@ func (f *fleet) RemoveProbe(_ context.Context, name string) (control.Removal, er
 func (f *fleet) Probes(context.Context) ([]control.Probe, error) {
 	return []control.Probe{
 		{Name: "syd-1", Region: "oceania", State: presence.Invited},
+		{Name: "syd-2", Region: "oceania", State: presence.Expired},
 		{
 			Name: "osl-1", Region: "eu-north", Site: "osl", State: presence.Connected, LastSeen: noon.Add(-2 * time.Second),
 			PlanRevision: 7, Spool: 3, Version: "0.1.0\x1b[31m",
@@ -244,6 +245,7 @@ func (f *fleet) Status(context.Context) (control.Status, error) {
 		Name: "c1", Version: "0.1.0", Started: noon.Add(-time.Hour), Config: "/etc/varde/coordinator.yaml", Loaded: noon.Add(-time.Minute),
 		GRPC: "[::]:7950", Public: "[::]:8080", Ops: "127.0.0.1:8081", Connected: 1, Probes: 2, Checks: 3, PlanRevision: 7,
 		JournalFirst: 1, JournalLast: 900, NewestObservation: noon.Add(-3 * time.Second), Notices: []string{"probe osl-1 has two epochs"},
+		ReloadError: "coordinator.yaml:3:1: regions: none\ncoordinator.yaml:9:1: checks: none\ncoordinator.yaml:9:2: pages: none",
 	}, nil
 }
 
@@ -279,16 +281,21 @@ func TestCommandsOfARunningCoordinator(t *testing.T) {
 			"probe add --name osl-1 --region eu-north --site osl --asn 64496 --ttl 15m",
 			"varde-probe join vt1-abc\n", "Run this once on the machine of osl-1, before 2026-11-22 13:00:00 UTC.\n",
 		},
+		{
+			"probe add --name osl-9 --region eu-north", "varde-probe join vt1-abc\n",
+			"Run this once on the machine of osl-9, before 2026-11-22 13:00:00 UTC.\nThe join command that was printed for osl-9 before does not work any more.\n",
+		},
 		{"probe add --name osl-2 --region eu-north --ttl 0s", "", "varde-coordinator: probe add: --ttl: got 0s, expected a time above zero such as 1h\n"},
 		{"probe list", `NAME   REGION    SITE  STATE      LAST SEEN  PLAN  SPOOL  VERSION
 osl-1  eu-north  osl   connected  2s ago     7     3      0.1.0?[31m
 syd-1  oceania   -     invited    never      0     0      -
+syd-2  oceania   -     expired    never      0     0      -
 `, ""},
 		{"probe remove osl-1", "removed osl-1\nit knew the passwords of these checks, change them: imap-login, submission\n", ""},
 		{"probe remove bgo-1", "", "varde-coordinator: remove probe: bgo-1 is not on the roster\n"},
 		{"status", `coordinator    c1 0.1.0
 started        2026-11-22 11:00:00 UTC, 1h0m0s ago
-configuration  /etc/varde/coordinator.yaml, read 1m0s ago
+configuration  /etc/varde/coordinator.yaml, read 1m0s ago, the last reload failed: coordinator.yaml:3:1: regions: none (and 2 more)
 listens        grpc [::]:7950, public [::]:8080, ops 127.0.0.1:8081
 probes         1 of 2 connected
 plan           revision 7 with 3 checks
@@ -302,7 +309,7 @@ notice         probe osl-1 has two epochs
 		}
 	}
 	want := control.NewProbe{Name: "osl-1", Region: "eu-north", Site: "osl", ASN: 64496, TTL: 15 * time.Minute}
-	if len(f.asked) != 1 || f.asked[0] != want {
+	if len(f.asked) != 2 || f.asked[0] != want {
 		t.Errorf("the coordinator was asked %+v, want %+v", f.asked, want)
 	}
 	if _, out, _ := call(t, "probe", "list", "--json", "--config", file); !strings.Contains(out, `"last_seen": "2026-11-22T11:59:58Z"`) {
@@ -338,6 +345,14 @@ func (r *running) Reload(c config.Config) error {
 		return errors.New("reload: not this one")
 	}
 	return nil
+}
+
+func (r *running) Reloaded(err error) {
+	if err == nil {
+		r.events <- "reloaded"
+	} else {
+		r.events <- "not reloaded: " + err.Error()
+	}
 }
 
 // Write takes what the program says on stderr, one line at a time.
@@ -384,17 +399,48 @@ func TestSignals(t *testing.T) {
 	}
 	put(t, file, strings.Replace(string(text), "name: c1", "name: c2", 1))
 	signals <- syscall.SIGHUP
-	expect(t, r.events, "reload c2")
+	expect(t, r.events, "reload c2", "reloaded")
 	put(t, file, "name: [")
 	signals <- syscall.SIGHUP // a broken file reaches nobody
-	expect(t, r.events, "stderr …not YAML: sequence end token ']' not found\"\n")
+	expect(t, r.events, "not reloaded: …not YAML: sequence end token ']' not found", "stderr …", "stderr …not YAML: sequence end token ']' not found\"\n")
 	put(t, file, strings.Replace(string(text), "name: c1", "name: refused", 1))
 	signals <- syscall.SIGHUP
-	expect(t, r.events, "reload refused", "stderr …error=\"reload: not this one\"\n")
+	expect(t, r.events, "reload refused", "not reloaded: reload: not this one", "stderr …", "stderr …fault=\"reload: not this one\"\n")
 	signals <- syscall.SIGTERM
 	if code := <-ended; code != varde.ExitOK {
 		t.Errorf("got exit %d, want %d", code, varde.ExitOK)
 	}
+}
+
+// TestFaultsAreLoggedOneByOne: and not all of them where the file is another's.
+func TestFaultsAreLoggedOneByOne(t *testing.T) {
+	file, _ := initialised(t)
+	r := &running{events: make(chan string, 64)}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, file, string(text)+manyKeys(22))
+	(&runCommand{configFlag{file}}).reload(r, slog.New(slog.NewTextHandler(r, nil)))
+	close(r.events)
+	var lines []string
+	for e := range r.events {
+		if strings.HasPrefix(e, "stderr ") {
+			lines = append(lines, e)
+		}
+	}
+	if len(lines) != 22 || !strings.Contains(lines[1], "x0") || !strings.Contains(lines[20], "x19") || !strings.Contains(lines[21], `validate tells them all" more=2`) {
+		t.Errorf("got %d lines, want one, 20 faults and one: %s", len(lines), lines)
+	}
+}
+
+// manyKeys are keys that no configuration has.
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "x%d: 1\n", i)
+	}
+	return b.String()
 }
 
 func TestSecondSignalDoesNotWait(t *testing.T) {

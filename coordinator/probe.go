@@ -77,6 +77,10 @@ func (c *probeAddCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	_, err = fmt.Fprintf(p.stderr, "Run this once on the machine of %s, before %s.\n", c.Name, utc(inv.Expires))
+	if err != nil || !inv.Replaced {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stderr, "The join command that was printed for %s before does not work any more.\n", c.Name)
 	return err
 }
 
@@ -87,9 +91,10 @@ type probeListCommand struct {
 
 // Help says what the words of the list mean.
 func (probeListCommand) Help() string {
-	return `The state of a probe is one of three:
+	return `The state of a probe is one of four:
 
   invited    its join command was printed and nobody has used it yet
+  expired    nobody used its join command in time; add it again or remove it
   connected  it reports now
   silent     it has joined and does not report now; LAST SEEN says since when
 
@@ -178,7 +183,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	write(t, "coordinator", s.Name+" "+s.Version)
 	write(t, "started", utc(s.Started)+", "+p.ago(s.Started))
-	write(t, "configuration", s.Config+", read "+p.ago(s.Loaded))
+	write(t, "configuration", s.Config+", read "+p.ago(s.Loaded)+failedReload(s.ReloadError))
 	write(t, "listens", fmt.Sprintf("grpc %s, public %s, ops %s", s.GRPC, s.Public, s.Ops))
 	write(t, "probes", fmt.Sprintf("%d of %d connected", s.Connected, s.Probes))
 	write(t, "plan", fmt.Sprintf("revision %d with %s", s.PlanRevision, graph.Count(s.Checks, "check")))
@@ -187,6 +192,19 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 		write(t, "notice", n)
 	}
 	return t.Flush()
+}
+
+// failedReload words why the file is not in force as it is: its first fault, and
+// how many follow.
+func failedReload(faults string) string {
+	if faults == "" {
+		return ""
+	}
+	first, rest, _ := strings.Cut(faults, "\n")
+	if rest != "" {
+		first += fmt.Sprintf(" (and %d more)", strings.Count(rest, "\n")+1)
+	}
+	return ", the last reload failed: " + first
 }
 
 func (p *process) printJSON(v any) error {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"syscall"
 
 	"varde/coordinator/internal/config"
@@ -20,6 +21,9 @@ type coordinator interface {
 	// Reload puts another configuration in force, or says why it cannot and
 	// goes on with the old one.
 	Reload(config.Config) error
+	// Reloaded is told how each reading after the first went: nil if what was
+	// read is in force.
+	Reloaded(error)
 }
 
 // configFlag is the configuration file of a command.
@@ -103,12 +107,24 @@ func (c *runCommand) reload(s coordinator, logger *slog.Logger) {
 	if err == nil {
 		err = s.Reload(cfg)
 	}
-	if err != nil {
-		logger.Error("configuration not reloaded, the old one stays in force", "file", c.Config, "error", err)
+	s.Reloaded(err)
+	if err == nil {
+		logger.Info("configuration reloaded", "file", c.Config)
 		return
 	}
-	logger.Info("configuration reloaded", "file", c.Config)
+	logger.Error("configuration not reloaded, the old one stays in force", "file", c.Config)
+	faults := strings.Split(err.Error(), "\n")
+	for _, f := range faults[:min(maxFaults, len(faults))] {
+		logger.Error("configuration has a fault", "fault", f)
+	}
+	if n := len(faults) - maxFaults; n > 0 {
+		logger.Error("configuration has more faults, varde-coordinator validate tells them all", "more", n)
+	}
 }
+
+// maxFaults is how many faults of a configuration are logged: a file of another
+// kind has one a line.
+const maxFaults = 20
 
 type validateCommand struct {
 	File string `arg:"" help:"The configuration file, ${default} if not given." default:"/etc/varde/coordinator.yaml"`

@@ -29,6 +29,13 @@ type facts struct {
 	// keeps, unknown while it cannot be read.
 	last, messages, bytes uint64
 	sized                 bool
+	// room is what the disk has free, if that is known.
+	room      uint64
+	roomKnown bool
+	// loaded is when the configuration in force was read, reload what was wrong
+	// with it when it was last read again.
+	loaded time.Time
+	reload error
 }
 
 // collector tells Prometheus what is so at the moment of a scrape. What is gone,
@@ -96,5 +103,8 @@ func (s *Server) facts(ctx context.Context) facts {
 	f.history, _ = s.history.Stats(ctx) // what it could not read is zero
 	f.messages, f.bytes, err = s.journal.Size(ctx)
 	f.sized = err == nil
+	f.room, err = s.journal.Free()
+	f.roomKnown = err == nil
+	f.loaded, f.reload = s.lastReload()
 	return f
 }

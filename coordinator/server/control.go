@@ -58,13 +58,16 @@ func (r roster) AddProbe(ctx context.Context, p control.NewProbe) (control.Invit
 	if ttl == 0 {
 		ttl = identity.DefaultTTL
 	}
+	replaced := slices.ContainsFunc(r.server.authority.Pending(), func(t identity.Pending) bool {
+		return t.Name == p.Name && invitation(t) == presence.Invited
+	})
 	token, err := r.server.authority.AddProbe(ctx, identity.NewProbe{
 		Name: p.Name, Region: p.Region, Site: p.Site, ASN: p.ASN, TTL: ttl,
 	})
 	if err != nil {
 		return control.Invitation{}, err
 	}
-	return control.Invitation{Token: token.String(), Expires: time.Now().Add(ttl).UTC()}, nil
+	return control.Invitation{Token: token.String(), Expires: time.Now().Add(ttl).UTC(), Replaced: replaced}, nil
 }
 
 // RemoveProbe revokes a probe and says which passwords it knew.
@@ -74,6 +77,14 @@ func (r roster) RemoveProbe(ctx context.Context, name string) (control.Removal, 
 		return control.Removal{}, err
 	}
 	return control.Removal{Secrets: secrets}, nil
+}
+
+// invitation is the state of a probe that has not joined.
+func invitation(t identity.Pending) presence.State {
+	if time.Now().Before(t.Expires) {
+		return presence.Invited
+	}
+	return presence.Expired
 }
 
 // Probes lists the roster and the open invitations.
@@ -91,7 +102,7 @@ func (r roster) Probes(context.Context) ([]control.Probe, error) {
 	}
 	for _, t := range r.server.authority.Pending() {
 		out = append(out, control.Probe{
-			Name: t.Name, Region: t.Region, Site: t.Site, ASN: t.ASN, State: presence.Invited, Expires: t.Expires,
+			Name: t.Name, Region: t.Region, Site: t.Site, ASN: t.ASN, State: invitation(t), Expires: t.Expires,
 		})
 	}
 	slices.SortFunc(out, func(a, b control.Probe) int { return strings.Compare(a.Name, b.Name) })
@@ -101,15 +112,19 @@ func (r roster) Probes(context.Context) ([]control.Probe, error) {
 var _ control.Reporter = (*Server)(nil)
 
 // Status is what the coordinator says of itself.
-func (s *Server) Status(context.Context) (control.Status, error) {
+func (s *Server) Status(ctx context.Context) (control.Status, error) {
 	c, at := s.current(), s.Addresses()
 	out := control.Status{
 		Name: c.Name, Version: s.opts.Version, Started: s.started, Config: s.opts.ConfigPath,
 		GRPC: at.GRPC, Public: at.Public, Ops: at.Ops, Checks: len(c.Checks),
 	}
-	s.mu.Lock()
-	out.Loaded = s.loaded
-	s.mu.Unlock()
+	var err error
+	if out.Loaded, err = s.lastReload(); err != nil {
+		out.ReloadError = err.Error()
+	}
+	if err := s.ready(ctx); err != nil {
+		out.Notices = append(out.Notices, "not ready: "+err.Error())
+	}
 	number := wire.PlanNumber{}
 	if p, ok := s.plans.Current(); ok {
 		number = p.Number

@@ -67,12 +67,22 @@ func ownMetrics() []metric {
 	return []metric{
 		gauge("varde_build_info", "Always 1; the labels say which program runs.", []string{"version", "goversion"},
 			func(f facts, tell tell) { tell(1, f.version, runtime.Version()) }),
-		gauge("varde_ready", "Whether journal and history can be read.", nil,
+		gauge("varde_ready", "Whether the journal keeps what probes send, and the history can be read.", nil,
 			func(f facts, tell tell) { tell(truth(f.ready)) }),
 		gauge("varde_plan_revision", "Revision of the newest plan.", nil,
 			func(f facts, tell tell) { tell(float64(f.plan.Revision)) }),
 		gauge("varde_verdict", "What is told of a series: 1 for the state that holds, 0 for the others.",
 			[]string{"check", "service", "region", "family", "state"}, tellVerdicts),
+		gauge("varde_data_free_bytes", "Bytes that are free on the disk of the data folder.", nil,
+			func(f facts, tell tell) {
+				if f.roomKnown {
+					tell(float64(f.room))
+				}
+			}),
+		gauge("varde_config_last_reload_successful", "Whether the configuration was put in force when it was last read.", nil,
+			func(f facts, tell tell) { tell(truth(f.reload == nil)) }),
+		timestamp("varde_config_last_reload_success_timestamp_seconds", "When the configuration in force was read.", nil,
+			func(f facts, tell func(time.Time, ...string)) { tell(f.loaded) }),
 		timestamp("varde_region_newest_observation_timestamp_seconds", "When the newest observation from a region ended.", []string{"region"},
 			func(f facts, tell func(time.Time, ...string)) {
 				for region, at := range f.newest {
@@ -181,7 +191,13 @@ func historyMetrics() []metric {
 					tell(float64(n), part)
 				}
 			}),
-		counter("varde_history_ignored_observations_total", "Observations left out because their times make no sense.", nil,
+		counter("varde_history_missed_messages_total", "Messages of the journal that were gone before a reader could take them.", []string{"reader"},
+			func(f facts, tell tell) {
+				for reader, n := range f.history.Missed {
+					tell(float64(n), reader)
+				}
+			}),
+		counter("varde_history_ignored_observations_total", "Observations left out because their times make no sense or nobody configured their check.", nil,
 			func(f facts, tell tell) { tell(float64(f.history.Ignored)) }),
 		timestamp("varde_history_final_timestamp_seconds", "The time up to which verdicts are final.", nil,
 			func(f facts, tell func(time.Time, ...string)) { tell(f.history.Final) }),

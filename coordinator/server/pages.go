@@ -84,8 +84,8 @@ func hostNames(addresses []string) []string {
 
 // ready says what keeps the coordinator from its work.
 func (s *Server) ready(ctx context.Context) error {
-	if first, _ := s.journal.Bounds(); first == 0 {
-		return errors.New("journal cannot be read")
+	if err := s.journal.Ready(); err != nil {
+		return err
 	}
 	_, err := s.history.Stats(ctx)
 	return err

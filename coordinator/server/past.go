@@ -148,6 +148,11 @@ func (p past) Began(ctx context.Context, check string) (time.Time, error) {
 	return p.history.Began(ctx, check)
 }
 
+// Last returns the last verdict of a series that was not unknown.
+func (p past) Last(ctx context.Context, s verdict.Series, before time.Time) (verdict.State, time.Time, error) {
+	return p.lastKnown(ctx, s, before)
+}
+
 // Check reads what each region saw of one check.
 func (p past) Check(ctx context.Context, id string, w graph.Window) (ops.CheckHistory, error) {
 	i := slices.IndexFunc(p.current().Checks, func(t checks.Target) bool { return t.ID == id })

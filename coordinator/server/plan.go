@@ -66,10 +66,8 @@ func (s *Server) Reload(c config.Config) error {
 	s.enacting.Lock()
 	defer s.enacting.Unlock()
 	old := s.current()
-	if c.Data != old.Data || c.Listen != old.Listen || c.Retention != old.Retention {
-		s.log.Warn("data, listen and retention change only with a restart")
-		c.Data, c.Listen, c.Retention = old.Data, old.Listen, old.Retention
-	}
+	s.warnOfRestart(c, old)
+	c.Data, c.Listen, c.Retention = old.Data, old.Listen, old.Retention
 	site, err := s.newSite(c)
 	if err != nil {
 		return err
@@ -83,4 +81,38 @@ func (s *Server) Reload(c config.Config) error {
 	s.site.Store(site)
 	s.authority.SetCoordinators(c.Advertise)
 	return nil
+}
+
+// warnOfRestart names the keys that a reload does not change.
+func (s *Server) warnOfRestart(c, old config.Config) {
+	for _, k := range []struct {
+		key          string
+		got, inForce any
+	}{
+		{"data", c.Data, old.Data},
+		{"listen.grpc", c.Listen.GRPC, old.Listen.GRPC},
+		{"listen.public", c.Listen.Public, old.Listen.Public},
+		{"listen.ops", c.Listen.Ops, old.Listen.Ops},
+		{"retention", c.Retention, old.Retention},
+	} {
+		if k.got != k.inForce {
+			s.log.Warn("key needs a restart to change", "key", k.key, "got", k.got, "in_force", k.inForce)
+		}
+	}
+}
+
+// Reloaded is told how each reading of the configuration after the first went:
+// nil if it is in force. Operators see it.
+func (s *Server) Reloaded(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unloaded = err
+}
+
+// lastReload is when the configuration in force was read, and why the one that
+// was read last is not.
+func (s *Server) lastReload() (loaded time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loaded, s.unloaded
 }

@@ -87,6 +87,8 @@ type Server struct {
 	mu     sync.Mutex // protects all following fields
 	config config.Config
 	loaded time.Time
+	// unloaded is why the configuration that was read last is not in force.
+	unloaded error
 }
 
 // openTimeout bounds opening the data folder. A journal of seven days of a

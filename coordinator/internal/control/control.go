@@ -50,6 +50,8 @@ type NewProbe struct {
 type Invitation struct {
 	Token   string    `json:"token"`
 	Expires time.Time `json:"expires"`
+	// Replaced says that an earlier token of this name is worth nothing now.
+	Replaced bool `json:"replaced,omitempty"`
 }
 
 // Removal says what a removed probe takes with it.
@@ -68,7 +70,7 @@ type Probe struct {
 	Version string         `json:"version,omitempty"`
 	// LastSeen is zero for a probe that was never seen.
 	LastSeen time.Time `json:"last_seen,omitzero"`
-	// Expires is when its certificate ends, or its token while it is invited.
+	// Expires is when its certificate ends, or its token until it joins.
 	Expires      time.Time `json:"expires,omitzero"`
 	PlanRevision uint64    `json:"plan_revision,omitempty"`
 	// Spool is how many records wait on it.
@@ -83,6 +85,9 @@ type Status struct {
 	// Config is the file that is in force, and Loaded when it was read.
 	Config string    `json:"config"`
 	Loaded time.Time `json:"loaded"`
+	// ReloadError says why the file is not in force as it was read last, one fault
+	// a line; empty if it is.
+	ReloadError string `json:"reload_error,omitempty"`
 	// GRPC, Public and Ops are the addresses that are bound.
 	GRPC   string `json:"grpc"`
 	Public string `json:"public"`

@@ -116,6 +116,9 @@ func TestReserveKeepsTheDiskFromFilling(t *testing.T) {
 	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("append: %v", err)
 	}
+	if err := j.Ready(); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("ready: %v", err)
+	}
 	b := bucket(t, j)
 	if _, err := b.Put(t.Context(), "k", nil, 0); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("put: %v", err)

@@ -32,16 +32,25 @@ func lockFolder(dir string) (unlock func() error, err error) {
 	return f.Close, nil
 }
 
+// freeSpace is how many bytes the disk of a folder has free for us.
+func freeSpace(dir string) (uint64, error) {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		return 0, fmt.Errorf("ask for free space: %s: %w", dir, err)
+	}
+	return s.Bavail * uint64(s.Bsize), nil
+}
+
 // checkSpace refuses when less than reserve bytes are free for us.
 func checkSpace(dir string, reserve int64) error {
 	if reserve < 0 {
 		return nil
 	}
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(dir, &s); err != nil {
-		return fmt.Errorf("ask for free space: %s: %w", dir, err)
+	free, err := freeSpace(dir)
+	if err != nil {
+		return err
 	}
-	if free := s.Bavail * uint64(s.Bsize); free < uint64(reserve) {
+	if free < uint64(reserve) {
 		return fmt.Errorf("disk of %s has %d MiB free, expected at least %d MiB: %w",
 			dir, free>>20, reserve>>20, syscall.ENOSPC)
 	}

@@ -131,6 +131,20 @@ func (j *Journal) Bounds() (first, last uint64) {
 	return 0, j.tail.newest()
 }
 
+// Ready says why Append would refuse whatever it is given, nil if it would not.
+func (j *Journal) Ready() error {
+	if err := checkSpace(j.opts.Dir, j.opts.Reserve); err != nil {
+		return fmt.Errorf("journal keeps nothing new: %w", err)
+	}
+	if first, _ := j.Bounds(); first == 0 {
+		return errors.New("journal cannot be read")
+	}
+	return nil
+}
+
+// Free returns how many bytes the disk of the journal has free.
+func (j *Journal) Free() (uint64, error) { return freeSpace(j.opts.Dir) }
+
 // Last returns the number of the newest message, 0 if there never was one. It
 // asks nobody: only Append makes messages.
 func (j *Journal) Last() uint64 { return j.tail.newest() }

@@ -92,22 +92,27 @@ func list[T any](items []T) []T {
 type serviceJSON struct {
 	ID      string              `json:"id"`
 	Name    string              `json:"name"`
-	Status  statuspage.Status   `json:"status"`
+	Status  *statuspage.Status  `json:"status"`
 	Regions []serviceRegionJSON `json:"regions"`
 }
 
+// serviceRegionJSON is one region of a service. While nothing is known of it,
+// the status is the last one known; null if there never was one.
 type serviceRegionJSON struct {
-	Region string            `json:"region"`
-	Status statuspage.Status `json:"status"`
-	State  verdict.State     `json:"state"`
-	Since  *time.Time        `json:"since"`
+	Region string             `json:"region"`
+	Status *statuspage.Status `json:"status"`
+	State  verdict.State      `json:"state"`
+	Since  *time.Time         `json:"since"`
 }
 
 func (s *Server) apiServices(w http.ResponseWriter, r *http.Request) {
-	s.withNow(w, r, func(_ context.Context, now Now) error {
+	s.withNow(w, r, func(ctx context.Context, now Now) error {
 		out := make([]serviceJSON, len(now.Services))
 		for i, service := range now.Services {
-			out[i] = now.service(service)
+			var err error
+			if out[i], err = s.service(ctx, now, service); err != nil {
+				return err
+			}
 		}
 		s.answer(w, out)
 		return nil
@@ -115,21 +120,50 @@ func (s *Server) apiServices(w http.ResponseWriter, r *http.Request) {
 }
 
 // service is what its regions say: in each, the worst of its checks.
-func (n Now) service(service Service) serviceJSON {
+func (s *Server) service(ctx context.Context, now Now, service Service) (serviceJSON, error) {
 	out := serviceJSON{ID: service.ID, Name: service.Name, Regions: []serviceRegionJSON{}}
 	var statuses []statuspage.Status
-	for _, region := range n.Regions {
-		v := n.verdicts(func(v Verdict) bool { return v.Service == service.ID && v.Region == region.ID })
+	for _, region := range now.Regions {
+		v := now.verdicts(func(v Verdict) bool { return v.Service == service.ID && v.Region == region.ID })
 		if len(v) == 0 {
 			continue
 		}
 		worst := worstOf(v)
-		status := statuspage.StatusOf(worst.state)
-		statuses = append(statuses, status)
+		status, err := s.statusOf(ctx, now, worst.state, v)
+		if err != nil {
+			return out, err
+		}
+		if status != nil {
+			statuses = append(statuses, *status)
+		}
 		out.Regions = append(out.Regions, serviceRegionJSON{region.ID, status, worst.state, known(worst.since)})
 	}
-	out.Status = statuspage.Combine(statuses)
-	return out
+	if len(statuses) > 0 {
+		out.Status = new(statuspage.Combine(statuses))
+	}
+	return out, nil
+}
+
+// statusOf is the status of several series whose worst state is given: the one
+// that was known last where none is now, nil where none ever was.
+func (s *Server) statusOf(ctx context.Context, now Now, state verdict.State, series []Verdict) (*statuspage.Status, error) {
+	if state != verdict.Unknown {
+		return new(statuspage.StatusOf(state)), nil
+	}
+	var last time.Time
+	for _, v := range series {
+		was, at, err := s.history.Last(ctx, v.Series, now.At)
+		if err != nil {
+			return nil, fmt.Errorf("read last verdict of %s: %w", v.Check, err)
+		}
+		if at.After(last) || at.Equal(last) && was > state {
+			state, last = was, at
+		}
+	}
+	if last.IsZero() {
+		return nil, nil //nolint:nilnil // null is the answer
+	}
+	return new(statuspage.StatusOf(state)), nil
 }
 
 // apiIncidents lists none: nothing opens incidents, so there are none.

@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"varde/checks"
+	"varde/coordinator/internal/verdict"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -251,6 +253,28 @@ func TestHealth(t *testing.T) {
 		}
 		if w := get(s, "/metrics"); w.Code != 404 {
 			t.Errorf("without metrics: got %d", w.Code)
+		}
+	})
+}
+
+// TestServicesOfWhatIsNotMeasured: what nobody looks at is not called
+// operational, unless it was when somebody last did.
+func TestServicesOfWhatIsNotMeasured(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			last map[verdict.Series]verdict.State
+			want string
+		}{
+			"never measured": {nil, `"status":null,"regions":[{"region":"asia-se","status":null,"state":"unknown",`},
+			"was down":       {map[verdict.Series]verdict.State{{Check: "mx2", Region: "asia-se", Family: checks.IPv4}: verdict.Down, {Check: "mx2", Region: "asia-se", Family: checks.IPv6}: verdict.Up}, `"status":"major_outage","regions":[{"region":"asia-se","status":"major_outage","state":"unknown",`},
+			"was up":         {map[verdict.Series]verdict.State{{Check: "mx2", Region: "asia-se", Family: checks.IPv6}: verdict.Up}, `"status":"operational","regions":[{"region":"asia-se","status":"operational","state":"unknown",`},
+		} {
+			f := newFake()
+			f.last = c.last
+			f.now.Verdicts = slices.DeleteFunc(f.now.Verdicts, func(v Verdict) bool { return v.Check != "mx2" || v.Region != "asia-se" })
+			if body := get(newServer(t, f, nil), "/api/v1/services").Body.String(); !strings.Contains(body, `"id":"mx","name":"Incoming mail",`+c.want) {
+				t.Errorf("%s: got %s, want %s", name, body, c.want)
+			}
 		}
 	})
 }

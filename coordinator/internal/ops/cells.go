@@ -26,7 +26,8 @@ func (n Now) verdicts(keep func(Verdict) bool) []Verdict {
 type worst struct {
 	state verdict.State
 	// since is when the first of those in this state came into it.
-	since    time.Time
+	since time.Time
+	// reason holds one of each cause.
 	reason   string
 	counts   verdict.Counts
 	families []checks.Family
@@ -48,9 +49,10 @@ func worstOf(series []Verdict) worst {
 		if w.since.IsZero() || !v.Since.IsZero() && v.Since.Before(w.since) {
 			w.since = v.Since
 		}
-		if w.reason == "" {
-			w.reason, w.counts = v.Reason, v.Counts
+		if len(w.families) == 0 {
+			w.counts = v.Counts
 		}
+		w.reason = join(w.reason, v.Reason)
 		if !slices.Contains(w.families, v.Family) {
 			w.families = append(w.families, v.Family)
 		}

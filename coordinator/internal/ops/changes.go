@@ -10,35 +10,37 @@ import (
 	"varde/coordinator/internal/verdict"
 )
 
-// turn is several changes of verdict that are one event: the same states in
-// the same region within togetherFor.
+// turn is several changes of verdict that are one event: the same state for the
+// same cause in the same region within togetherFor.
 type turn struct {
 	to verdict.State
-	// at is when the first of them was judged, since when its state began.
-	at, since time.Time
-	region    string
-	reason    string
-	checks    []string
-	families  []checks.Family
+	// at is when the first of them was judged, since when its state began; last
+	// is when the last of them was judged.
+	at, since, last time.Time
+	region          string
+	reason          string
+	checks          []string
+	families        []checks.Family
 }
 
-// togetherFor is how far apart the changes of one event are judged: its checks
-// run at their own times.
-const togetherFor = time.Minute
+// togetherFor is how far apart the changes of one line are judged: a line has
+// one time, and what it says must be true of all its checks.
+const togetherFor = 10 * time.Second
 
-// turns joins changes, which are newest first.
+// turns joins changes, which are newest first, as the turns are.
 func turns(changes []verdict.Change) []turn {
 	var out []turn
 	for _, c := range changes {
 		i := slices.IndexFunc(out, func(t turn) bool {
-			return t.to == c.To && t.region == c.Series.Region && t.at.Sub(c.At) <= togetherFor
+			return t.to == c.To && t.region == c.Series.Region && t.last.Sub(c.At) <= togetherFor && cause(t.reason) == cause(c.Reason)
 		})
 		if i < 0 {
-			out = append(out, turn{to: c.To, region: c.Series.Region})
+			out = append(out, turn{to: c.To, region: c.Series.Region, last: c.At})
 			i = len(out) - 1
 		}
 		out[i].add(c)
 	}
+	slices.SortStableFunc(out, func(a, b turn) int { return b.at.Compare(a.at) })
 	return out
 }
 

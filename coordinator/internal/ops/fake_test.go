@@ -32,6 +32,8 @@ type fake struct {
 	// began is when the oldest observation of every check was made.
 	began time.Time
 	rtt   map[string]float64
+	// last are the last known verdicts of those that are unknown.
+	last map[verdict.Series]verdict.State
 
 	mu      sync.Mutex
 	fail    error
@@ -268,6 +270,13 @@ func (f *fake) Latency(_ context.Context, q LatencyQuery) ([]graph.LatencyPoint,
 	f.latency = q
 	f.mu.Unlock()
 	return []graph.LatencyPoint{{At: q.From, N: 60, P50: ms(83.14), P95: ms(120), P99: ms(200.06)}, {At: q.From.Add(q.Step)}}, f.count("latency")
+}
+
+func (f *fake) Last(_ context.Context, s verdict.Series, _ time.Time) (verdict.State, time.Time, error) {
+	if last, ok := f.last[s]; ok {
+		return last, morning.Add(-11 * time.Minute), f.count("last")
+	}
+	return verdict.Unknown, time.Time{}, f.count("last")
 }
 
 func (f *fake) Began(context.Context, string) (time.Time, error) { return f.began, f.count("began") }

@@ -41,12 +41,14 @@ type overviewView struct {
 	Bar      bar
 	Headline string
 	Troubles []troubleView
-	Query    string
-	State    string
-	Chips    []chip
-	Heads    []headView
-	Rows     []rowView
-	Axis     template.HTML
+	// MoreTroubles are those that are not shown.
+	MoreTroubles int
+	Query        string
+	State        string
+	Chips        []chip
+	Heads        []headView
+	Rows         []rowView
+	Axis         template.HTML
 	// Found and All count the cells that the filter keeps and all there are.
 	Found, All  int
 	Presence    string
@@ -108,9 +110,10 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 func (s *Server) overviewOf(now Now, m matrix, f filter) overviewView {
 	cells := now.cells(m.strips)
 	v := overviewView{
-		Bar: s.bar(now, "Overview"), Headline: headline(cells), Troubles: now.troubles(cells), Query: f.text, State: f.state,
+		Bar: s.bar(now, "Overview"), Headline: headline(cells), Query: f.text, State: f.state,
 		All: len(cells), Axis: m.window.NarrowAxis(), Presence: presenceWords(now.Probes), Probes: now.probeViews(),
 	}
+	v.Troubles, v.MoreTroubles = now.troubles(cells)
 	v.Chips = chips(cells, f)
 	kept := slices.DeleteFunc(slices.Clone(cells), func(c cell) bool { return !f.keeps(c) })
 	v.Found = len(kept)

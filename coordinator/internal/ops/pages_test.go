@@ -76,8 +76,8 @@ func TestOverviewSaysWhatIsWrong(t *testing.T) {
 		if v.Headline != "37 of 45 verdicts up. Trouble in Oceania, Eastern US and Central Europe." {
 			t.Errorf("got %q", v.Headline)
 		}
-		if len(v.Troubles) != 3 {
-			t.Fatalf("got %d troubles, want 3", len(v.Troubles))
+		if len(v.Troubles) != 4 {
+			t.Fatalf("got %d troubles, want 4", len(v.Troubles))
 		}
 		first := v.Troubles[0]
 		if first.Title != "Oceania: IMAP and Outgoing mail down" || first.Probes != "3 of 3 probes fail" || first.Families != "IPv4 and IPv6" || len(first.Checks) != 4 || first.Since != "07:42:10 UTC, 2 h 38 min ago" {

@@ -28,6 +28,9 @@ type History interface {
 	// Began returns when the oldest observation of a check was made that History
 	// knows; zero if there is none.
 	Began(ctx context.Context, check string) (time.Time, error)
+	// Last returns the last verdict of a series before a time that was not
+	// unknown, and until when it held; the zero time if there was none lately.
+	Last(ctx context.Context, s verdict.Series, before time.Time) (verdict.State, time.Time, error)
 	// Check returns what each region saw of one check, in any order.
 	Check(ctx context.Context, check string, w graph.Window) (CheckHistory, error)
 	// Availability returns the numbers of one service or one check.

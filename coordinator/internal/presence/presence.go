@@ -16,14 +16,16 @@ const (
 	Connected
 	// Invited has a token and has not joined.
 	Invited
+	// Expired has a token that nobody used in time.
+	Expired
 )
 
 // words are the names of the states.
-func words() [3]string {
-	return [...]string{Silent: "silent", Connected: "connected", Invited: "invited"}
+func words() [4]string {
+	return [...]string{Silent: "silent", Connected: "connected", Invited: "invited", Expired: "expired"}
 }
 
-// String returns "silent", "connected" or "invited".
+// String returns "silent", "connected", "invited" or "expired".
 func (s State) String() string {
 	if w := words(); int(s) < len(w) {
 		return w[s]

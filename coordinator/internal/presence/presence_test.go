@@ -6,7 +6,7 @@ import (
 )
 
 func TestWords(t *testing.T) {
-	for s, want := range map[State]string{Silent: `"silent"`, Connected: `"connected"`, Invited: `"invited"`} {
+	for s, want := range map[State]string{Silent: `"silent"`, Connected: `"connected"`, Invited: `"invited"`, Expired: `"expired"`} {
 		text, err := json.Marshal(s)
 		if err != nil || string(text) != want {
 			t.Errorf("%d: got %s, %v, want %s", s, text, err, want)
