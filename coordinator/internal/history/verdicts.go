@@ -39,7 +39,7 @@ func (s *Store) Verdicts() []Verdict {
 		}
 		c := j.Counts(rule, now)
 		c.Unknown = max(c.Unknown, config.probesIn(series.Region)-c.Up-c.Down)
-		out = append(out, Verdict{Series: series, State: j.State(), Since: j.Since(), Reason: j.Reason(), Counts: c})
+		out = append(out, Verdict{Series: series, State: j.State(), Since: j.Since(), Reason: j.Reason(rule, now), Counts: c})
 	}
 	return out
 }

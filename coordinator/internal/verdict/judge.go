@@ -28,8 +28,21 @@ func (j *Judge) State() State { return j.state }
 // Since is when the state began; zero before the first change.
 func (j *Judge) Since() time.Time { return j.since }
 
-// Reason is the reason of the last change; empty before the first.
-func (j *Judge) Reason() string { return j.reason }
+// Reason is why the state is what it is: of Up and Down the reason of the last
+// change, of Unknown what is missing at the given time, which may be something
+// else than at first.
+func (j *Judge) Reason(rule Rule, at time.Time) string {
+	if j.state != Unknown {
+		return j.reason
+	}
+	return j.missing(rule, at)
+}
+
+// missing says what keeps the judge from knowing.
+func (j *Judge) missing(rule Rule, at time.Time) string {
+	voters := j.latest(rule, at)
+	return quorumReason(rule, len(voters), j.vague(rule, at, voters))
+}
 
 // Clone returns a judge that shares nothing with j.
 func (j *Judge) Clone() Judge {
@@ -72,7 +85,7 @@ func (j *Judge) Advance(rule Rule, at time.Time) []Change {
 		}
 		j.clock = lost
 		c := j.counts(rule, lost.Add(1))
-		changes = append(changes, j.change(Unknown, lost, quorumReason(rule, c), c))
+		changes = append(changes, j.change(Unknown, lost, j.missing(rule, lost.Add(1)), c))
 	}
 	j.clock = at
 	j.prune(rule)
@@ -189,11 +202,19 @@ func (j *Judge) counts(rule Rule, at time.Time) Counts {
 			c.Down++
 		}
 	}
-	for i := range j.window {
-		if r := &j.window[i]; !r.votes() && !at.After(rule.expiry(r, currentFor)) && !seen(probes, r.Probe) {
-			probes = append(probes, r)
-			c.Unknown++
+	c.Unknown = len(j.vague(rule, at, probes))
+	return c
+}
+
+// vague is the latest result of each probe that could not tell, of those
+// without a current vote.
+func (j *Judge) vague(rule Rule, at time.Time, voters []*Result) []*Result {
+	var out []*Result
+	for i := range slices.Backward(j.window) {
+		r := &j.window[i]
+		if !r.votes() && !at.After(rule.expiry(r, currentFor)) && !seen(voters, r.Probe) && !seen(out, r.Probe) {
+			out = append(out, r)
 		}
 	}
-	return c
+	return out
 }

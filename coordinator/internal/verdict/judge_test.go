@@ -203,17 +203,20 @@ func TestJudge(t *testing.T) {
 
 func TestReasons(t *testing.T) {
 	rule := Rule{Interval: 30 * time.Second, MinProbes: 2}
-	j, _ := play(t, rule, three+"40 b down\n45 c down\n50 a down\n61 b down")
-	if got, want := j.Reason(), "connect_timeout, 3 of 3 probes, 21 s after the first failure"; got != want {
-		t.Errorf("reason of down: got %q, want %q", got, want)
-	}
-	j, _ = play(t, rule, "0 a up\n1 b up\n300 -")
-	if got, want := j.Reason(), "1 probe with a current result, 2 needed"; got != want {
-		t.Errorf("reason of unknown: got %q, want %q", got, want)
-	}
-	j, _ = play(t, rule, "0 a up\n1 b up")
-	if got, want := j.Reason(), "2 of 2 probes good"; got != want {
-		t.Errorf("reason of up: got %q, want %q", got, want)
+	for _, c := range []struct{ name, script, want string }{
+		{"down", three + "40 b down\n45 c down\n50 a down\n61 b down", "connect_timeout, 3 of 3 probes, 21 s after the first failure"},
+		{"up", "0 a up\n1 b up", "2 of 2 probes good"},
+		{"a lost quorum", "0 a up\n1 b up\n60.5 -", "1 probe with a current result, 2 needed"},
+		{"no probe any more", "0 a up\n1 b up\n300 -", "0 probes with a current result, 2 needed"},
+		{"a region with one probe", "0 a up\n30 a up", "1 probe with a current result, 2 needed"},
+		{"too few results", "0 a up\n1 b down", "2 probes with a current result, too few results for a verdict"},
+		{"probes that cannot tell", "0 a up\n1 b up\n30 a unknown\n31 b unknown\n60 a unknown\n61 b unknown\n62 -", "0 probes with a current result, 2 needed; 2 probes cannot tell: own_network"},
+		{"one that cannot tell", "0 a up\n1 b unknown", "1 probe with a current result, 2 needed; 1 probe cannot tell: own_network"},
+	} {
+		j, _ := play(t, rule, c.script)
+		if got := j.Reason(rule, j.clock); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
 	}
 }
 

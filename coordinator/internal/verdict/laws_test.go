@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,11 +91,12 @@ func TestUnknownResultsChangeNoVerdict(t *testing.T) {
 	})
 }
 
-// verdicts leaves out how many probes could not tell.
+// verdicts leaves out how many probes could not tell, and what they said.
 func verdicts(changes []Change) []Change {
 	out := slices.Clone(changes)
 	for i := range out {
 		out[i].Counts.Unknown = 0
+		out[i].Reason, _, _ = strings.Cut(out[i].Reason, "; ")
 	}
 	return out
 }

@@ -7,8 +7,17 @@ import (
 	"varde/checks"
 )
 
-func quorumReason(rule Rule, c Counts) string {
-	return fmt.Sprintf("%s with a current result, %d needed", probes(c.Up+c.Down), rule.MinProbes)
+// quorumReason says how many probes have a vote, and what those say that could
+// not tell: a refused login is mended by us and by nobody else.
+func quorumReason(rule Rule, voters int, vague []*Result) string {
+	s := fmt.Sprintf("%s with a current result, %d needed", probes(voters), rule.MinProbes)
+	if voters >= rule.MinProbes {
+		s = fmt.Sprintf("%s with a current result, too few results for a verdict", probes(voters))
+	}
+	if len(vague) > 0 {
+		s += fmt.Sprintf("; %s cannot tell: %s", probes(len(vague)), commonest(vague))
+	}
+	return s
 }
 
 func firstReason(c Counts) string {
