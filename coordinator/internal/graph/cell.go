@@ -2,6 +2,7 @@ package graph
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,17 +33,19 @@ type Cell struct {
 	Title string
 }
 
-// Coverages below which a ground line is thin, and a cell a gap.
+// Coverages below which a ground line is thin, and a cell without trouble a gap.
 const (
 	thinBelow = ThinCoverage
 	gapBelow  = 0.05
 )
 
 // Mark is the worst verdict of the stretch. It is never a mean: six minutes of
-// a day are 0.4 %, and a mean would paint them away.
+// a day are 0.4 %, and a mean would paint them away. Trouble is shown however
+// little was looked at; health is not claimed of a stretch of which almost
+// nothing was seen.
 func (t Tally) Mark() Mark {
 	switch {
-	case !(t.Coverage >= gapBelow):
+	case !(t.Coverage > 0):
 		return Unknown
 	case t.Down > 0:
 		return Down
@@ -52,6 +55,8 @@ func (t Tally) Mark() Mark {
 		return Slow
 	case t.Maintenance > 0:
 		return Maintenance
+	case t.Coverage < gapBelow:
+		return Unknown
 	}
 	return Up
 }
@@ -79,7 +84,7 @@ func (t Tally) Cell(prefix string) Cell {
 	if c.Mark <= Up {
 		return c
 	}
-	known := t.Coverage * float64(t.Length)
+	known := max(c.Coverage, gapBelow) * float64(t.Length)
 	bad := float64(t.Down + t.Slow + t.Maintenance)
 	// The height of an intermittent stretch is the share that failed in it.
 	if failed := clamp(t.Failed, 0, 1); c.Mark == Intermittent && failed > 0 {
@@ -134,6 +139,9 @@ func Describe(cells []Cell, noun string) string {
 		counts[c.Mark.known()]++
 	}
 	if counts[Unknown] == len(cells) {
+		if slices.ContainsFunc(cells, func(c Cell) bool { return c.Coverage > 0 }) {
+			return "Measured too little to be drawn."
+		}
 		return "Not measured."
 	}
 	s := Thousands(counts[Up]) + " of " + Count(len(cells), noun) + " without trouble"

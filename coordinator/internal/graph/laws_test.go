@@ -140,7 +140,7 @@ func TestSameInputSameBytes(t *testing.T) {
 func TestNothingIsDrawnWhereNobodyLooked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cells := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Cell {
-			return rapid.SampledFrom([]Cell{{}, {Mark: Up, Coverage: 0.04}, {Mark: Down, Share: 1, Coverage: 0.01}, {Mark: Unknown, Coverage: 1}}).Draw(t, "cell")
+			return rapid.SampledFrom([]Cell{{}, {Mark: Up, Coverage: 0.04}, {Mark: Down, Share: 1}, {Mark: Unknown, Coverage: 1}}).Draw(t, "cell")
 		}), 0, 20).Draw(t, "cells")
 		if body := (Strip{Cells: cells, Height: 24, Ground: 4}).body(); body != "" {
 			t.Fatalf("got %q for cells that nobody looked at", body)
@@ -258,4 +258,20 @@ func TestTicksLieInsideAndHaveRoom(t *testing.T) {
 			t.Fatalf("%d ticks, want at most %d", len(ticks), most+1)
 		}
 	})
+}
+
+// A minute of trouble shows on a day that has hardly begun to be looked at; its
+// height is that of the day, and a good minute claims nothing.
+func TestTroubleShowsHoweverLittleWasLookedAt(t *testing.T) {
+	day := Tally{Length: 20 * time.Hour, Coverage: 0.001, Down: time.Minute}
+	bad, good := day.Cell("today: "), Tally{Length: 20 * time.Hour, Coverage: 0.001}.Cell("today: ")
+	if bad.Mark != Down || bad.Share > 0.02 || good.Mark != Unknown {
+		t.Errorf("got %+v and %+v, want a low mark of down, and unknown", bad, good)
+	}
+	if body := (Strip{Cells: []Cell{bad}, Height: 24, Ground: 4}).body(); !strings.Contains(body, "f-down") {
+		t.Errorf("got %q, want a mark of down", body)
+	}
+	if got := Describe([]Cell{good, {}}, "day"); got != "Measured too little to be drawn." {
+		t.Errorf("described as %q", got)
+	}
 }

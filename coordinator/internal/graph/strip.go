@@ -91,11 +91,13 @@ type stripMark struct {
 
 func (p *stripPen) cell(i int, c Cell) {
 	switch cover := clamp(c.Coverage, 0, 1); {
-	case c.Mark.known() == Unknown || cover < gapBelow:
+	case c.Mark.known() == Unknown || cover == 0:
 		p.flush(i)
 	case c.Mark > Up:
 		p.flush(i)
 		p.mark(i, c)
+	case cover < gapBelow:
+		p.flush(i)
 	case cover < thinBelow:
 		p.flush(i)
 		p.box(&p.thin, float64(i), float64(i+1), p.Ground/2)

@@ -27,13 +27,18 @@ func (r Ratio) Percent(places int) string {
 }
 
 // Looked states a coverage as it stands beside every availability, e.g.
-// "looked 98.4 %". Under 80 % the number stays and says that it is thin.
+// "looked 98.4 %". Under 80 % the number stays and says that it is thin:
+// "looked only 42 %". What was looked at for a moment is not called 0 %.
 func Looked(coverage float64) string {
-	s := "looked " + Ratio{coverage, true}.Percent(1)
-	if coverage < ThinCoverage {
-		s += ", too little"
+	switch {
+	case !(coverage > 0):
+		return "not looked"
+	case coverage < 0.01:
+		return "looked under 1 %"
+	case coverage < ThinCoverage:
+		return "looked only " + Ratio{coverage, true}.Percent(0)
 	}
-	return s
+	return "looked " + Ratio{coverage, true}.Percent(1)
 }
 
 // ThinCoverage is the share of a window that must have been looked at before

@@ -31,8 +31,12 @@ func TestLookedSaysWhenItIsTooLittle(t *testing.T) {
 	if got := Looked(0.984); got != "looked 98.4 %" {
 		t.Errorf("got %q", got)
 	}
-	if got := Looked(0.42); got != "looked 42.0 %, too little" {
-		t.Errorf("got %q", got)
+	for coverage, want := range map[float64]string{
+		0.429: "looked only 42 %", 0.01: "looked only 1 %", 0.0099: "looked under 1 %", 1e-9: "looked under 1 %", 0: "not looked",
+	} {
+		if got := Looked(coverage); got != want {
+			t.Errorf("Looked(%v): got %q, want %q", coverage, got, want)
+		}
 	}
 }
 

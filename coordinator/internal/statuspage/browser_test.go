@@ -54,7 +54,13 @@ func TestBrowser(t *testing.T) {
 	out := replay(t, newFake(true), "/", "/service/imap?range=24h", "/badge/imap.svg", "/graph/imap.svg?range=24h")
 	quiet := replay(t, newFake(false), "/")
 	many := replay(t, crowd(), "/")
+	worst := newFake(false)
+	for _, s := range worst.services {
+		worst.set(s.ID, "", down)
+	}
+	nothing := replay(t, worst, "/")
 	for _, v := range []pagetest.View{
+		{Name: "public-nothing", URL: nothing + "/"},
 		{Name: "public-many", URL: many + "/"},
 		{Name: "public-outage", URL: out + "/"},
 		{Name: "public-quiet", URL: quiet + "/"},

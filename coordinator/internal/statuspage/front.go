@@ -101,18 +101,20 @@ func (s scene) ridge() template.HTML {
 func (s scene) heads() []headView {
 	out := make([]headView, len(s.regions))
 	for i, r := range s.regions {
-		age := s.at.Sub(r.Newest)
 		switch {
 		case r.Newest.IsZero():
 			out[i] = headView{r.Name, "no data yet", true}
-		case age >= silentFrom:
+		case s.silent(r):
 			out[i] = headView{r.Name, "no data since " + clock(r.Newest, s.at), true}
 		default:
-			out[i] = headView{r.Name, "looked " + graph.Span(age) + " ago", false}
+			out[i] = headView{r.Name, "looked " + graph.Span(s.at.Sub(r.Newest)) + " ago", false}
 		}
 	}
 	return out
 }
+
+// silent says that nothing came from a region for silentFrom, or ever.
+func (s scene) silent(r Region) bool { return s.at.Sub(r.Newest) >= silentFrom }
 
 func (s scene) rows() []rowView {
 	out := make([]rowView, len(s.services))
@@ -133,13 +135,14 @@ func (s scene) cell(service Service, region Region) cellView {
 	mark := r.mark()
 	return cellView{
 		Region: region.Name, Glyph: mark.Glyph(), Class: mark.Class(), Word: mark.Public(),
-		Quiet: mark == graph.Up, Small: s.small(r),
+		Quiet: mark == graph.Up, Small: s.small(r, s.silent(region)),
 	}
 }
 
 // small is the second line of a cell: since when, how often, or for how long
-// nothing is known.
-func (s scene) small(r Reading) string {
+// nothing is known. A region that is not silent and has no verdict has too few
+// probes, or too few runs, to have one.
+func (s scene) small(r Reading, silent bool) string {
 	switch mark := r.mark(); {
 	case mark == graph.Up && r.Partial:
 		return "a part is not measured"
@@ -149,8 +152,10 @@ func (s scene) small(r Reading) string {
 		return graph.Thousands(r.Failed) + " of " + graph.Count(r.Runs, "attempt")
 	case mark == graph.Unknown && !r.LastAt.IsZero():
 		return "no data since " + clock(r.LastAt, s.at)
-	case mark == graph.Unknown:
+	case mark == graph.Unknown && silent:
 		return "no data yet"
+	case mark == graph.Unknown:
+		return "too little data yet"
 	case !r.Since.IsZero():
 		return "since " + clock(r.Since, s.at)
 	}

@@ -101,7 +101,7 @@ func TestPartIsNeverSilent(t *testing.T) {
 	f := newFake(false)
 	f.set("imap", "", partial)
 	s := f.all()
-	if got := s.small(f.services[1].Readings[0]); got != "a part is not measured" {
+	if got := s.small(f.services[1].Readings[0], false); got != "a part is not measured" {
 		t.Errorf("cell says %q", got)
 	}
 	components, all := s.components()
