@@ -27,7 +27,7 @@ type checkCommand struct {
 	User         string        `help:"Log in as this user, over IMAP and SMTP." placeholder:"U"`
 	PasswordFile string        `help:"The file with the user's password as its only line." placeholder:"F"`
 	Family       string        `help:"ipv4, ipv6 or both; by default each that the name has." placeholder:"ipv4|ipv6|both"`
-	Timeout      time.Duration `help:"The longest that one attempt may take." default:"10s"`
+	Timeout      time.Duration `help:"The longest that one attempt may take; each phase has 3 to 10s of it." default:"10s"`
 	CA           string        `help:"A file of PEM certificates to trust instead of the system's." placeholder:"FILE"`
 	JSON         bool          `help:"Print each observation as one line of JSON."`
 
