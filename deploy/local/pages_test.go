@@ -18,10 +18,8 @@ func TestPages(t *testing.T) {
 	r.down(t)
 	for _, page := range []struct{ name, url, says string }{
 		{"live-public", r.public + "/", "IMAP cannot be reached from Oceania."},
-		{"live-service", r.public + "/service/imap?range=24h", "IMAP cannot be reached from Oceania."},
 		{"live-overview", r.ops + "/", "Trouble in Oceania."},
 		{"live-check", r.ops + "/check/imap", "down in Oceania"},
-		{"live-probes", r.ops + "/probes", "oceania-2"},
 	} {
 		eventually(t, r.out, page.name+" says "+page.says, func() bool { return strings.Contains(read(t, page.url), page.says) })
 		b.Look(t, pagetest.View{Name: page.name, URL: page.url})

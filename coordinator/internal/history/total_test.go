@@ -48,7 +48,7 @@ func TestSealingChangesNoNumber(t *testing.T) {
 		time.Sleep(31 * time.Hour)
 		random := rand.New(rand.NewPCG(5, 6))
 		windows := []Query{{From: begin, To: begin.Add(day)}}
-		for range 12 {
+		for range 6 {
 			from := begin.Add(time.Duration(random.IntN(26*60)) * time.Minute)
 			windows = append(windows, Query{From: from, To: from.Add(time.Duration(1+random.IntN(30*60)) * time.Minute)})
 		}
