@@ -57,6 +57,12 @@ type Result struct {
 	Elapsed time.Duration
 	// Phases are the phases that ran, in order, the failed one included.
 	Phases []PhaseTiming
+	// TLS is what the server showed in the handshake, whether it was believed
+	// or not; nil where there was none, or nothing was shown.
+	TLS *Handshake
+	// Presented is what else the server showed; nil if nothing. It stays on
+	// the machine that looked.
+	Presented *Presented
 }
 
 // DetailMax is the largest length of a Result's Detail, in characters: a probe

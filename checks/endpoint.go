@@ -89,10 +89,16 @@ func (t Target) Roots(env Env) (*x509.CertPool, error) {
 // Credentials are a login with its password. It prints without it.
 type Credentials struct {
 	User, Password string
+	// Mechanism is the one asked for; empty for the best that takes a password.
+	Mechanism Mechanism
 }
 
-// credentialMax bounds user and password, in bytes: they are sent in one line.
-const credentialMax = 1024
+// What bounds user and password, and a bearer token, in bytes: they are sent in
+// one line.
+const (
+	credentialMax = 1024
+	tokenMax      = 4096
+)
 
 // String returns the user alone.
 func (c Credentials) String() string { return c.User }
@@ -105,26 +111,35 @@ func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.User) }
 
 // Credentials asks env for the target's password; nil without a login. The
 // error is a *FieldError and never holds the password.
-func (t Target) Credentials(env Env) (*Credentials, error) {
-	if t.Login == nil {
+func (t Target) Credentials(env Env) (*Credentials, error) { return t.Login.Credentials("login", env) }
+
+// Credentials asks env for the password of a login, which stands at field in
+// the configuration; nil without a login. The error is a *FieldError and never
+// holds the password.
+func (l *Login) Credentials(field string, env Env) (*Credentials, error) {
+	if l == nil {
 		return nil, nil
 	}
 	if env.Password == nil {
-		return nil, fieldError("login", "this program may not log in")
+		return nil, fieldError(field, "this program may not log in")
 	}
-	password, err := env.Password(t.Login.Password.Name)
+	password, err := env.Password(l.Password.Name)
 	if err != nil {
-		return nil, fieldError("login.password", "%v", err)
+		return nil, fieldError(field+".password", "%v", err)
 	}
-	if password == "" || len(password) > credentialMax || strings.ContainsRune(password, 0) {
-		return nil, fieldError("login.password", "%d bytes long, expected 1 to %d and none of them zero", len(password), credentialMax)
+	limit := credentialMax
+	if l.Mechanism == MechanismXOAUTH2 || l.Mechanism == MechanismOAuthBearer {
+		limit = tokenMax
 	}
-	return &Credentials{User: t.Login.User, Password: password}, errUser(t.Login.User)
+	if password == "" || len(password) > limit || strings.ContainsRune(password, 0) {
+		return nil, fieldError(field+".password", "%d bytes long, expected 1 to %d and none of them zero", len(password), limit)
+	}
+	return &Credentials{User: l.User, Password: password, Mechanism: l.Mechanism}, errUser(field, l.User)
 }
 
-func errUser(user string) error {
+func errUser(field, user string) error {
 	if user == "" || len(user) > credentialMax || strings.ContainsAny(user, "\x00\r\n") {
-		return fieldError("login.user", "%.64q, expected 1 to %d bytes on one line", user, credentialMax)
+		return fieldError(field+".user", "%.64q, expected 1 to %d bytes on one line", user, credentialMax)
 	}
 	return nil
 }
@@ -139,7 +154,10 @@ func (e Expect) Only(fields ...string) error {
 	for _, f := range []struct {
 		name string
 		set  bool
-	}{{"mailbox", e.Mailbox != ""}, {"status", e.Status != 0}, {"body", e.Body != ""}} {
+	}{
+		{"mailbox", e.Mailbox != ""}, {"newest", e.Newest}, {"status", e.Status != ""}, {"body", e.Body != ""},
+		{"body_regexp", e.BodyRegexp != ""}, {"banner", e.Banner != ""}, {"answers", len(e.Answers) > 0},
+	} {
 		if f.set && !slices.Contains(fields, f.name) {
 			errs = append(errs, fieldError("expect."+f.name, "given, expected none: this kind does not read it"))
 		}

@@ -29,6 +29,8 @@ type observationJSON struct {
 	Detail      string      `json:"detail,omitempty"`
 	Address     string      `json:"address,omitempty"`
 	Phases      []phaseJSON `json:"phases"`
+	TLS         *Handshake  `json:"tls,omitempty"`
+	Presented   *Presented  `json:"presented,omitempty"`
 }
 
 type phaseJSON struct {
@@ -45,6 +47,7 @@ func (o Observation) MarshalJSON() ([]byte, error) {
 		Scheduled: o.Scheduled.UTC(), Started: o.Started.UTC(), ElapsedMS: Milliseconds(o.Elapsed),
 		Outcome: o.Outcome, FailedPhase: o.FailedPhase, Class: o.Class, Detail: o.Detail,
 		Address: o.Address, Phases: make([]phaseJSON, len(o.Phases)),
+		TLS: o.TLS, Presented: o.Presented,
 	}
 	for i, p := range o.Phases {
 		j.Phases[i] = phaseJSON{p.Name, Milliseconds(p.Duration)}
@@ -69,6 +72,7 @@ func (o *Observation) UnmarshalJSON(b []byte) error {
 		Result: Result{
 			Outcome: j.Outcome, FailedPhase: j.FailedPhase, Class: j.Class, Detail: j.Detail,
 			Address: j.Address, Elapsed: duration(j.ElapsedMS),
+			TLS: j.TLS, Presented: j.Presented,
 		},
 	}
 	for _, p := range j.Phases {

@@ -170,14 +170,32 @@ func (r *Recorder) Handshake(ctx context.Context, cfg *tls.Config) error {
 		talked := r.base.taken() > 0
 		conn := tls.Client(r.base, cfg)
 		if err := conn.Handshake(); err != nil {
+			r.unbelieved(err)
 			if first, ok := errors.AsType[tls.RecordHeaderError](err); ok && first.Conn != nil && talked {
 				return Fail(ProtocolError, "words between the answer to STARTTLS and the handshake")
 			}
 			return err
 		}
+		r.result.TLS = shown(conn.ConnectionState())
 		r.conn = conn
 		return nil
 	})
+}
+
+// unbelieved keeps what a server showed that was refused for it.
+func (r *Recorder) unbelieved(err error) {
+	if v, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		r.result.TLS = shown(tls.ConnectionState{PeerCertificates: v.UnverifiedCertificates})
+	}
+}
+
+// Present lets a kind keep what the server shows of itself. Everything in it is
+// cleaned and bounded when the attempt ends.
+func (r *Recorder) Present(add func(*Presented)) {
+	if r.result.Presented == nil {
+		r.result.Presented = &Presented{}
+	}
+	add(r.result.Presented)
 }
 
 // Note adds words to the result of an attempt that is up all the same.
@@ -217,5 +235,8 @@ func (r *Recorder) finish(err error, asleep time.Duration) Result {
 	}
 	r.result.Outcome = r.result.Class.Outcome()
 	r.result.Detail = clean(r.result.Detail, r.secrets)
+	if p := r.result.Presented; p != nil {
+		p.clean(r.secrets)
+	}
 	return r.result
 }

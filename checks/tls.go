@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -53,10 +54,7 @@ func date(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // names lists whom a certificate is for, at most three of them.
 func names(c *x509.Certificate) string {
-	all := append([]string(nil), c.DNSNames...)
-	for _, ip := range c.IPAddresses {
-		all = append(all, ip.String())
-	}
+	all := allNames(c)
 	switch {
 	case len(all) == 0:
 		return "nobody"
@@ -66,9 +64,19 @@ func names(c *x509.Certificate) string {
 	return strings.Join(all, ", ")
 }
 
-func issuer(c *x509.Certificate) string {
-	if c.Issuer.CommonName != "" {
-		return c.Issuer.CommonName
+// allNames are whom a certificate is for.
+func allNames(c *x509.Certificate) []string {
+	all := append([]string(nil), c.DNSNames...)
+	for _, ip := range c.IPAddresses {
+		all = append(all, ip.String())
 	}
-	return c.Issuer.String()
+	return all
+}
+
+func issuer(c *x509.Certificate) string {
+	return cmp.Or(c.Issuer.CommonName, c.Issuer.String())
+}
+
+func subject(c *x509.Certificate) string {
+	return cmp.Or(c.Subject.CommonName, c.Subject.String())
 }

@@ -82,9 +82,13 @@ type Kind string
 
 // The kinds.
 const (
-	HTTPS Kind = "https"
-	IMAP  Kind = "imap"
-	SMTP  Kind = "smtp"
+	DNS       Kind = "dns"
+	HTTPS     Kind = "https"
+	IMAP      Kind = "imap"
+	POP3      Kind = "pop3"
+	RoundTrip Kind = "roundtrip"
+	SMTP      Kind = "smtp"
+	TCP       Kind = "tcp"
 )
 
 // Phase is one step of an attempt.

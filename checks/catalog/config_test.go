@@ -21,7 +21,7 @@ func TestValidate(t *testing.T) {
 		target checks.Target
 		want   string
 	}{
-		{"https", checks.Target{Kind: "https", URL: "https://example.net/a?b=c", Expect: checks.Expect{Status: 204, Body: "x"}}, ""},
+		{"https", checks.Target{Kind: "https", URL: "https://example.net/a?b=c", Expect: checks.Expect{Status: "204", Body: "x"}}, ""},
 		{"http", checks.Target{Kind: "https", URL: "http://example.net:8080"}, ""},
 		{"imaps", checks.Target{Kind: "imap", URL: "imaps://example.net", Login: secret("u"), Expect: checks.Expect{Mailbox: "Entwürfe"}}, ""},
 		{"address", checks.Target{Kind: "imap", URL: "imap://[2001:db8::1]:1143"}, ""},

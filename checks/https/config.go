@@ -11,7 +11,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"varde/checks"
@@ -23,7 +22,7 @@ type Check struct {
 	timeout  time.Duration
 	network  checks.Network
 	tls      *tls.Config
-	status   int
+	status   checks.Statuses
 	body     string
 }
 
@@ -61,8 +60,8 @@ func read(t checks.Target) (checks.Endpoint, error) {
 	if t.Login != nil {
 		fault("login", "given, expected none: a web page is asked for without one")
 	}
-	if s := t.Expect.Status; s != 0 && (s < 200 || s > 599) {
-		fault("expect.status", "%d, expected 200 to 599", s)
+	if err := t.Expect.Status.Validate(); err != nil {
+		fault("expect.status", "%v", err)
 	}
 	if n := len(t.Expect.Body); n > expectMax {
 		fault("expect.body", "%d bytes long, expected at most %d", n, expectMax)
@@ -84,9 +83,6 @@ func New(t checks.Target, env checks.Env) (*Check, error) {
 		tls:      &tls.Config{ServerName: endpoint.Host, RootCAs: roots, NextProtos: []string{"h2", "http/1.1"}},
 		status:   t.Expect.Status,
 		body:     t.Expect.Body,
-	}
-	if c.status == 0 {
-		c.status = http.StatusOK
 	}
 	return c, nil
 }

@@ -2,6 +2,7 @@ package https
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -130,13 +131,14 @@ func (x *exchange) head(within context.Context) error {
 	}
 	got := x.response.StatusCode
 	words := strings.TrimSpace(fmt.Sprintf("%d %s", got, http.StatusText(got)))
-	switch got {
-	case x.check.status:
+	switch want := cmp.Or(x.check.status, "200"); {
+	case want.Contain(got):
 		return nil
-	case http.StatusTooManyRequests:
-		return checks.Fail(checks.Policy, "%s, expected %d", words, x.check.status)
+	case got == http.StatusTooManyRequests:
+		return checks.Fail(checks.Policy, "%s, expected %s", words, want)
+	default:
+		return checks.Fail(checks.HTTPStatus, "%s, expected %s", words, want)
 	}
-	return checks.Fail(checks.HTTPStatus, "%s, expected %d", words, x.check.status)
 }
 
 // look reads the body until the expected text has come, or its end, or

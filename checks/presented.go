@@ -1,0 +1,112 @@
+package checks
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"slices"
+	"time"
+)
+
+// Handshake is what a server showed when TLS began.
+type Handshake struct {
+	// Version is that of TLS, "1.3"; empty if the handshake did not come so far.
+	Version string `json:"version,omitempty"`
+	// Chain are the certificates as presented, the server's own first, at most
+	// ChainMax of them.
+	Chain []Certificate `json:"chain,omitempty"`
+}
+
+// Certificate is what people want to know of one.
+type Certificate struct {
+	// Subject and Issuer are common names, or whole names where there are none.
+	Subject string `json:"subject"`
+	Issuer  string `json:"issuer"`
+	// Names are whom the certificate is for, at most NamesMax of them.
+	Names    []string  `json:"names,omitempty"`
+	NotAfter time.Time `json:"not_after"`
+	// Key is the SHA-256 of its SubjectPublicKeyInfo in hex, which stays when a
+	// certificate is renewed with the same key.
+	Key string `json:"key_sha256"`
+}
+
+// What is kept of a chain: more certificates, names and bytes than an honest
+// one needs.
+const (
+	ChainMax = 5
+	NamesMax = 10
+	NameMax  = 96
+)
+
+// Presented is what a server said of itself in one attempt, in its words.
+type Presented struct {
+	// Banner is its greeting, or the first line of what it said.
+	Banner string `json:"banner,omitempty"`
+	// Protocol is what was agreed on, "HTTP/2.0".
+	Protocol string `json:"protocol,omitempty"`
+	// Capabilities are what it offers, as it last told.
+	Capabilities []string `json:"capabilities,omitempty"`
+	// Replies are the codes or words with which it answered, in order.
+	Replies []string `json:"replies,omitempty"`
+	// Answers are the records of an answer.
+	Answers []string `json:"answers,omitempty"`
+}
+
+// presentedMax bounds each list of a Presented, in entries.
+const presentedMax = 64
+
+// shown keeps what a handshake showed.
+func shown(state tls.ConnectionState) *Handshake {
+	h := &Handshake{}
+	if state.Version != 0 {
+		h.Version = versionName(state.Version)
+	}
+	for _, c := range state.PeerCertificates[:min(len(state.PeerCertificates), ChainMax)] {
+		h.Chain = append(h.Chain, certificate(c))
+	}
+	return h
+}
+
+func versionName(v uint16) string {
+	const prefix = "TLS "
+	if name := tls.VersionName(v); len(name) > len(prefix) && name[:len(prefix)] == prefix {
+		return name[len(prefix):]
+	}
+	return tls.VersionName(v)
+}
+
+func certificate(c *x509.Certificate) Certificate {
+	key := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+	out := Certificate{
+		Subject: short(subject(c)), Issuer: short(issuer(c)),
+		NotAfter: c.NotAfter.UTC(), Key: hex.EncodeToString(key[:]),
+	}
+	for _, n := range allNames(c) {
+		if len(out.Names) == NamesMax {
+			break
+		}
+		out.Names = append(out.Names, short(n))
+	}
+	return out
+}
+
+// short makes a name of a certificate fit to be kept.
+func short(name string) string {
+	name = clean(name, nil)
+	if r := []rune(name); len(r) > NameMax {
+		return string(r[:NameMax-1]) + "…"
+	}
+	return name
+}
+
+// clean makes everything fit to be shown, without secrets and bounded.
+func (p *Presented) clean(secrets []string) {
+	p.Banner, p.Protocol = clean(p.Banner, secrets), clean(p.Protocol, secrets)
+	for _, list := range []*[]string{&p.Capabilities, &p.Replies, &p.Answers} {
+		*list = slices.Clone((*list)[:min(len(*list), presentedMax)])
+		for i, words := range *list {
+			(*list)[i] = clean(words, secrets)
+		}
+	}
+}
