@@ -38,6 +38,8 @@ func (d *Document) value(path string, node ast.Node, v reflect.Value) {
 		d.mapping(path, node, v)
 	case v.Kind() == reflect.Slice:
 		d.sequence(path, node, v)
+	case v.Kind() == reflect.Map:
+		d.words(path, node, v)
 	default:
 		d.scalar(path, node, v)
 	}
@@ -96,6 +98,31 @@ func (d *Document) sequence(path string, node ast.Node, v reflect.Value) {
 	}
 }
 
+// words decodes keys of the writer's own choice, each with a text.
+func (d *Document) words(path string, node ast.Node, v reflect.Value) {
+	m, ok := node.(ast.MapNode)
+	if !ok {
+		d.fault(path, "got %s, expected keys, each with a text", describe(node))
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	for it := m.MapRange(); it.Next(); {
+		key := reflect.ValueOf(it.Key().GetToken().Value)
+		sub := join(path, key.String())
+		switch {
+		case v.MapIndex(key).IsValid():
+			d.fault(sub, "got the key again, expected it once")
+		case v.Len() == maxEntries:
+			d.fault(path, "got more than %d keys, expected fewer", maxEntries)
+			return
+		default:
+			entry := reflect.New(v.Type().Elem()).Elem()
+			d.value(sub, it.Value(), entry)
+			v.SetMapIndex(key, entry)
+		}
+	}
+}
+
 // scalar decodes one word. What it takes follows from the Go type alone:
 // time.Duration is "30s", int64 a size in bytes, every other number is above zero.
 func (d *Document) scalar(path string, node ast.Node, v reflect.Value) {
@@ -110,6 +137,8 @@ func (d *Document) scalar(path string, node ast.Node, v reflect.Value) {
 		if v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text(node))) != nil {
 			err = expected(node, "ipv4 or ipv6")
 		}
+	case v.Type() == reflect.TypeFor[checks.Statuses]():
+		err = setStatuses(node, v)
 	case v.Kind() == reflect.String:
 		err = setString(node, v)
 	case v.Kind() == reflect.Bool:
@@ -147,6 +176,23 @@ func setString(node ast.Node, v reflect.Value) error {
 	default:
 		return expected(node, "text")
 	}
+	return nil
+}
+
+// setStatuses takes one status or range, or a list of them.
+func setStatuses(node ast.Node, v reflect.Value) error {
+	parts := []string{text(node)}
+	if seq, ok := node.(ast.ArrayNode); ok {
+		parts = nil
+		for it := seq.ArrayRange(); it.Next() && len(parts) < maxEntries; {
+			parts = append(parts, text(it.Value()))
+		}
+	}
+	set := checks.Statuses(strings.Join(parts, ", "))
+	if err := set.Validate(); err != nil || set == "" {
+		return expected(node, "HTTP statuses such as 200, 2xx or [200, 301-308]")
+	}
+	v.SetString(string(set))
 	return nil
 }
 
@@ -224,7 +270,13 @@ func join(path, key string) string {
 // fieldOf returns the field of the struct v whose yaml tag names key.
 func fieldOf(v reflect.Value, key string) (reflect.Value, bool) {
 	for i := range v.NumField() {
-		if name := keyOf(v.Type().Field(i)); name != "" && name == key {
+		f := v.Type().Field(i)
+		if f.Anonymous {
+			if inner, ok := fieldOf(v.Field(i), key); ok {
+				return inner, true
+			}
+		}
+		if name := keyOf(f); name != "" && name == key {
 			return v.Field(i), true
 		}
 	}
@@ -235,7 +287,11 @@ func fieldOf(v reflect.Value, key string) (reflect.Value, bool) {
 func keys(t reflect.Type) []string {
 	var names []string
 	for i := range t.NumField() {
-		if name := keyOf(t.Field(i)); name != "" {
+		f := t.Field(i)
+		if f.Anonymous {
+			names = append(names, keys(f.Type)...)
+		}
+		if name := keyOf(f); name != "" {
 			names = append(names, name)
 		}
 	}

@@ -28,6 +28,13 @@ type sample struct {
 	Login    *checks.Login   `yaml:"login"`
 	List     []part          `yaml:"list"`
 	Unseen   string          `yaml:"-"`
+	Inner    `yaml:",inline"`
+}
+
+// Inner is embedded: its keys stand among those of sample.
+type Inner struct {
+	Status checks.Statuses   `yaml:"status"`
+	Words  map[string]string `yaml:"words"`
 }
 
 type part struct {
@@ -61,11 +68,15 @@ login: {user: a, password: {file: f}}
 list:
   - id: "7"
   - {id: b}
+status: [200, 301-308]
+words: {a: b, "c d": ""}
 `: {
 			Text: "two\nlines\n", Flag: true, Share: 0.5, Every: 90 * time.Second, Size: 20e9,
 			Families: []checks.Family{checks.IPv6}, Login: &checks.Login{User: "a", Password: checks.Secret{File: "f"}},
-			List: []part{{"7"}, {"b"}},
+			List: []part{{"7"}, {"b"}}, Inner: Inner{"200, 301-308", map[string]string{"a": "b", "c d": ""}},
 		},
+		"status: 204\n": {Text: "as it was", Inner: Inner{Status: "204"}},
+		"status: 2xx\n": {Text: "as it was", Inner: Inner{Status: "2xx"}},
 	} {
 		got, err := read(text)
 		if d := cmp.Diff(want, got); d != "" || err != nil {
@@ -89,6 +100,8 @@ families: [ipv5]
 login: {user: ~, password: hunter2}
 colour: blue
 text: twice
+status: 99
+words: {a: [b], c: d, c: e}
 `: `F:1:7: list: got "word", expected a list
 F:2:7: text: got a list, expected text
 F:2:7: text: got the key again at line 11, expected it once
@@ -100,9 +113,13 @@ F:7:7: size: got "20", expected a size such as 500MB or 20GB
 F:8:12: families[0]: got "ipv5", expected ipv4 or ipv6
 F:9:15: login.user: got nothing, expected text
 F:9:28: login.password: got one value, expected keys (file)
-F:10:1: colour: got an unknown key, expected one of text, flag, count, share, every, size, families, login, list`,
+F:10:1: colour: got an unknown key, expected one of text, flag, count, share, every, size, families, login, list, status, words
+F:12:9: status: got 99, expected HTTP statuses such as 200, 2xx or [200, 301-308]
+F:13:12: words.a: got a list, expected text
+F:13:20: words.c: got the key again, expected it once`,
+		"words: 7":                        `F:1:8: words: got 7, expected keys, each with a text`,
 		"login: {password: {hunter2: x}}": `F:1:20: login.password.?: got an unknown key, expected one of file`,
-		"- a":                             `F:1:1: got a list, expected keys (text, flag, count, share, every, size, families, login, list)`,
+		"- a":                             `F:1:1: got a list, expected keys (text, flag, count, share, every, size, families, login, list, status, words)`,
 		"text: [":                         `F:1:7: not YAML: sequence end token ']' not found`,
 		"text: a\n---\ntext: b":           `F:3:1: got a second document, expected one`,
 		"text: &a b":                      `F:1:7: got an anchor (&), expected the value written out`,

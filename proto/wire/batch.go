@@ -29,17 +29,24 @@ type Gap struct {
 	From, To    time.Time
 }
 
-// Record is one thing that a probe's spool hands over: an observation, or a
-// gap where Gap is not nil.
+// Record is one thing that a probe's spool hands over: an event where Event is
+// not nil, a gap where Gap is not nil, and else an observation.
 type Record struct {
 	Observation checks.Observation
+	Event       *Event
 	Gap         *Gap
 }
 
+// IsObservation says whether the record is one.
+func (r Record) IsObservation() bool { return r.Event == nil && r.Gap == nil }
+
 // First is the first sequence number that the record covers.
 func (r Record) First() uint64 {
-	if r.Gap != nil {
+	switch {
+	case r.Gap != nil:
 		return r.Gap.First
+	case r.Event != nil:
+		return r.Event.Seq
 	}
 	return r.Observation.Seq
 }
@@ -49,7 +56,30 @@ func (r Record) Last() uint64 {
 	if r.Gap != nil {
 		return r.Gap.Last
 	}
-	return r.Observation.Seq
+	return r.First()
+}
+
+// Check is the id of the check that the record is of; empty for a gap.
+func (r Record) Check() string {
+	switch {
+	case r.Event != nil && r.Event.Mail != nil:
+		return r.Event.Mail.Check
+	case r.Event != nil && r.Event.Findings != nil:
+		return r.Event.Findings.Check
+	}
+	return r.Observation.Check
+}
+
+// At is when what the record tells began: a run, an event, the oldest run of a
+// gap.
+func (r Record) At() time.Time {
+	switch {
+	case r.Gap != nil:
+		return r.Gap.From
+	case r.Event != nil:
+		return r.Event.At
+	}
+	return r.Observation.Started
 }
 
 // Batch is consecutive records of one epoch of one probe, without holes.
@@ -198,9 +228,11 @@ func (b *Batch) Attribute(probe, region, site string) {
 
 func (b *Batch) attribute() {
 	for i := range b.Records {
-		if b.Records[i].Gap == nil {
-			o := &b.Records[i].Observation
-			o.Probe, o.Region, o.Epoch = b.Probe, b.Region, b.Epoch
+		switch r := &b.Records[i]; {
+		case r.Event != nil:
+			r.Event.attribute(b.Probe, b.Region)
+		case r.Gap == nil:
+			r.Observation.Probe, r.Observation.Region, r.Observation.Epoch = b.Probe, b.Region, b.Epoch
 		}
 	}
 }
@@ -210,6 +242,9 @@ func recordToProto(r Record) *vardev1.Record {
 		return &vardev1.Record{Kind: &vardev1.Record_Gap{Gap: &vardev1.Gap{
 			First: g.First, Last: g.Last, From: timestamppb.New(g.From), To: timestamppb.New(g.To),
 		}}}
+	}
+	if r.Event != nil {
+		return &vardev1.Record{Kind: &vardev1.Record_Event{Event: eventToProto(*r.Event)}}
 	}
 	return &vardev1.Record{Kind: &vardev1.Record_Observation{Observation: observationToProto(r.Observation)}}
 }
@@ -222,8 +257,11 @@ func recordFromProto(m *vardev1.Record) (Record, error) {
 	case *vardev1.Record_Gap:
 		g, err := gapFromProto(k.Gap)
 		return Record{Gap: g}, err
+	case *vardev1.Record_Event:
+		e, err := eventFromProto(k.Event)
+		return Record{Event: e}, err
 	}
-	return Record{}, errors.New("record is empty, expected an observation or a gap")
+	return Record{}, errors.New("record is empty, expected an observation, an event or a gap")
 }
 
 func gapFromProto(m *vardev1.Gap) (*Gap, error) {

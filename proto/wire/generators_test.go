@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -52,6 +53,7 @@ func drawObservation(t *rapid.T, seq uint64) checks.Observation {
 			Outcome: draw(t, "outcome", rapid.SampledFrom([]checks.Outcome{checks.Unknown, checks.Up, checks.Down})),
 			Detail:  drawText(t, "detail", checks.DetailMax), Elapsed: drawDuration(t, "elapsed", 0, 1<<62),
 			Address: draw(t, "address", rapid.SampledFrom([]string{"", "192.0.2.1:993", "[2001:db8::1]:25"})),
+			TLS:     drawHandshake(t),
 		},
 	}
 	if o.Outcome != checks.Up {
@@ -68,8 +70,11 @@ func drawObservation(t *rapid.T, seq uint64) checks.Observation {
 
 // drawRecord is a record that begins at first.
 func drawRecord(t *rapid.T, first uint64) wire.Record {
-	if !draw(t, "gap", rapid.Bool()) {
+	switch draw(t, "kind", rapid.IntRange(0, 2)) {
+	case 0:
 		return wire.Record{Observation: drawObservation(t, first)}
+	case 1:
+		return wire.Record{Event: drawEvent(t, first)}
 	}
 	return wire.Record{Gap: &wire.Gap{
 		First: first, Last: first + draw(t, "dropped", rapid.Uint64Range(0, 1e9)),
@@ -104,19 +109,103 @@ func drawTarget(t *rapid.T) checks.Target {
 		Every: every, Timeout: drawDuration(t, "timeout", 0, min(every, checks.MaxTimeout)),
 		Families: draw(t, "families", rapid.SampledFrom([][]checks.Family{nil, {checks.IPv4}, {checks.IPv6}, {checks.IPv6, checks.IPv4}})),
 		Expect: checks.Expect{
-			Mailbox: drawText(t, "mailbox", 20), Status: draw(t, "status", rapid.IntRange(0, 599)), Body: drawText(t, "body", 20),
+			Mailbox: drawText(t, "mailbox", 20), Newest: draw(t, "newest", rapid.Bool()),
+			Status: draw(t, "status", rapid.SampledFrom([]checks.Statuses{"", "204", "2xx, 301-308"})), Body: drawText(t, "body", 20),
+			BodyRegexp: drawText(t, "regexp", 20), Banner: drawText(t, "banner", 20),
+			Answers: draw(t, "answers", rapid.SampledFrom([][]string{nil, {"192.0.2.1"}, {"10 mx.example.net.", ""}})),
 		},
+		Consent: draw(t, "consent", rapid.Bool()), WebOptions: drawWeb(t), MailOptions: drawMailOptions(t),
 	}
 	for range draw(t, "regions", rapid.IntRange(0, 3)) {
 		target.Regions = append(target.Regions, drawID(t, "region"))
 	}
-	if draw(t, "login", rapid.Bool()) {
-		target.Login = &checks.Login{User: drawID(t, "user"), Password: checks.Secret{Name: drawID(t, "secret")}}
-	}
+	target.Login = drawLogin(t)
 	if draw(t, "ca", rapid.Bool()) {
 		target.CA = &checks.Authority{PEM: drawBytes(t, 1, 64)}
 	}
 	return target
+}
+
+func drawLogin(t *rapid.T) *checks.Login {
+	if !draw(t, "login", rapid.Bool()) {
+		return nil
+	}
+	return &checks.Login{
+		User: drawID(t, "user"), Password: checks.Secret{Name: drawID(t, "secret")},
+		Mechanism: draw(t, "mechanism", rapid.SampledFrom(append(checks.Mechanisms(), ""))),
+	}
+}
+
+func drawWeb(t *rapid.T) checks.WebOptions {
+	w := checks.WebOptions{
+		Method: drawText(t, "method", 8), HTTP: draw(t, "http", rapid.SampledFrom([]string{"", "1.1", "2"})),
+		Headers:   draw(t, "headers", rapid.SampledFrom([]map[string]string{nil, {"Accept": "text/html", "X-A": ""}})),
+		Redirects: draw(t, "redirects", rapid.IntRange(0, 10)), MaxBody: draw(t, "max body", rapid.Int64Range(0, 1<<40)),
+	}
+	if draw(t, "client", rapid.Bool()) {
+		w.Client = &checks.ClientCertificate{
+			Certificate: checks.Authority{PEM: drawBytes(t, 1, 64)}, Key: checks.Secret{Name: drawID(t, "secret")},
+		}
+	}
+	return w
+}
+
+func drawMailOptions(t *rapid.T) checks.MailOptions {
+	leg := func(label string) *checks.Leg {
+		if !draw(t, label, rapid.Bool()) {
+			return nil
+		}
+		return &checks.Leg{URL: "imaps://" + drawID(t, "host"), Login: drawLogin(t)}
+	}
+	return checks.MailOptions{
+		From: drawText(t, "from", 20), To: drawText(t, "to", 20), Domain: drawText(t, "domain", 20),
+		Submit: leg("submit"), Receive: leg("receive"), Route: drawText(t, "route", 20), Late: drawDuration(t, "late", 0, time.Hour),
+	}
+}
+
+// drawHandshake is what a server may have shown.
+func drawHandshake(t *rapid.T) *checks.Handshake {
+	if !draw(t, "tls", rapid.Bool()) {
+		return nil
+	}
+	h := &checks.Handshake{Version: draw(t, "version", rapid.SampledFrom([]string{"", "1.2", "1.3"}))}
+	for range draw(t, "chain", rapid.IntRange(0, checks.ChainMax)) {
+		c := checks.Certificate{
+			Subject: drawText(t, "subject", checks.NameMax), Issuer: drawText(t, "issuer", checks.NameMax),
+			NotAfter: drawTime(t, "not after"), Key: hex.EncodeToString(drawBytes(t, 32, 32)),
+		}
+		for range draw(t, "names", rapid.IntRange(0, checks.NamesMax)) {
+			c.Names = append(c.Names, drawText(t, "name", checks.NameMax))
+		}
+		h.Chain = append(h.Chain, c)
+	}
+	return h
+}
+
+// drawEvent is what a probe may know beside its observations.
+func drawEvent(t *rapid.T, seq uint64) *wire.Event {
+	e := &wire.Event{Seq: seq, At: drawTime(t, "at")}
+	if draw(t, "findings", rapid.Bool()) {
+		e.Findings = &checks.Findings{Check: drawID(t, "check"), Service: drawID(t, "service")}
+		for range draw(t, "list", rapid.IntRange(0, checks.FindingsMax)) {
+			e.Findings.List = append(e.Findings.List, checks.Finding{
+				Code: drawWord(t, "code"), Detail: drawText(t, "detail", checks.DetailMax),
+			})
+		}
+		return e
+	}
+	e.Mail = &checks.MailEvent{
+		Mail: drawID(t, "mail"), Check: drawID(t, "check"), Service: drawID(t, "service"), Route: "x" + drawText(t, "route", 12),
+		Sent: drawTime(t, "sent"), Junk: draw(t, "junk", rapid.Bool()),
+		State: draw(t, "state", rapid.SampledFrom([]checks.MailState{
+			checks.MailPending, checks.MailArrived, checks.MailLate, checks.MailLost, checks.MailUnknown,
+		})),
+		SPF: drawWord(t, "spf"), DKIM: drawWord(t, "dkim"), DMARC: drawWord(t, "dmarc"),
+	}
+	if e.Mail.State == checks.MailArrived || e.Mail.State == checks.MailLate && draw(t, "found", rapid.Bool()) {
+		e.Mail.Found = drawTime(t, "found")
+	}
+	return e
 }
 
 func drawBytes(t *rapid.T, low, high int) []byte {

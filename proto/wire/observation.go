@@ -23,6 +23,7 @@ func observationToProto(o checks.Observation) *vardev1.Observation {
 		Elapsed: durationpb.New(o.Elapsed), Every: durationpb.New(o.Every),
 		Outcome: vardev1.Outcome(o.Outcome), FailedPhase: string(o.FailedPhase),
 		Class: string(o.Class), Detail: o.Detail, Address: o.Address, Seq: o.Seq,
+		Tls:    handshakeToProto(o.TLS),
 		Phases: make([]*vardev1.PhaseTiming, len(o.Phases)),
 	}
 	for i, p := range o.Phases {
@@ -44,6 +45,9 @@ func observationFromProto(m *vardev1.Observation) (checks.Observation, error) {
 		return checks.Observation{}, err
 	}
 	var err error
+	if o.TLS, err = handshakeFromProto(m.GetTls()); err != nil {
+		return checks.Observation{}, fmt.Errorf("tls: %w", err)
+	}
 	set := func(to *time.Time, field string, ts *timestamppb.Timestamp) {
 		if err == nil {
 			*to, err = timeFromProto(field, ts)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"varde/checks"
@@ -227,57 +226,4 @@ func bundlesFromProto(m map[string][]byte) (map[string][32]byte, error) {
 		out[name] = [32]byte(sum)
 	}
 	return out, nil
-}
-
-func targetToProto(t checks.Target) *vardev1.Check {
-	m := &vardev1.Check{
-		Id: t.ID, Service: t.Service, Kind: string(t.Kind), Url: t.URL,
-		Every: durationpb.New(t.Every), Timeout: durationpb.New(t.Timeout), Regions: t.Regions,
-		ExpectMailbox: t.Expect.Mailbox, ExpectStatus: int32(t.Expect.Status), ExpectBody: t.Expect.Body,
-	}
-	if t.Login != nil {
-		m.Login = &vardev1.Login{User: t.Login.User, Secret: t.Login.Password.Name}
-	}
-	if t.CA != nil {
-		m.CaPem = t.CA.PEM
-	}
-	for _, f := range t.Families {
-		m.Families = append(m.Families, vardev1.Family(f))
-	}
-	return m
-}
-
-func targetFromProto(m *vardev1.Check) (checks.Target, error) {
-	t := checks.Target{
-		ID: m.GetId(), Service: m.GetService(), Kind: checks.Kind(m.GetKind()), URL: m.GetUrl(), Regions: m.GetRegions(),
-		Expect: checks.Expect{Mailbox: m.GetExpectMailbox(), Status: int(m.GetExpectStatus()), Body: m.GetExpectBody()},
-	}
-	if !word(m.GetKind()) {
-		return t, fmt.Errorf("kind: %q, expected a word", m.GetKind())
-	}
-	for _, r := range t.Regions {
-		if !checks.ValidID(r) {
-			return t, fmt.Errorf("regions: %q is not an id", r)
-		}
-	}
-	var err error
-	if t.Every, err = durationFromProto("every", m.GetEvery()); err != nil {
-		return t, err
-	}
-	if t.Timeout, err = durationFromProto("timeout", m.GetTimeout()); err != nil {
-		return t, err
-	}
-	if l := m.GetLogin(); l != nil {
-		t.Login = &checks.Login{User: l.GetUser(), Password: checks.Secret{Name: l.GetSecret()}}
-	}
-	if len(m.GetCaPem()) > 0 {
-		t.CA = &checks.Authority{PEM: m.GetCaPem()}
-	}
-	for _, f := range m.GetFamilies() {
-		if f != vardev1.Family_FAMILY_IPV4 && f != vardev1.Family_FAMILY_IPV6 {
-			return t, fmt.Errorf("families: %d, expected ipv4 or ipv6", f)
-		}
-		t.Families = append(t.Families, checks.Family(f))
-	}
-	return t, t.Validate()
 }

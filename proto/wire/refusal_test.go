@@ -150,8 +150,8 @@ func TestBatchRefusals(t *testing.T) {
 		"epoch":         {"a/b", many[:1], `epoch: "a/b", expected a-z, 0-9 and -`},
 		"no records":    {"e", nil, `records: got 0, expected 1 to 1000`},
 		"many records":  {"e", many, `records: got 1001, expected 1 to 1000`},
-		"empty record":  {"e", []*vardev1.Record{{}}, `records[0]: record is empty, expected an observation or a gap`},
-		"nil record":    {"e", []*vardev1.Record{nil}, `records[0]: record is empty, expected an observation or a gap`},
+		"empty record":  {"e", []*vardev1.Record{{}}, `records[0]: record is empty, expected an observation, an event or a gap`},
+		"nil record":    {"e", []*vardev1.Record{nil}, `records[0]: record is empty, expected an observation, an event or a gap`},
 		"hole":          {"e", []*vardev1.Record{observed(1), observed(3)}, `records[1]: seq 3 does not follow 1`},
 		"twice":         {"e", []*vardev1.Record{observed(1), observed(1)}, `records[1]: seq 1 does not follow 1`},
 		"after a gap":   {"e", []*vardev1.Record{dropped(4, 9), observed(9)}, `records[1]: seq 9 does not follow 9`},
@@ -163,6 +163,84 @@ func TestBatchRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := wire.BatchFromProto(&vardev1.Batch{Epoch: c.epoch, Records: c.records})
+			refused(t, c.want, err)
+		})
+	}
+}
+
+func TestEventRefusals(t *testing.T) {
+	at := timestamppb.New(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))
+	mail := func(spoil func(*vardev1.Mail)) *vardev1.Event {
+		m := &vardev1.Mail{Mail: "0a1b", Check: "mail-loop", Service: "mail", Route: "internal", Sent: at, Found: at, State: "arrived", Spf: "pass"}
+		spoil(m)
+		return &vardev1.Event{Seq: 1, At: at, Kind: &vardev1.Event_Mail{Mail: m}}
+	}
+	findings := func(f *vardev1.Findings) *vardev1.Event {
+		f.Check, f.Service = "mx", "mail"
+		return &vardev1.Event{Seq: 1, At: at, Kind: &vardev1.Event_Findings{Findings: f}}
+	}
+	for name, c := range map[string]struct {
+		event *vardev1.Event
+		want  string
+	}{
+		"no seq":      {&vardev1.Event{At: at}, `seq: missing`},
+		"no time":     {&vardev1.Event{Seq: 1}, `at: missing`},
+		"empty":       {&vardev1.Event{Seq: 1, At: at}, `event is empty, expected a mail or findings`},
+		"mail":        {mail(func(m *vardev1.Mail) { m.Mail = "A" }), `mail: epoch: "A", expected a-z, 0-9 and -`},
+		"check":       {mail(func(m *vardev1.Mail) { m.Check = "" }), `check "" of service "mail", expected two ids`},
+		"no route":    {mail(func(m *vardev1.Mail) { m.Route = "" }), `route: "", expected 1 to 63 printable bytes`},
+		"state":       {mail(func(m *vardev1.Mail) { m.State = "found" }), `state: "found" is not known`},
+		"spf":         {mail(func(m *vardev1.Mail) { m.Spf = "a b" }), `authentication result: "a b", expected a word`},
+		"not sent":    {mail(func(m *vardev1.Mail) { m.Sent = nil }), `sent: missing`},
+		"not arrived": {mail(func(m *vardev1.Mail) { m.Found = nil }), `found: missing with state arrived, expected it exactly when found`},
+		"pending":     {mail(func(m *vardev1.Mail) { m.State = "pending" }), `found: given with state pending, expected it exactly when found`},
+		"many":        {findings(&vardev1.Findings{List: make([]*vardev1.Finding, 33)}), `list: 33 findings, expected at most 32`},
+		"code":        {findings(&vardev1.Findings{List: []*vardev1.Finding{{Code: "A"}}}), `code: "A", expected a word`},
+		"detail": {
+			findings(&vardev1.Findings{List: []*vardev1.Finding{{Code: "a", Detail: "\x1b"}}}),
+			`detail: "\x1b", expected at most 256 printable characters`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := wire.UnmarshalRecord(encode(t, &vardev1.Record{Kind: &vardev1.Record_Event{Event: c.event}}))
+			refused(t, c.want, err)
+		})
+	}
+}
+
+func TestHandshakeRefusals(t *testing.T) {
+	certificate := func(spoil func(*vardev1.Certificate)) []*vardev1.Certificate {
+		c := &vardev1.Certificate{Subject: "a", Issuer: "b", NotAfter: timestamppb.Now(), KeySha256: make([]byte, 32)}
+		spoil(c)
+		return []*vardev1.Certificate{c}
+	}
+	for name, c := range map[string]struct {
+		handshake *vardev1.Handshake
+		want      string
+	}{
+		"version": {&vardev1.Handshake{Version: "\n"}, `tls: version: "\n", expected one such as 1.3`},
+		"chain":   {&vardev1.Handshake{Chain: make([]*vardev1.Certificate, 6)}, `tls: chain: 6 certificates, expected at most 5`},
+		"names": {
+			&vardev1.Handshake{Chain: certificate(func(c *vardev1.Certificate) { c.Names = make([]string, 11) })},
+			`tls: chain[0]: names: 11, expected at most 10`,
+		},
+		"issuer": {
+			&vardev1.Handshake{Chain: certificate(func(c *vardev1.Certificate) { c.Issuer = "\x1b" })},
+			`tls: chain[0]: name: "\x1b", expected at most 96 printable characters`,
+		},
+		"key": {
+			&vardev1.Handshake{Chain: certificate(func(c *vardev1.Certificate) { c.KeySha256 = nil })},
+			`tls: chain[0]: key_sha256: 0 bytes, expected 32`,
+		},
+		"no end": {
+			&vardev1.Handshake{Chain: certificate(func(c *vardev1.Certificate) { c.NotAfter = nil })},
+			`tls: chain[0]: not_after: missing`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := goodObservation()
+			o.Tls = c.handshake
+			_, err := wire.UnmarshalRecord(encode(t, &vardev1.Record{Kind: &vardev1.Record_Observation{Observation: o}}))
 			refused(t, c.want, err)
 		})
 	}

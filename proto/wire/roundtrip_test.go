@@ -80,7 +80,11 @@ func TestAttributeOverwritesWhatTheProbeClaims(t *testing.T) {
 		b := drawBatch(t)
 		b.Attribute("osl-1", "eu-north", "oslo")
 		for _, r := range b.Records {
-			if o := r.Observation; r.Gap == nil && (o.Probe != "osl-1" || o.Region != "eu-north" || o.Epoch != b.Epoch) {
+			if e := r.Event; e != nil && e.Mail != nil && (e.Mail.Probe != "osl-1" || e.Mail.Region != "eu-north") ||
+				e != nil && e.Findings != nil && (e.Findings.Probe != "osl-1" || e.Findings.Region != "eu-north") {
+				t.Fatalf("event %+v", e)
+			}
+			if o := r.Observation; r.IsObservation() && (o.Probe != "osl-1" || o.Region != "eu-north" || o.Epoch != b.Epoch) {
 				t.Fatalf("observation of probe %q, region %q, epoch %q", o.Probe, o.Region, o.Epoch)
 			}
 		}

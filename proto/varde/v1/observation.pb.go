@@ -234,7 +234,7 @@ func (x *PhaseTiming) GetDuration() *durationpb.Duration {
 
 // Observation is the result of one run of one check. Who looked, from where and
 // in which epoch stands once in the batch around it.
-// Next unused field number: 17.
+// Next unused field number: 18.
 type Observation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the check, 1 to 63 bytes of a-z, 0-9 and -.
@@ -265,7 +265,9 @@ type Observation struct {
 	// At most 16, in the order in which they ran.
 	Phases []*PhaseTiming `protobuf:"bytes,15,rep,name=phases,proto3" json:"phases,omitempty"`
 	// Place in the epoch, from 1.
-	Seq           uint64 `protobuf:"varint,16,opt,name=seq,proto3" json:"seq,omitempty"`
+	Seq uint64 `protobuf:"varint,16,opt,name=seq,proto3" json:"seq,omitempty"`
+	// What the server showed in the TLS handshake; absent where there was none.
+	Tls           *Handshake `protobuf:"bytes,17,opt,name=tls,proto3" json:"tls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -412,6 +414,496 @@ func (x *Observation) GetSeq() uint64 {
 	return 0
 }
 
+func (x *Observation) GetTls() *Handshake {
+	if x != nil {
+		return x.Tls
+	}
+	return nil
+}
+
+// Handshake is what a server showed when TLS began.
+type Handshake struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "1.3"; empty if the handshake did not come so far.
+	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	// As presented, the server's own first, at most 5.
+	Chain         []*Certificate `protobuf:"bytes,2,rep,name=chain,proto3" json:"chain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Handshake) Reset() {
+	*x = Handshake{}
+	mi := &file_varde_v1_observation_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Handshake) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Handshake) ProtoMessage() {}
+
+func (x *Handshake) ProtoReflect() protoreflect.Message {
+	mi := &file_varde_v1_observation_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Handshake.ProtoReflect.Descriptor instead.
+func (*Handshake) Descriptor() ([]byte, []int) {
+	return file_varde_v1_observation_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Handshake) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Handshake) GetChain() []*Certificate {
+	if x != nil {
+		return x.Chain
+	}
+	return nil
+}
+
+// Certificate is what people want to know of one.
+type Certificate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 96 printable characters each; so are the names.
+	Subject string `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
+	Issuer  string `protobuf:"bytes,2,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// At most 10.
+	Names    []string               `protobuf:"bytes,3,rep,name=names,proto3" json:"names,omitempty"`
+	NotAfter *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
+	// SHA-256 of the SubjectPublicKeyInfo, 32 bytes.
+	KeySha256     []byte `protobuf:"bytes,5,opt,name=key_sha256,json=keySha256,proto3" json:"key_sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Certificate) Reset() {
+	*x = Certificate{}
+	mi := &file_varde_v1_observation_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Certificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Certificate) ProtoMessage() {}
+
+func (x *Certificate) ProtoReflect() protoreflect.Message {
+	mi := &file_varde_v1_observation_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
+func (*Certificate) Descriptor() ([]byte, []int) {
+	return file_varde_v1_observation_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Certificate) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Certificate) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *Certificate) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *Certificate) GetNotAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NotAfter
+	}
+	return nil
+}
+
+func (x *Certificate) GetKeySha256() []byte {
+	if x != nil {
+		return x.KeySha256
+	}
+	return nil
+}
+
+// Event is something that a probe knows beside its observations.
+type Event struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Place in the epoch, among the observations, from 1.
+	Seq uint64 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	// When it came to be known, by the probe's clock.
+	At *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*Event_Mail
+	//	*Event_Findings
+	Kind          isEvent_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event) Reset() {
+	*x = Event{}
+	mi := &file_varde_v1_observation_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event) ProtoMessage() {}
+
+func (x *Event) ProtoReflect() protoreflect.Message {
+	mi := &file_varde_v1_observation_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event.ProtoReflect.Descriptor instead.
+func (*Event) Descriptor() ([]byte, []int) {
+	return file_varde_v1_observation_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Event) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Event) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Event) GetKind() isEvent_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *Event) GetMail() *Mail {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Mail); ok {
+			return x.Mail
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetFindings() *Findings {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Findings); ok {
+			return x.Findings
+		}
+	}
+	return nil
+}
+
+type isEvent_Kind interface {
+	isEvent_Kind()
+}
+
+type Event_Mail struct {
+	Mail *Mail `protobuf:"bytes,3,opt,name=mail,proto3,oneof"`
+}
+
+type Event_Findings struct {
+	Findings *Findings `protobuf:"bytes,4,opt,name=findings,proto3,oneof"`
+}
+
+func (*Event_Mail) isEvent_Kind() {}
+
+func (*Event_Findings) isEvent_Kind() {}
+
+// Mail is what one test mail of a round trip has become.
+type Mail struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names the mail for ever, 1 to 64 bytes of a-z, 0-9 and -.
+	Mail    string `protobuf:"bytes,1,opt,name=mail,proto3" json:"mail,omitempty"`
+	Check   string `protobuf:"bytes,2,opt,name=check,proto3" json:"check,omitempty"`
+	Service string `protobuf:"bytes,3,opt,name=service,proto3" json:"service,omitempty"`
+	// At most 63 printable characters.
+	Route string                 `protobuf:"bytes,4,opt,name=route,proto3" json:"route,omitempty"`
+	Sent  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=sent,proto3" json:"sent,omitempty"`
+	// Absent until the mail is found.
+	Found *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=found,proto3" json:"found,omitempty"`
+	// "pending", "arrived", "late", "lost" or "unknown".
+	State string `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"`
+	Junk  bool   `protobuf:"varint,8,opt,name=junk,proto3" json:"junk,omitempty"`
+	// Results of RFC 8601, each a word or empty.
+	Spf           string `protobuf:"bytes,9,opt,name=spf,proto3" json:"spf,omitempty"`
+	Dkim          string `protobuf:"bytes,10,opt,name=dkim,proto3" json:"dkim,omitempty"`
+	Dmarc         string `protobuf:"bytes,11,opt,name=dmarc,proto3" json:"dmarc,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mail) Reset() {
+	*x = Mail{}
+	mi := &file_varde_v1_observation_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mail) ProtoMessage() {}
+
+func (x *Mail) ProtoReflect() protoreflect.Message {
+	mi := &file_varde_v1_observation_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mail.ProtoReflect.Descriptor instead.
+func (*Mail) Descriptor() ([]byte, []int) {
+	return file_varde_v1_observation_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Mail) GetMail() string {
+	if x != nil {
+		return x.Mail
+	}
+	return ""
+}
+
+func (x *Mail) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *Mail) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *Mail) GetRoute() string {
+	if x != nil {
+		return x.Route
+	}
+	return ""
+}
+
+func (x *Mail) GetSent() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Sent
+	}
+	return nil
+}
+
+func (x *Mail) GetFound() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Found
+	}
+	return nil
+}
+
+func (x *Mail) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Mail) GetJunk() bool {
+	if x != nil {
+		return x.Junk
+	}
+	return false
+}
+
+func (x *Mail) GetSpf() string {
+	if x != nil {
+		return x.Spf
+	}
+	return ""
+}
+
+func (x *Mail) GetDkim() string {
+	if x != nil {
+		return x.Dkim
+	}
+	return ""
+}
+
+func (x *Mail) GetDmarc() string {
+	if x != nil {
+		return x.Dmarc
+	}
+	return ""
+}
+
+// Findings are all that is to be said of one check's configuration.
+type Findings struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Check   string                 `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
+	Service string                 `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
+	// At most 32; none says that all is well.
+	List          []*Finding `protobuf:"bytes,3,rep,name=list,proto3" json:"list,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Findings) Reset() {
+	*x = Findings{}
+	mi := &file_varde_v1_observation_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Findings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Findings) ProtoMessage() {}
+
+func (x *Findings) ProtoReflect() protoreflect.Message {
+	mi := &file_varde_v1_observation_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Findings.ProtoReflect.Descriptor instead.
+func (*Findings) Descriptor() ([]byte, []int) {
+	return file_varde_v1_observation_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Findings) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *Findings) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *Findings) GetList() []*Finding {
+	if x != nil {
+		return x.List
+	}
+	return nil
+}
+
+// Finding is one fault of a service's configuration.
+type Finding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A word.
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// At most 256 printable characters.
+	Detail        string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Finding) Reset() {
+	*x = Finding{}
+	mi := &file_varde_v1_observation_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Finding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Finding) ProtoMessage() {}
+
+func (x *Finding) ProtoReflect() protoreflect.Message {
+	mi := &file_varde_v1_observation_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Finding.ProtoReflect.Descriptor instead.
+func (*Finding) Descriptor() ([]byte, []int) {
+	return file_varde_v1_observation_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Finding) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Finding) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
 // Gap stands for observations that a full spool had to drop.
 type Gap struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -427,7 +919,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_varde_v1_observation_proto_msgTypes[2]
+	mi := &file_varde_v1_observation_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -439,7 +931,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_observation_proto_msgTypes[2]
+	mi := &file_varde_v1_observation_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -452,7 +944,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_varde_v1_observation_proto_rawDescGZIP(), []int{2}
+	return file_varde_v1_observation_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Gap) GetFirst() uint64 {
@@ -490,6 +982,7 @@ type Record struct {
 	//
 	//	*Record_Observation
 	//	*Record_Gap
+	//	*Record_Event
 	Kind          isRecord_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -497,7 +990,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_varde_v1_observation_proto_msgTypes[3]
+	mi := &file_varde_v1_observation_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -509,7 +1002,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_observation_proto_msgTypes[3]
+	mi := &file_varde_v1_observation_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -522,7 +1015,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_varde_v1_observation_proto_rawDescGZIP(), []int{3}
+	return file_varde_v1_observation_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Record) GetKind() isRecord_Kind {
@@ -550,6 +1043,15 @@ func (x *Record) GetGap() *Gap {
 	return nil
 }
 
+func (x *Record) GetEvent() *Event {
+	if x != nil {
+		if x, ok := x.Kind.(*Record_Event); ok {
+			return x.Event
+		}
+	}
+	return nil
+}
+
 type isRecord_Kind interface {
 	isRecord_Kind()
 }
@@ -562,9 +1064,15 @@ type Record_Gap struct {
 	Gap *Gap `protobuf:"bytes,2,opt,name=gap,proto3,oneof"`
 }
 
+type Record_Event struct {
+	Event *Event `protobuf:"bytes,3,opt,name=event,proto3,oneof"`
+}
+
 func (*Record_Observation) isRecord_Kind() {}
 
 func (*Record_Gap) isRecord_Kind() {}
+
+func (*Record_Event) isRecord_Kind() {}
 
 // Batch is consecutive records of one epoch, without holes: each continues
 // where the one before it ended.
@@ -580,7 +1088,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_varde_v1_observation_proto_msgTypes[4]
+	mi := &file_varde_v1_observation_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -592,7 +1100,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_observation_proto_msgTypes[4]
+	mi := &file_varde_v1_observation_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -605,7 +1113,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_varde_v1_observation_proto_rawDescGZIP(), []int{4}
+	return file_varde_v1_observation_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Batch) GetEpoch() string {
@@ -642,7 +1150,7 @@ type JournalBatch struct {
 
 func (x *JournalBatch) Reset() {
 	*x = JournalBatch{}
-	mi := &file_varde_v1_observation_proto_msgTypes[5]
+	mi := &file_varde_v1_observation_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -654,7 +1162,7 @@ func (x *JournalBatch) String() string {
 func (*JournalBatch) ProtoMessage() {}
 
 func (x *JournalBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_observation_proto_msgTypes[5]
+	mi := &file_varde_v1_observation_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -667,7 +1175,7 @@ func (x *JournalBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalBatch.ProtoReflect.Descriptor instead.
 func (*JournalBatch) Descriptor() ([]byte, []int) {
-	return file_varde_v1_observation_proto_rawDescGZIP(), []int{5}
+	return file_varde_v1_observation_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *JournalBatch) GetProbe() string {
@@ -723,7 +1231,7 @@ type JournalEntry struct {
 
 func (x *JournalEntry) Reset() {
 	*x = JournalEntry{}
-	mi := &file_varde_v1_observation_proto_msgTypes[6]
+	mi := &file_varde_v1_observation_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -735,7 +1243,7 @@ func (x *JournalEntry) String() string {
 func (*JournalEntry) ProtoMessage() {}
 
 func (x *JournalEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_observation_proto_msgTypes[6]
+	mi := &file_varde_v1_observation_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -748,7 +1256,7 @@ func (x *JournalEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalEntry.ProtoReflect.Descriptor instead.
 func (*JournalEntry) Descriptor() ([]byte, []int) {
-	return file_varde_v1_observation_proto_rawDescGZIP(), []int{6}
+	return file_varde_v1_observation_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *JournalEntry) GetBatches() []*JournalBatch {
@@ -765,7 +1273,7 @@ const file_varde_v1_observation_proto_rawDesc = "" +
 	"\x1avarde/v1/observation.proto\x12\bvarde.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"X\n" +
 	"\vPhaseTiming\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
-	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\"\xd7\x04\n" +
+	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\"\xfe\x04\n" +
 	"\vObservation\x12\x14\n" +
 	"\x05check\x18\x01 \x01(\tR\x05check\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12(\n" +
@@ -783,15 +1291,53 @@ const file_varde_v1_observation_proto_rawDesc = "" +
 	"\x06detail\x18\r \x01(\tR\x06detail\x12\x18\n" +
 	"\aaddress\x18\x0e \x01(\tR\aaddress\x12-\n" +
 	"\x06phases\x18\x0f \x03(\v2\x15.varde.v1.PhaseTimingR\x06phases\x12\x10\n" +
-	"\x03seq\x18\x10 \x01(\x04R\x03seq\"\x8b\x01\n" +
+	"\x03seq\x18\x10 \x01(\x04R\x03seq\x12%\n" +
+	"\x03tls\x18\x11 \x01(\v2\x13.varde.v1.HandshakeR\x03tls\"R\n" +
+	"\tHandshake\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12+\n" +
+	"\x05chain\x18\x02 \x03(\v2\x15.varde.v1.CertificateR\x05chain\"\xad\x01\n" +
+	"\vCertificate\x12\x18\n" +
+	"\asubject\x18\x01 \x01(\tR\asubject\x12\x16\n" +
+	"\x06issuer\x18\x02 \x01(\tR\x06issuer\x12\x14\n" +
+	"\x05names\x18\x03 \x03(\tR\x05names\x127\n" +
+	"\tnot_after\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\x12\x1d\n" +
+	"\n" +
+	"key_sha256\x18\x05 \x01(\fR\tkeySha256\"\xa5\x01\n" +
+	"\x05Event\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12$\n" +
+	"\x04mail\x18\x03 \x01(\v2\x0e.varde.v1.MailH\x00R\x04mail\x120\n" +
+	"\bfindings\x18\x04 \x01(\v2\x12.varde.v1.FindingsH\x00R\bfindingsB\x06\n" +
+	"\x04kind\"\xa8\x02\n" +
+	"\x04Mail\x12\x12\n" +
+	"\x04mail\x18\x01 \x01(\tR\x04mail\x12\x14\n" +
+	"\x05check\x18\x02 \x01(\tR\x05check\x12\x18\n" +
+	"\aservice\x18\x03 \x01(\tR\aservice\x12\x14\n" +
+	"\x05route\x18\x04 \x01(\tR\x05route\x12.\n" +
+	"\x04sent\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04sent\x120\n" +
+	"\x05found\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05found\x12\x14\n" +
+	"\x05state\x18\a \x01(\tR\x05state\x12\x12\n" +
+	"\x04junk\x18\b \x01(\bR\x04junk\x12\x10\n" +
+	"\x03spf\x18\t \x01(\tR\x03spf\x12\x12\n" +
+	"\x04dkim\x18\n" +
+	" \x01(\tR\x04dkim\x12\x14\n" +
+	"\x05dmarc\x18\v \x01(\tR\x05dmarc\"a\n" +
+	"\bFindings\x12\x14\n" +
+	"\x05check\x18\x01 \x01(\tR\x05check\x12\x18\n" +
+	"\aservice\x18\x02 \x01(\tR\aservice\x12%\n" +
+	"\x04list\x18\x03 \x03(\v2\x11.varde.v1.FindingR\x04list\"5\n" +
+	"\aFinding\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\"\x8b\x01\n" +
 	"\x03Gap\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x12\n" +
 	"\x04last\x18\x02 \x01(\x04R\x04last\x12.\n" +
 	"\x04from\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
-	"\x02to\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\"n\n" +
+	"\x02to\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\"\x97\x01\n" +
 	"\x06Record\x129\n" +
 	"\vobservation\x18\x01 \x01(\v2\x15.varde.v1.ObservationH\x00R\vobservation\x12!\n" +
-	"\x03gap\x18\x02 \x01(\v2\r.varde.v1.GapH\x00R\x03gapB\x06\n" +
+	"\x03gap\x18\x02 \x01(\v2\r.varde.v1.GapH\x00R\x03gap\x12'\n" +
+	"\x05event\x18\x03 \x01(\v2\x0f.varde.v1.EventH\x00R\x05eventB\x06\n" +
 	"\x04kind\"I\n" +
 	"\x05Batch\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12*\n" +
@@ -833,45 +1379,61 @@ func file_varde_v1_observation_proto_rawDescGZIP() []byte {
 }
 
 var file_varde_v1_observation_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_varde_v1_observation_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_varde_v1_observation_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_varde_v1_observation_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: varde.v1.Outcome
 	(Family)(0),                   // 1: varde.v1.Family
 	(Trigger)(0),                  // 2: varde.v1.Trigger
 	(*PhaseTiming)(nil),           // 3: varde.v1.PhaseTiming
 	(*Observation)(nil),           // 4: varde.v1.Observation
-	(*Gap)(nil),                   // 5: varde.v1.Gap
-	(*Record)(nil),                // 6: varde.v1.Record
-	(*Batch)(nil),                 // 7: varde.v1.Batch
-	(*JournalBatch)(nil),          // 8: varde.v1.JournalBatch
-	(*JournalEntry)(nil),          // 9: varde.v1.JournalEntry
-	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*Handshake)(nil),             // 5: varde.v1.Handshake
+	(*Certificate)(nil),           // 6: varde.v1.Certificate
+	(*Event)(nil),                 // 7: varde.v1.Event
+	(*Mail)(nil),                  // 8: varde.v1.Mail
+	(*Findings)(nil),              // 9: varde.v1.Findings
+	(*Finding)(nil),               // 10: varde.v1.Finding
+	(*Gap)(nil),                   // 11: varde.v1.Gap
+	(*Record)(nil),                // 12: varde.v1.Record
+	(*Batch)(nil),                 // 13: varde.v1.Batch
+	(*JournalBatch)(nil),          // 14: varde.v1.JournalBatch
+	(*JournalEntry)(nil),          // 15: varde.v1.JournalEntry
+	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
 }
 var file_varde_v1_observation_proto_depIdxs = []int32{
-	10, // 0: varde.v1.PhaseTiming.duration:type_name -> google.protobuf.Duration
+	16, // 0: varde.v1.PhaseTiming.duration:type_name -> google.protobuf.Duration
 	1,  // 1: varde.v1.Observation.family:type_name -> varde.v1.Family
 	2,  // 2: varde.v1.Observation.trigger:type_name -> varde.v1.Trigger
-	11, // 3: varde.v1.Observation.scheduled:type_name -> google.protobuf.Timestamp
-	11, // 4: varde.v1.Observation.started:type_name -> google.protobuf.Timestamp
-	10, // 5: varde.v1.Observation.elapsed:type_name -> google.protobuf.Duration
-	10, // 6: varde.v1.Observation.every:type_name -> google.protobuf.Duration
+	17, // 3: varde.v1.Observation.scheduled:type_name -> google.protobuf.Timestamp
+	17, // 4: varde.v1.Observation.started:type_name -> google.protobuf.Timestamp
+	16, // 5: varde.v1.Observation.elapsed:type_name -> google.protobuf.Duration
+	16, // 6: varde.v1.Observation.every:type_name -> google.protobuf.Duration
 	0,  // 7: varde.v1.Observation.outcome:type_name -> varde.v1.Outcome
 	3,  // 8: varde.v1.Observation.phases:type_name -> varde.v1.PhaseTiming
-	11, // 9: varde.v1.Gap.from:type_name -> google.protobuf.Timestamp
-	11, // 10: varde.v1.Gap.to:type_name -> google.protobuf.Timestamp
-	4,  // 11: varde.v1.Record.observation:type_name -> varde.v1.Observation
-	5,  // 12: varde.v1.Record.gap:type_name -> varde.v1.Gap
-	6,  // 13: varde.v1.Batch.records:type_name -> varde.v1.Record
-	11, // 14: varde.v1.JournalBatch.received:type_name -> google.protobuf.Timestamp
-	10, // 15: varde.v1.JournalBatch.clock_offset:type_name -> google.protobuf.Duration
-	7,  // 16: varde.v1.JournalBatch.batch:type_name -> varde.v1.Batch
-	8,  // 17: varde.v1.JournalEntry.batches:type_name -> varde.v1.JournalBatch
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	5,  // 9: varde.v1.Observation.tls:type_name -> varde.v1.Handshake
+	6,  // 10: varde.v1.Handshake.chain:type_name -> varde.v1.Certificate
+	17, // 11: varde.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
+	17, // 12: varde.v1.Event.at:type_name -> google.protobuf.Timestamp
+	8,  // 13: varde.v1.Event.mail:type_name -> varde.v1.Mail
+	9,  // 14: varde.v1.Event.findings:type_name -> varde.v1.Findings
+	17, // 15: varde.v1.Mail.sent:type_name -> google.protobuf.Timestamp
+	17, // 16: varde.v1.Mail.found:type_name -> google.protobuf.Timestamp
+	10, // 17: varde.v1.Findings.list:type_name -> varde.v1.Finding
+	17, // 18: varde.v1.Gap.from:type_name -> google.protobuf.Timestamp
+	17, // 19: varde.v1.Gap.to:type_name -> google.protobuf.Timestamp
+	4,  // 20: varde.v1.Record.observation:type_name -> varde.v1.Observation
+	11, // 21: varde.v1.Record.gap:type_name -> varde.v1.Gap
+	7,  // 22: varde.v1.Record.event:type_name -> varde.v1.Event
+	12, // 23: varde.v1.Batch.records:type_name -> varde.v1.Record
+	17, // 24: varde.v1.JournalBatch.received:type_name -> google.protobuf.Timestamp
+	16, // 25: varde.v1.JournalBatch.clock_offset:type_name -> google.protobuf.Duration
+	13, // 26: varde.v1.JournalBatch.batch:type_name -> varde.v1.Batch
+	14, // 27: varde.v1.JournalEntry.batches:type_name -> varde.v1.JournalBatch
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_varde_v1_observation_proto_init() }
@@ -879,9 +1441,14 @@ func file_varde_v1_observation_proto_init() {
 	if File_varde_v1_observation_proto != nil {
 		return
 	}
-	file_varde_v1_observation_proto_msgTypes[3].OneofWrappers = []any{
+	file_varde_v1_observation_proto_msgTypes[4].OneofWrappers = []any{
+		(*Event_Mail)(nil),
+		(*Event_Findings)(nil),
+	}
+	file_varde_v1_observation_proto_msgTypes[9].OneofWrappers = []any{
 		(*Record_Observation)(nil),
 		(*Record_Gap)(nil),
+		(*Record_Event)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -889,7 +1456,7 @@ func file_varde_v1_observation_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_varde_v1_observation_proto_rawDesc), len(file_varde_v1_observation_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   7,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

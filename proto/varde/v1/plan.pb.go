@@ -28,7 +28,10 @@ type Login struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	User  string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
 	// Name of the password in the probe's sealed bundle.
-	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	// "login", "plain", "xoauth2", "oauthbearer"; empty for the best that takes a
+	// password.
+	Mechanism     string `protobuf:"bytes,3,opt,name=mechanism,proto3" json:"mechanism,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -77,13 +80,404 @@ func (x *Login) GetSecret() string {
 	return ""
 }
 
+func (x *Login) GetMechanism() string {
+	if x != nil {
+		return x.Mechanism
+	}
+	return ""
+}
+
+// Leg is one end of a round trip.
+type Leg struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Url           string                 `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	Login         *Login                 `protobuf:"bytes,2,opt,name=login,proto3" json:"login,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Leg) Reset() {
+	*x = Leg{}
+	mi := &file_varde_v1_plan_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Leg) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Leg) ProtoMessage() {}
+
+func (x *Leg) ProtoReflect() protoreflect.Message {
+	mi := &file_varde_v1_plan_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Leg.ProtoReflect.Descriptor instead.
+func (*Leg) Descriptor() ([]byte, []int) {
+	return file_varde_v1_plan_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Leg) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Leg) GetLogin() *Login {
+	if x != nil {
+		return x.Login
+	}
+	return nil
+}
+
+// ClientCertificate is what a probe shows to a server that asks for one.
+type ClientCertificate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// PEM, the leaf first.
+	CertificatePem []byte `protobuf:"bytes,1,opt,name=certificate_pem,json=certificatePem,proto3" json:"certificate_pem,omitempty"`
+	// Name of its key in the probe's sealed bundle.
+	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClientCertificate) Reset() {
+	*x = ClientCertificate{}
+	mi := &file_varde_v1_plan_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClientCertificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClientCertificate) ProtoMessage() {}
+
+func (x *ClientCertificate) ProtoReflect() protoreflect.Message {
+	mi := &file_varde_v1_plan_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClientCertificate.ProtoReflect.Descriptor instead.
+func (*ClientCertificate) Descriptor() ([]byte, []int) {
+	return file_varde_v1_plan_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ClientCertificate) GetCertificatePem() []byte {
+	if x != nil {
+		return x.CertificatePem
+	}
+	return nil
+}
+
+func (x *ClientCertificate) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+// Web is how a web page is asked for.
+type Web struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty means GET.
+	Method  string            `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	Headers map[string]string `protobuf:"bytes,2,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// "1.1" or "2"; empty for what the server chooses.
+	Http      string `protobuf:"bytes,3,opt,name=http,proto3" json:"http,omitempty"`
+	Redirects int32  `protobuf:"varint,4,opt,name=redirects,proto3" json:"redirects,omitempty"`
+	// Bytes; 0 means the default.
+	MaxBody       int64              `protobuf:"varint,5,opt,name=max_body,json=maxBody,proto3" json:"max_body,omitempty"`
+	Client        *ClientCertificate `protobuf:"bytes,6,opt,name=client,proto3" json:"client,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Web) Reset() {
+	*x = Web{}
+	mi := &file_varde_v1_plan_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Web) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Web) ProtoMessage() {}
+
+func (x *Web) ProtoReflect() protoreflect.Message {
+	mi := &file_varde_v1_plan_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Web.ProtoReflect.Descriptor instead.
+func (*Web) Descriptor() ([]byte, []int) {
+	return file_varde_v1_plan_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Web) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Web) GetHeaders() map[string]string {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *Web) GetHttp() string {
+	if x != nil {
+		return x.Http
+	}
+	return ""
+}
+
+func (x *Web) GetRedirects() int32 {
+	if x != nil {
+		return x.Redirects
+	}
+	return 0
+}
+
+func (x *Web) GetMaxBody() int64 {
+	if x != nil {
+		return x.MaxBody
+	}
+	return 0
+}
+
+func (x *Web) GetClient() *ClientCertificate {
+	if x != nil {
+		return x.Client
+	}
+	return nil
+}
+
+// MailOptions is what is sent.
+type MailOptions struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	From    string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	To      string                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	Domain  string                 `protobuf:"bytes,3,opt,name=domain,proto3" json:"domain,omitempty"`
+	Submit  *Leg                   `protobuf:"bytes,4,opt,name=submit,proto3" json:"submit,omitempty"`
+	Receive *Leg                   `protobuf:"bytes,5,opt,name=receive,proto3" json:"receive,omitempty"`
+	Route   string                 `protobuf:"bytes,6,opt,name=route,proto3" json:"route,omitempty"`
+	// Absent where nothing is sent.
+	Late          *durationpb.Duration `protobuf:"bytes,7,opt,name=late,proto3" json:"late,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MailOptions) Reset() {
+	*x = MailOptions{}
+	mi := &file_varde_v1_plan_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MailOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MailOptions) ProtoMessage() {}
+
+func (x *MailOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_varde_v1_plan_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MailOptions.ProtoReflect.Descriptor instead.
+func (*MailOptions) Descriptor() ([]byte, []int) {
+	return file_varde_v1_plan_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *MailOptions) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *MailOptions) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *MailOptions) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *MailOptions) GetSubmit() *Leg {
+	if x != nil {
+		return x.Submit
+	}
+	return nil
+}
+
+func (x *MailOptions) GetReceive() *Leg {
+	if x != nil {
+		return x.Receive
+	}
+	return nil
+}
+
+func (x *MailOptions) GetRoute() string {
+	if x != nil {
+		return x.Route
+	}
+	return ""
+}
+
+func (x *MailOptions) GetLate() *durationpb.Duration {
+	if x != nil {
+		return x.Late
+	}
+	return nil
+}
+
+// Expect is what an answer must hold.
+type Expect struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Mailbox string                 `protobuf:"bytes,1,opt,name=mailbox,proto3" json:"mailbox,omitempty"`
+	Newest  bool                   `protobuf:"varint,2,opt,name=newest,proto3" json:"newest,omitempty"`
+	// "200, 301-308"; empty means 200.
+	Status        string   `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	Body          string   `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
+	BodyRegexp    string   `protobuf:"bytes,5,opt,name=body_regexp,json=bodyRegexp,proto3" json:"body_regexp,omitempty"`
+	Banner        string   `protobuf:"bytes,6,opt,name=banner,proto3" json:"banner,omitempty"`
+	Answers       []string `protobuf:"bytes,7,rep,name=answers,proto3" json:"answers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Expect) Reset() {
+	*x = Expect{}
+	mi := &file_varde_v1_plan_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Expect) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Expect) ProtoMessage() {}
+
+func (x *Expect) ProtoReflect() protoreflect.Message {
+	mi := &file_varde_v1_plan_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Expect.ProtoReflect.Descriptor instead.
+func (*Expect) Descriptor() ([]byte, []int) {
+	return file_varde_v1_plan_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Expect) GetMailbox() string {
+	if x != nil {
+		return x.Mailbox
+	}
+	return ""
+}
+
+func (x *Expect) GetNewest() bool {
+	if x != nil {
+		return x.Newest
+	}
+	return false
+}
+
+func (x *Expect) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *Expect) GetBody() string {
+	if x != nil {
+		return x.Body
+	}
+	return ""
+}
+
+func (x *Expect) GetBodyRegexp() string {
+	if x != nil {
+		return x.BodyRegexp
+	}
+	return ""
+}
+
+func (x *Expect) GetBanner() string {
+	if x != nil {
+		return x.Banner
+	}
+	return ""
+}
+
+func (x *Expect) GetAnswers() []string {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
 // Check is one configured check.
-// Next unused field number: 14.
+// Next unused field number: 18.
 type Check struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Service string                 `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
-	// "https", "imap", "smtp".
+	// "https", "imap", "smtp", ...
 	Kind    string               `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
 	Url     string               `protobuf:"bytes,4,opt,name=url,proto3" json:"url,omitempty"`
 	Login   *Login               `protobuf:"bytes,5,opt,name=login,proto3" json:"login,omitempty"`
@@ -94,18 +488,20 @@ type Check struct {
 	// None means all regions.
 	Regions []string `protobuf:"bytes,9,rep,name=regions,proto3" json:"regions,omitempty"`
 	// PEM certificates to trust instead of the system's; may be empty.
-	CaPem         []byte `protobuf:"bytes,10,opt,name=ca_pem,json=caPem,proto3" json:"ca_pem,omitempty"`
-	ExpectMailbox string `protobuf:"bytes,11,opt,name=expect_mailbox,json=expectMailbox,proto3" json:"expect_mailbox,omitempty"`
-	// 0 means 200.
-	ExpectStatus  int32  `protobuf:"varint,12,opt,name=expect_status,json=expectStatus,proto3" json:"expect_status,omitempty"`
-	ExpectBody    string `protobuf:"bytes,13,opt,name=expect_body,json=expectBody,proto3" json:"expect_body,omitempty"`
+	CaPem  []byte  `protobuf:"bytes,10,opt,name=ca_pem,json=caPem,proto3" json:"ca_pem,omitempty"`
+	Expect *Expect `protobuf:"bytes,14,opt,name=expect,proto3" json:"expect,omitempty"`
+	// Consent of the service: lifts the cadence floors.
+	Consent bool `protobuf:"varint,15,opt,name=consent,proto3" json:"consent,omitempty"`
+	// Absent where all of it is the default; so is mail.
+	Web           *Web         `protobuf:"bytes,16,opt,name=web,proto3" json:"web,omitempty"`
+	Mail          *MailOptions `protobuf:"bytes,17,opt,name=mail,proto3" json:"mail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_varde_v1_plan_proto_msgTypes[1]
+	mi := &file_varde_v1_plan_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -117,7 +513,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_plan_proto_msgTypes[1]
+	mi := &file_varde_v1_plan_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -130,7 +526,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_varde_v1_plan_proto_rawDescGZIP(), []int{1}
+	return file_varde_v1_plan_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Check) GetId() string {
@@ -203,25 +599,32 @@ func (x *Check) GetCaPem() []byte {
 	return nil
 }
 
-func (x *Check) GetExpectMailbox() string {
+func (x *Check) GetExpect() *Expect {
 	if x != nil {
-		return x.ExpectMailbox
+		return x.Expect
 	}
-	return ""
+	return nil
 }
 
-func (x *Check) GetExpectStatus() int32 {
+func (x *Check) GetConsent() bool {
 	if x != nil {
-		return x.ExpectStatus
+		return x.Consent
 	}
-	return 0
+	return false
 }
 
-func (x *Check) GetExpectBody() string {
+func (x *Check) GetWeb() *Web {
 	if x != nil {
-		return x.ExpectBody
+		return x.Web
 	}
-	return ""
+	return nil
+}
+
+func (x *Check) GetMail() *MailOptions {
+	if x != nil {
+		return x.Mail
+	}
+	return nil
 }
 
 // Region is a unit of verdicts.
@@ -235,7 +638,7 @@ type Region struct {
 
 func (x *Region) Reset() {
 	*x = Region{}
-	mi := &file_varde_v1_plan_proto_msgTypes[2]
+	mi := &file_varde_v1_plan_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -247,7 +650,7 @@ func (x *Region) String() string {
 func (*Region) ProtoMessage() {}
 
 func (x *Region) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_plan_proto_msgTypes[2]
+	mi := &file_varde_v1_plan_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -260,7 +663,7 @@ func (x *Region) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Region.ProtoReflect.Descriptor instead.
 func (*Region) Descriptor() ([]byte, []int) {
-	return file_varde_v1_plan_proto_rawDescGZIP(), []int{2}
+	return file_varde_v1_plan_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Region) GetId() string {
@@ -295,7 +698,7 @@ type RosterEntry struct {
 
 func (x *RosterEntry) Reset() {
 	*x = RosterEntry{}
-	mi := &file_varde_v1_plan_proto_msgTypes[3]
+	mi := &file_varde_v1_plan_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -307,7 +710,7 @@ func (x *RosterEntry) String() string {
 func (*RosterEntry) ProtoMessage() {}
 
 func (x *RosterEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_plan_proto_msgTypes[3]
+	mi := &file_varde_v1_plan_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -320,7 +723,7 @@ func (x *RosterEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RosterEntry.ProtoReflect.Descriptor instead.
 func (*RosterEntry) Descriptor() ([]byte, []int) {
-	return file_varde_v1_plan_proto_rawDescGZIP(), []int{3}
+	return file_varde_v1_plan_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RosterEntry) GetName() string {
@@ -391,7 +794,7 @@ type Plan struct {
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_varde_v1_plan_proto_msgTypes[4]
+	mi := &file_varde_v1_plan_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -403,7 +806,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_plan_proto_msgTypes[4]
+	mi := &file_varde_v1_plan_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -416,7 +819,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_varde_v1_plan_proto_rawDescGZIP(), []int{4}
+	return file_varde_v1_plan_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Plan) GetGeneration() uint64 {
@@ -512,7 +915,7 @@ type SignedPlan struct {
 
 func (x *SignedPlan) Reset() {
 	*x = SignedPlan{}
-	mi := &file_varde_v1_plan_proto_msgTypes[5]
+	mi := &file_varde_v1_plan_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -524,7 +927,7 @@ func (x *SignedPlan) String() string {
 func (*SignedPlan) ProtoMessage() {}
 
 func (x *SignedPlan) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_plan_proto_msgTypes[5]
+	mi := &file_varde_v1_plan_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -537,7 +940,7 @@ func (x *SignedPlan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignedPlan.ProtoReflect.Descriptor instead.
 func (*SignedPlan) Descriptor() ([]byte, []int) {
-	return file_varde_v1_plan_proto_rawDescGZIP(), []int{5}
+	return file_varde_v1_plan_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SignedPlan) GetPlan() []byte {
@@ -571,7 +974,7 @@ type Secrets struct {
 
 func (x *Secrets) Reset() {
 	*x = Secrets{}
-	mi := &file_varde_v1_plan_proto_msgTypes[6]
+	mi := &file_varde_v1_plan_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +986,7 @@ func (x *Secrets) String() string {
 func (*Secrets) ProtoMessage() {}
 
 func (x *Secrets) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_plan_proto_msgTypes[6]
+	mi := &file_varde_v1_plan_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +999,7 @@ func (x *Secrets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Secrets.ProtoReflect.Descriptor instead.
 func (*Secrets) Descriptor() ([]byte, []int) {
-	return file_varde_v1_plan_proto_rawDescGZIP(), []int{6}
+	return file_varde_v1_plan_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Secrets) GetValues() map[string]string {
@@ -610,10 +1013,44 @@ var File_varde_v1_plan_proto protoreflect.FileDescriptor
 
 const file_varde_v1_plan_proto_rawDesc = "" +
 	"\n" +
-	"\x13varde/v1/plan.proto\x12\bvarde.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1avarde/v1/observation.proto\"3\n" +
+	"\x13varde/v1/plan.proto\x12\bvarde.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1avarde/v1/observation.proto\"Q\n" +
 	"\x05Login\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x16\n" +
-	"\x06secret\x18\x02 \x01(\tR\x06secret\"\xb0\x03\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x1c\n" +
+	"\tmechanism\x18\x03 \x01(\tR\tmechanism\">\n" +
+	"\x03Leg\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x12%\n" +
+	"\x05login\x18\x02 \x01(\v2\x0f.varde.v1.LoginR\x05login\"T\n" +
+	"\x11ClientCertificate\x12'\n" +
+	"\x0fcertificate_pem\x18\x01 \x01(\fR\x0ecertificatePem\x12\x16\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\"\x91\x02\n" +
+	"\x03Web\x12\x16\n" +
+	"\x06method\x18\x01 \x01(\tR\x06method\x124\n" +
+	"\aheaders\x18\x02 \x03(\v2\x1a.varde.v1.Web.HeadersEntryR\aheaders\x12\x12\n" +
+	"\x04http\x18\x03 \x01(\tR\x04http\x12\x1c\n" +
+	"\tredirects\x18\x04 \x01(\x05R\tredirects\x12\x19\n" +
+	"\bmax_body\x18\x05 \x01(\x03R\amaxBody\x123\n" +
+	"\x06client\x18\x06 \x01(\v2\x1b.varde.v1.ClientCertificateR\x06client\x1a:\n" +
+	"\fHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xde\x01\n" +
+	"\vMailOptions\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\x12\x16\n" +
+	"\x06domain\x18\x03 \x01(\tR\x06domain\x12%\n" +
+	"\x06submit\x18\x04 \x01(\v2\r.varde.v1.LegR\x06submit\x12'\n" +
+	"\areceive\x18\x05 \x01(\v2\r.varde.v1.LegR\areceive\x12\x14\n" +
+	"\x05route\x18\x06 \x01(\tR\x05route\x12-\n" +
+	"\x04late\x18\a \x01(\v2\x19.google.protobuf.DurationR\x04late\"\xb9\x01\n" +
+	"\x06Expect\x12\x18\n" +
+	"\amailbox\x18\x01 \x01(\tR\amailbox\x12\x16\n" +
+	"\x06newest\x18\x02 \x01(\bR\x06newest\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\tR\x06status\x12\x12\n" +
+	"\x04body\x18\x04 \x01(\tR\x04body\x12\x1f\n" +
+	"\vbody_regexp\x18\x05 \x01(\tR\n" +
+	"bodyRegexp\x12\x16\n" +
+	"\x06banner\x18\x06 \x01(\tR\x06banner\x12\x18\n" +
+	"\aanswers\x18\a \x03(\tR\aanswers\"\xd9\x03\n" +
 	"\x05Check\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x12\n" +
@@ -625,11 +1062,11 @@ const file_varde_v1_plan_proto_rawDesc = "" +
 	"\bfamilies\x18\b \x03(\x0e2\x10.varde.v1.FamilyR\bfamilies\x12\x18\n" +
 	"\aregions\x18\t \x03(\tR\aregions\x12\x15\n" +
 	"\x06ca_pem\x18\n" +
-	" \x01(\fR\x05caPem\x12%\n" +
-	"\x0eexpect_mailbox\x18\v \x01(\tR\rexpectMailbox\x12#\n" +
-	"\rexpect_status\x18\f \x01(\x05R\fexpectStatus\x12\x1f\n" +
-	"\vexpect_body\x18\r \x01(\tR\n" +
-	"expectBody\",\n" +
+	" \x01(\fR\x05caPem\x12(\n" +
+	"\x06expect\x18\x0e \x01(\v2\x10.varde.v1.ExpectR\x06expect\x12\x18\n" +
+	"\aconsent\x18\x0f \x01(\bR\aconsent\x12\x1f\n" +
+	"\x03web\x18\x10 \x01(\v2\r.varde.v1.WebR\x03web\x12)\n" +
+	"\x04mail\x18\x11 \x01(\v2\x15.varde.v1.MailOptionsR\x04mailJ\x04\b\v\x10\x0e\",\n" +
 	"\x06Region\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"\xa1\x01\n" +
@@ -683,37 +1120,52 @@ func file_varde_v1_plan_proto_rawDescGZIP() []byte {
 	return file_varde_v1_plan_proto_rawDescData
 }
 
-var file_varde_v1_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_varde_v1_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_varde_v1_plan_proto_goTypes = []any{
 	(*Login)(nil),                 // 0: varde.v1.Login
-	(*Check)(nil),                 // 1: varde.v1.Check
-	(*Region)(nil),                // 2: varde.v1.Region
-	(*RosterEntry)(nil),           // 3: varde.v1.RosterEntry
-	(*Plan)(nil),                  // 4: varde.v1.Plan
-	(*SignedPlan)(nil),            // 5: varde.v1.SignedPlan
-	(*Secrets)(nil),               // 6: varde.v1.Secrets
-	nil,                           // 7: varde.v1.Plan.BundleSha256Entry
-	nil,                           // 8: varde.v1.Secrets.ValuesEntry
-	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
-	(Family)(0),                   // 10: varde.v1.Family
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*Leg)(nil),                   // 1: varde.v1.Leg
+	(*ClientCertificate)(nil),     // 2: varde.v1.ClientCertificate
+	(*Web)(nil),                   // 3: varde.v1.Web
+	(*MailOptions)(nil),           // 4: varde.v1.MailOptions
+	(*Expect)(nil),                // 5: varde.v1.Expect
+	(*Check)(nil),                 // 6: varde.v1.Check
+	(*Region)(nil),                // 7: varde.v1.Region
+	(*RosterEntry)(nil),           // 8: varde.v1.RosterEntry
+	(*Plan)(nil),                  // 9: varde.v1.Plan
+	(*SignedPlan)(nil),            // 10: varde.v1.SignedPlan
+	(*Secrets)(nil),               // 11: varde.v1.Secrets
+	nil,                           // 12: varde.v1.Web.HeadersEntry
+	nil,                           // 13: varde.v1.Plan.BundleSha256Entry
+	nil,                           // 14: varde.v1.Secrets.ValuesEntry
+	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
+	(Family)(0),                   // 16: varde.v1.Family
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
 }
 var file_varde_v1_plan_proto_depIdxs = []int32{
-	0,  // 0: varde.v1.Check.login:type_name -> varde.v1.Login
-	9,  // 1: varde.v1.Check.every:type_name -> google.protobuf.Duration
-	9,  // 2: varde.v1.Check.timeout:type_name -> google.protobuf.Duration
-	10, // 3: varde.v1.Check.families:type_name -> varde.v1.Family
-	11, // 4: varde.v1.Plan.issued:type_name -> google.protobuf.Timestamp
-	1,  // 5: varde.v1.Plan.checks:type_name -> varde.v1.Check
-	2,  // 6: varde.v1.Plan.regions:type_name -> varde.v1.Region
-	3,  // 7: varde.v1.Plan.roster:type_name -> varde.v1.RosterEntry
-	7,  // 8: varde.v1.Plan.bundle_sha256:type_name -> varde.v1.Plan.BundleSha256Entry
-	8,  // 9: varde.v1.Secrets.values:type_name -> varde.v1.Secrets.ValuesEntry
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	0,  // 0: varde.v1.Leg.login:type_name -> varde.v1.Login
+	12, // 1: varde.v1.Web.headers:type_name -> varde.v1.Web.HeadersEntry
+	2,  // 2: varde.v1.Web.client:type_name -> varde.v1.ClientCertificate
+	1,  // 3: varde.v1.MailOptions.submit:type_name -> varde.v1.Leg
+	1,  // 4: varde.v1.MailOptions.receive:type_name -> varde.v1.Leg
+	15, // 5: varde.v1.MailOptions.late:type_name -> google.protobuf.Duration
+	0,  // 6: varde.v1.Check.login:type_name -> varde.v1.Login
+	15, // 7: varde.v1.Check.every:type_name -> google.protobuf.Duration
+	15, // 8: varde.v1.Check.timeout:type_name -> google.protobuf.Duration
+	16, // 9: varde.v1.Check.families:type_name -> varde.v1.Family
+	5,  // 10: varde.v1.Check.expect:type_name -> varde.v1.Expect
+	3,  // 11: varde.v1.Check.web:type_name -> varde.v1.Web
+	4,  // 12: varde.v1.Check.mail:type_name -> varde.v1.MailOptions
+	17, // 13: varde.v1.Plan.issued:type_name -> google.protobuf.Timestamp
+	6,  // 14: varde.v1.Plan.checks:type_name -> varde.v1.Check
+	7,  // 15: varde.v1.Plan.regions:type_name -> varde.v1.Region
+	8,  // 16: varde.v1.Plan.roster:type_name -> varde.v1.RosterEntry
+	13, // 17: varde.v1.Plan.bundle_sha256:type_name -> varde.v1.Plan.BundleSha256Entry
+	14, // 18: varde.v1.Secrets.values:type_name -> varde.v1.Secrets.ValuesEntry
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_varde_v1_plan_proto_init() }
@@ -728,7 +1180,7 @@ func file_varde_v1_plan_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_varde_v1_plan_proto_rawDesc), len(file_varde_v1_plan_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
