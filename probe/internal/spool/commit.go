@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"varde/checks"
 	"varde/proto/wire"
 )
 
@@ -27,20 +26,26 @@ type item struct {
 	frame  []byte
 }
 
-func (i item) seq() uint64   { return i.record.Observation.Seq }
-func (i item) at() time.Time { return i.record.Observation.Started }
+func (i item) seq() uint64   { return i.record.First() }
+func (i item) at() time.Time { return i.record.At() }
 
 var errDamaged = errors.New("segment was damaged meanwhile")
 
-// joinLocked numbers o and puts it into the batch that will be written next.
-func (s *Spool) joinLocked(o *checks.Observation) (*batch, error) {
-	next := *o
-	next.Epoch, next.Seq = s.current().name, s.lastSeq+1
-	frame, read, err := encode(wire.Record{Observation: next})
+// joinLocked numbers r, which is no gap, and puts it into the batch that will be
+// written next.
+func (s *Spool) joinLocked(r *wire.Record) (*batch, error) {
+	next := *r
+	if r.Event != nil {
+		e := *r.Event
+		e.Seq, next.Event = s.lastSeq+1, &e
+	} else {
+		next.Observation.Epoch, next.Observation.Seq = s.current().name, s.lastSeq+1
+	}
+	frame, read, err := encode(next)
 	if err != nil {
 		return nil, err
 	}
-	*o = next
+	*r = next
 	s.lastSeq++
 	s.batch.items = append(s.batch.items, item{read, frame})
 	return s.batch, nil

@@ -63,10 +63,10 @@ func (s *Spool) carry(records []wire.Record) {
 			continue
 		}
 		s.mu.Lock()
-		_, err := s.joinLocked(&r.Observation)
+		_, err := s.joinLocked(&r)
 		s.mu.Unlock()
 		if err != nil { // it was read, so it can be written
-			s.opt.Logger.Error("observation cannot be moved to another epoch", "check", r.Observation.Check, "error", err)
+			s.opt.Logger.Error("record cannot be moved to another epoch", "check", r.Check(), "error", err)
 		}
 	}
 	s.commit()

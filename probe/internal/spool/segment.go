@@ -54,12 +54,12 @@ func (g *segment) add(r wire.Record, size int64) bool {
 		g.gap = r.Gap
 	case r.Gap != nil:
 		return false
-	case g.last != 0 && r.Observation.Seq != g.last+1:
+	case g.last != 0 && r.First() != g.last+1:
 		return false
-	case g.last == 0 && g.gap != nil && r.Observation.Seq != g.gap.Last+1:
+	case g.last == 0 && g.gap != nil && r.First() != g.gap.Last+1:
 		return false
 	default:
-		g.observe(r.Observation.Seq, r.Observation.Started)
+		g.observe(r.First(), r.At())
 	}
 	g.size += size
 	return true
@@ -164,7 +164,7 @@ func (g *segment) read(after uint64, n int) ([]wire.Record, error) {
 	r := newReader(io.NewSectionReader(f, at.offset, g.size-at.offset))
 	for ; at.seq <= g.last && len(out) < n; at.seq++ {
 		rec, size, err := r.next()
-		if err == nil && (rec.Gap != nil || rec.Observation.Seq != at.seq) {
+		if err == nil && (rec.Gap != nil || rec.First() != at.seq) {
 			err = errTorn
 		}
 		if err != nil {

@@ -365,23 +365,33 @@ func (s *Spool) Stats() Stats {
 // write. With an error the observation is lost and, unless it was refused
 // because it is not valid, counted as dropped.
 func (s *Spool) Append(o checks.Observation) (checks.Observation, error) {
+	r := wire.Record{Observation: o}
+	err := s.append(&r)
+	return r.Observation, err
+}
+
+// AppendEvent gives the event the next sequence number and returns when it is on
+// disk, or lost as with Append.
+func (s *Spool) AppendEvent(e wire.Event) error { return s.append(&wire.Record{Event: &e}) }
+
+func (s *Spool) append(r *wire.Record) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return o, ErrClosed
+		return ErrClosed
 	}
-	b, err := s.joinLocked(&o)
+	b, err := s.joinLocked(r)
 	s.mu.Unlock()
 	if err != nil {
-		return o, fmt.Errorf("append observation of %s: %w", strings.ToValidUTF8(o.Check, "?"), err)
+		return fmt.Errorf("append record of %s: %w", strings.ToValidUTF8(r.Check(), "?"), err)
 	}
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
 	if !b.done {
 		s.commit()
 	}
-	if o.Seq > b.durable {
-		return o, fmt.Errorf("append observation of %s: %w", o.Check, b.err)
+	if r.First() > b.durable {
+		return fmt.Errorf("append record of %s: %w", r.Check(), b.err)
 	}
-	return o, nil
+	return nil
 }

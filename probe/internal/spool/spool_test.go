@@ -67,6 +67,44 @@ func fill(t *testing.T, s *Spool, from, to int) {
 	}
 }
 
+// TestEventsStandAmongObservations: numbered with them, and there after a restart
+// and under another epoch.
+func TestEventsStandAmongObservations(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, "e1")
+	fill(t, s, 1, 2)
+	mail := &checks.MailEvent{Mail: "0a1b", Check: "loop", Service: "mail", Route: "internal", Sent: start, State: checks.MailPending}
+	if err := s.AppendEvent(wire.Event{At: start, Mail: mail}); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, 4, 4)
+	if err := s.AppendEvent(wire.Event{At: start}); err == nil {
+		t.Error("took an event that says nothing")
+	}
+	if got, want := s.Stats().Records, uint64(4); got != want {
+		t.Errorf("%d records wait, want %d", got, want)
+	}
+	s.Close()
+	s = open(t, dir, "e2")
+	check := func(epoch string) {
+		t.Helper()
+		recs := drain(t, s, epoch, 0)
+		if show(recs) != "1 2 3 4" || recs[2].Event == nil || !cmp.Equal(recs[2].Event.Mail, mail) || recs[3].Event != nil {
+			t.Errorf("epoch %s holds %s, %+v", epoch, show(recs), recs)
+		}
+	}
+	check("e1")
+	fill(t, s, 1, 2)
+	if err := errors.Join(s.AppendEvent(wire.Event{At: start, Mail: mail}), s.Ack("e1", 4)); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, 4, 4)
+	if err := s.Renew(); err != nil {
+		t.Fatal(err)
+	}
+	check(s.Epoch())
+}
+
 // drain reads everything of an epoch after the given number.
 func drain(t *testing.T, s *Spool, epoch string, after uint64) []wire.Record {
 	t.Helper()
