@@ -260,7 +260,7 @@ func (f *fleet) network(ctx context.Context, region string, g *errgroup.Group) (
 func (f *fleet) journaled() (n uint64, err error) {
 	err = server.ReadJournal(context.Background(), filepath.Join(f.dir, "coordinator"), func(b wire.Batch) error {
 		for _, r := range b.Records {
-			if r.Gap == nil {
+			if r.IsObservation() {
 				n++
 			}
 		}

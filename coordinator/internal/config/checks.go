@@ -28,22 +28,11 @@ func (v *validator) checks(c Config) {
 			v.add(at+".service", "got %s, expected the id of a service%s", quote(t.Service), oneOf(services))
 			continue
 		}
-		if floor := Floor(t, c.Services[k].Consent); t.Every >= checks.MinEvery && t.Every < floor {
+		if floor := t.Floor(); t.Every >= checks.MinEvery && t.Every < floor {
 			v.add(at+".every", "got %s, expected at least %s: service %s does not say consent: true",
 				short(t.Every), short(floor), t.Service)
 		}
 	}
-}
-
-// Floor is the smallest interval at which one probe may run t.
-func Floor(t checks.Target, consent bool) time.Duration {
-	switch {
-	case consent:
-		return checks.MinEvery
-	case t.Login != nil:
-		return FloorLogin
-	}
-	return FloorUnasked
 }
 
 // target adds what the target and its kind find, in the words of this file.

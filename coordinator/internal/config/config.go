@@ -164,7 +164,8 @@ func (c Config) WithDefaults() Config {
 	}
 	c.Checks = slices.Clone(c.Checks)
 	for i, t := range c.Checks {
-		c.Checks[i] = named(t.WithDefaults())
+		c.Checks[i] = t.WithDefaults().NameSecrets()
+		c.Checks[i].Consent = slices.ContainsFunc(c.Services, func(s Service) bool { return s.ID == t.Service && s.Consent })
 	}
 	c.Pages = c.pagesWithDefaults()
 	return c
@@ -213,16 +214,6 @@ func distinct(ids []string) []string {
 	})
 }
 
-// named gives the login's secret the name by which a plan carries it.
-func named(t checks.Target) checks.Target {
-	if t.Login != nil && t.Login.Password.File != "" {
-		l := *t.Login
-		l.Password.Name = t.ID
-		t.Login = &l
-	}
-	return t
-}
-
 // OperatorToken returns the path of the file in a data folder that holds the
 // token by which operators log in.
 func OperatorToken(data string) string { return filepath.Join(data, "operator.token") }
@@ -236,11 +227,11 @@ func (c *Config) resolve(dir string) {
 	}
 	abs(&c.Data)
 	for i := range c.Checks {
-		if l := c.Checks[i].Login; l != nil {
-			abs(&l.Password.File)
+		for _, s := range c.Checks[i].Secrets() {
+			abs(&s.File)
 		}
-		if ca := c.Checks[i].CA; ca != nil {
-			abs(&ca.File)
+		for _, a := range c.Checks[i].Authorities() {
+			abs(&a.File)
 		}
 	}
 }

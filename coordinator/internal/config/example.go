@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"strings"
@@ -14,17 +15,24 @@ type Example struct {
 	// Name is an id for the coordinator, Data its folder, and Host the name or
 	// address by which probes reach it.
 	Name, Data, Host string
+	// Services and Checks are the text of these keys, with comments; none of
+	// them if not given.
+	Services, Checks string
 }
 
-// Text returns a commented configuration that loads as it stands: no control,
-// service or check is active in it, since nobody is contacted unasked. The
-// error says which field cannot be written.
+// Text returns a commented configuration that loads as it stands: no control is
+// active in it, nor any other service or check than those given, since nobody
+// is contacted unasked. The error says which field cannot be written.
 func (e Example) Text() (string, error) {
 	host := e.Host
 	if strings.Contains(host, ":") {
 		host = "[" + strings.Trim(host, "[]") + "]"
 	}
-	text := strings.NewReplacer("{{.Name}}", e.Name, "{{.Data}}", fmt.Sprintf("%q", e.Data), "{{.Host}}", host).Replace(example)
+	const services, checks = "services: []\n", "checks: []\n"
+	text := strings.NewReplacer(
+		"{{.Name}}", e.Name, "{{.Data}}", fmt.Sprintf("%q", e.Data), "{{.Host}}", host,
+		"\n"+services, "\n"+cmp.Or(e.Services, services), "\n"+checks, "\n"+cmp.Or(e.Checks, checks),
+	).Replace(example)
 	c, err := Parse("example", []byte(text))
 	if err != nil {
 		return "", fmt.Errorf("write example: %w", err)

@@ -18,20 +18,26 @@ func (c *Config) readFiles() []*checks.FieldError {
 	total := 0
 	for i := range c.Checks {
 		at := fmt.Sprintf("checks[%d].", i)
-		if l := c.Checks[i].Login; l != nil && l.Password.File != "" {
-			if _, err := readSecret(l.Password.File); err != nil {
-				faults = append(faults, unreadable(at+"login.password.file", l.Password.File, err, onePassword))
-			}
-		}
-		if ca := c.Checks[i].CA; ca != nil && ca.File != "" {
-			var err error
-			if ca.PEM, err = readCA(ca.File); err != nil {
-				faults = append(faults, unreadable(at+"ca.file", ca.File, err, "a file of PEM certificates"))
+		for field, s := range c.Checks[i].Secrets() {
+			if s.File == "" {
 				continue
 			}
-			if total += len(ca.PEM); total > maxCAs && total-len(ca.PEM) <= maxCAs {
-				faults = append(faults, &checks.FieldError{Field: at + "ca.file", Problem: fmt.Sprintf(
-					"got %s, with which the checks have %d bytes of certificates, expected at most %d in all", quote(ca.File), total, maxCAs)})
+			if _, err := readSecret(field, s.File); err != nil {
+				faults = append(faults, unreadable(at+field+".file", s.File, err, wanted(field)))
+			}
+		}
+		for field, a := range c.Checks[i].Authorities() {
+			if a.File == "" {
+				continue
+			}
+			var err error
+			if a.PEM, err = readCA(a.File); err != nil {
+				faults = append(faults, unreadable(at+field+".file", a.File, err, "a file of PEM certificates"))
+				continue
+			}
+			if total += len(a.PEM); total > maxCAs && total-len(a.PEM) <= maxCAs {
+				faults = append(faults, &checks.FieldError{Field: at + field + ".file", Problem: fmt.Sprintf(
+					"got %s, with which the checks have %d bytes of certificates, expected at most %d in all", quote(a.File), total, maxCAs)})
 			}
 		}
 	}
@@ -42,21 +48,29 @@ func unreadable(key, file string, err error, want string) *checks.FieldError {
 	return &checks.FieldError{Field: key, Problem: fmt.Sprintf("got %s (%s), expected %s", quote(file), document.Cause(err), want)}
 }
 
-// onePassword is what a password file should be.
-const onePassword = "a file with the password as its only line"
+// wanted is what the file of a secret should be.
+func wanted(field string) string {
+	if field == clientKey {
+		return "a file with a private key, PEM"
+	}
+	return "a file with the password as its only line"
+}
 
-// ReadSecret returns the password that stands in the file at path: its first
-// and only line, without the ends of lines. The error names the file and never
-// holds what it read.
-func ReadSecret(path string) (string, error) {
-	s, err := readSecret(path)
+// clientKey is the one secret that is no password.
+const clientKey = "client.key"
+
+// ReadSecret returns the secret of a check's field that stands in the file at
+// path: the first and only line, without the ends of lines, or a private key.
+// The error names the file and never holds what it read.
+func ReadSecret(field, path string) (string, error) {
+	s, err := readSecret(field, path)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w, expected %s", path, err, onePassword)
+		return "", fmt.Errorf("%s: %w, expected %s", path, err, wanted(field))
 	}
 	return s, nil
 }
 
-func readSecret(path string) (string, error) {
+func readSecret(field, path string) (string, error) {
 	b, err := document.ReadFile(path, maxSecret)
 	if err != nil {
 		return "", document.Cause(err)
@@ -65,7 +79,9 @@ func readSecret(path string) (string, error) {
 	switch {
 	case s == "":
 		return "", errors.New("empty")
-	case strings.ContainsAny(s, "\r\n"):
+	case field == clientKey && !strings.Contains(s, "PRIVATE KEY-----"):
+		return "", errors.New("no private key in it")
+	case field != clientKey && strings.ContainsAny(s, "\r\n"):
 		return "", errors.New("more than one line")
 	case !utf8.ValidString(s) || strings.Contains(s, "\x00"):
 		return "", errors.New("not UTF-8 text")

@@ -135,7 +135,7 @@ func TestDefaults(t *testing.T) {
 		Services: []Service{{ID: "imap", Name: "imap", Consent: true}},
 		Checks: []checks.Target{{
 			ID: "imap", Service: "imap", Kind: checks.IMAP, URL: "imaps://mail.example.net",
-			Every: 30 * time.Second, Timeout: 10 * time.Second,
+			Every: 30 * time.Second, Timeout: 10 * time.Second, Consent: true,
 		}},
 		Pages: []Page{{ID: "main", Title: "Status", Services: []string{"imap"}}},
 	}
@@ -170,7 +170,7 @@ func TestLoadResolvesPaths(t *testing.T) {
 	if c.Data != filepath.Join(dir, "data") {
 		t.Errorf("data: got %q, want it in %q", c.Data, dir)
 	}
-	if s, err := ReadSecret(got.Login.Password.File); s != "correct horse" || err != nil {
+	if s, err := ReadSecret("login.password", got.Login.Password.File); s != "correct horse" || err != nil {
 		t.Errorf("secret: got %q, %v, want %q", s, err, "correct horse")
 	}
 }

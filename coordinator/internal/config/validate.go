@@ -15,15 +15,6 @@ import (
 	"varde/coordinator/internal/page"
 )
 
-// Cadence floors of services without consent, for each probe. Five banner-only
-// connections in ten minutes can get an address banned by a mail server's
-// fail2ban, so an attempt may come each 180 s at most often, and each 5 min
-// with a login.
-const (
-	FloorUnasked = 180 * time.Second
-	FloorLogin   = 5 * time.Minute
-)
-
 // Limits of single values.
 const (
 	minRetention  = time.Hour

@@ -15,7 +15,7 @@ import (
 // addResults adds the results of a batch that ended in [hour, end).
 func (s *Store) addResults(set map[verdict.Series][]verdict.Result, b *wire.Batch, hour, end time.Time) {
 	for i := range b.Records {
-		if b.Records[i].Gap != nil {
+		if !b.Records[i].IsObservation() {
 			continue
 		}
 		o, ok := correct(b, b.Records[i].Observation)

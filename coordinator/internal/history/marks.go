@@ -63,7 +63,7 @@ func (m *marks) take(b *wire.Batch, fn func(checks.Observation)) (ignored int) {
 			continue
 		}
 		m.last[e], m.changed[e] = r.Last(), b.Received
-		if r.Gap != nil {
+		if !r.IsObservation() {
 			continue // what was dropped is unknown by being absent
 		}
 		if o, ok := correct(b, r.Observation); ok {

@@ -165,7 +165,7 @@ func (q ObservationQuery) choose(out []checks.Observation, b *wire.Batch) []chec
 	}
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Gap != nil || q.Check != "" && r.Observation.Check != q.Check {
+		if !r.IsObservation() || q.Check != "" && r.Observation.Check != q.Check {
 			continue
 		}
 		if o, ok := correct(b, r.Observation); ok && q.wants(o) {

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"sync"
 
-	"varde/checks"
 	"varde/proto/wire"
 )
 
@@ -20,29 +19,29 @@ func (r *report) believed(b wire.Batch) wire.Batch {
 	asked := r.asked.known(r.opts.Plans)
 	for _, x := range []struct {
 		cause, words string
-		out          func(checks.Observation) bool
+		out          func(wire.Record) bool
 	}{
-		{"before_joining", "from before it joined", func(o checks.Observation) bool { return o.Started.Before(joined) }},
-		{"unknown_check", "of checks that nobody asked it for", func(o checks.Observation) bool { return !asked(o.Check) }},
+		{"before_joining", "from before it joined", func(r wire.Record) bool { return r.At().Before(joined) }},
+		{"unknown_check", "of checks that nobody asked it for", func(r wire.Record) bool { return !asked(r.Check()) }},
 	} {
 		n := 0
 		if b.Records, n = leaveOut(b.Records, x.out); n > 0 {
 			r.metrics.refusedMany(x.cause, n)
-			r.fleet.refused(r.stream, b.Received, fmt.Errorf("it sent %d observations %s: they are kept as a gap", n, x.words))
+			r.fleet.refused(r.stream, b.Received, fmt.Errorf("it sent %d records %s: they are kept as a gap", n, x.words))
 		}
 	}
 	return b
 }
 
-// leaveOut puts gaps in the place of observations and returns of how many.
-func leaveOut(records []wire.Record, out func(checks.Observation) bool) (rest []wire.Record, n int) {
+// leaveOut puts gaps in the place of records and returns of how many.
+func leaveOut(records []wire.Record, out func(wire.Record) bool) (rest []wire.Record, n int) {
 	for _, r := range records {
-		if r.Gap != nil || !out(r.Observation) {
+		if r.Gap != nil || !out(r) {
 			rest = append(rest, r)
 			continue
 		}
 		n++
-		at := r.Observation.Started
+		at := r.At()
 		if last := len(rest) - 1; last >= 0 && rest[last].Gap != nil {
 			g := *rest[last].Gap
 			g.Last, g.To = r.Last(), at

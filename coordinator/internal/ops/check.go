@@ -205,8 +205,8 @@ func (n Now) meta(c checks.Target) []metaView {
 	if c.Expect.Mailbox != "" {
 		out = append(out, metaView{"mailbox ", c.Expect.Mailbox, ""})
 	}
-	if c.Expect.Status != 0 {
-		out = append(out, metaView{"status ", strconv.Itoa(c.Expect.Status), ""})
+	if c.Expect.Status != "" {
+		out = append(out, metaView{"status ", string(c.Expect.Status), ""})
 	}
 	if slo := n.serviceOf(c.Service).SLO; slo > 0 {
 		out = append(out, metaView{"objective ", strconv.FormatFloat(slo, 'f', -1, 64) + " %", ""})

@@ -246,11 +246,7 @@ func (m *Maker) Knows(probe string) []string {
 func named(targets []checks.Target) []checks.Target {
 	out := slices.Clone(targets)
 	for i, t := range out {
-		if t.Login != nil && t.Login.Password.Name == "" {
-			l := *t.Login
-			l.Password.Name = t.ID
-			out[i].Login = &l
-		}
+		out[i] = t.NameSecrets()
 	}
 	return out
 }

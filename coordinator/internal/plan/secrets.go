@@ -34,25 +34,23 @@ func readSecrets(targets []checks.Target) (map[string]secret, error) {
 	secrets := map[string]secret{}
 	var errs []error
 	for _, t := range targets {
-		if t.Login == nil {
-			continue
-		}
-		ref := t.Login.Password
-		s, known := secrets[ref.Name]
-		if known && s.file != ref.File {
-			errs = append(errs, fmt.Errorf("check %q: login.password: %q names two files, %s and %s", t.ID, ref.Name, s.file, ref.File))
-			continue
-		}
-		if !known {
-			value, err := config.ReadSecret(ref.File)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("check %q: login.password.file: %w", t.ID, err))
+		for field, ref := range t.Secrets() {
+			s, known := secrets[ref.Name]
+			if known && s.file != ref.File {
+				errs = append(errs, fmt.Errorf("check %q: %s: %q names two files, %s and %s", t.ID, field, ref.Name, s.file, ref.File))
+				continue
 			}
-			s = secret{value: value, file: ref.File}
+			if !known {
+				value, err := config.ReadSecret(field, ref.File)
+				if err != nil {
+					errs = append(errs, fmt.Errorf("check %q: %s.file: %w", t.ID, field, err))
+				}
+				s = secret{value: value, file: ref.File}
+			}
+			s.everywhere = s.everywhere || len(t.Regions) == 0
+			s.regions = append(s.regions, t.Regions...)
+			secrets[ref.Name] = s
 		}
-		s.everywhere = s.everywhere || len(t.Regions) == 0
-		s.regions = append(s.regions, t.Regions...)
-		secrets[ref.Name] = s
 	}
 	return secrets, errors.Join(errs...)
 }
