@@ -23,13 +23,17 @@ import (
 
 // checkCommand asks services once. It needs no configuration and no coordinator.
 type checkCommand struct {
-	URLs         []string      `arg:"" name:"url" help:"What to ask: https://, http://, imaps://, imap:// (with STARTTLS), smtps://, submission:// (with STARTTLS) or smtp://, then the host."`
-	User         string        `help:"Log in as this user, over IMAP and SMTP." placeholder:"U"`
+	URLs         []string      `arg:"" name:"url" help:"What to ask: https://, imaps://, pop3s://, smtps:// or tls:// for TLS from the start; imap://, pop3:// or submission:// for STARTTLS; smtp://, http://, tcp:// or dns://; then the host."`
+	User         string        `help:"Log in as this user, over IMAP, POP3 and SMTP." placeholder:"U"`
 	PasswordFile string        `help:"The file with the user's password as its only line." placeholder:"F"`
+	Mechanism    string        `help:"How to log in: login, plain, xoauth2 or oauthbearer; with the last two the file holds a bearer token." placeholder:"M"`
 	Family       string        `help:"ipv4, ipv6 or both; by default each that the name has." placeholder:"ipv4|ipv6|both"`
 	Timeout      time.Duration `help:"The longest that one attempt may take; each phase has 3 to 10s of it." default:"10s"`
 	CA           string        `help:"A file of PEM certificates to trust instead of the system's." placeholder:"FILE"`
 	JSON         bool          `help:"Print each observation as one line of JSON."`
+	Watch        bool          `help:"Ask again and again, one line for each attempt, until interrupted."`
+	Every        time.Duration `help:"With --watch, how often." default:"30s"`
+	Count        int           `help:"With --watch, end after so many rounds." placeholder:"N"`
 
 	printed int // blocks so far
 }
@@ -44,6 +48,8 @@ Examples:
   varde-probe check https://example.net/ smtp://mx.example.net --family ipv4
   varde-probe check submission://mail.example.net \
       --user probe@example.net --password-file secret
+  varde-probe check "dns://192.0.2.53/example.net?type=MX" tcp://192.0.2.7:443
+  varde-probe check imaps://mail.example.net --watch --every 1m
 
 Exit codes: 0 everything is up, 1 something is down, 2 something could not be told, or bad usage.`
 }
@@ -87,15 +93,27 @@ func (c *checkCommand) Run(ctx context.Context, p *process, logger *slog.Logger)
 			go q.attempt(ctx)
 		}
 	}
+	if c.Watch {
+		return c.watch(ctx, p, queries, logger)
+	}
 	worst := checks.Up
 	for _, group := range queries {
 		for _, q := range p.await(ctx, group, logger) {
 			if err := c.print(p, q); err != nil {
-				return varde.Misuse(fmt.Errorf("print: %w", err)) // 1 would say that something is down
+				return unprinted(err)
 			}
 			worst = worse(worst, q.observation.Outcome)
 		}
 	}
+	return told(worst)
+}
+
+// unprinted is a failure to print; the ordinary exit code would say that
+// something is down.
+func unprinted(err error) error { return varde.Misuse(fmt.Errorf("print: %w", err)) }
+
+// told is the exit code that tells an outcome.
+func told(worst checks.Outcome) error {
 	switch worst {
 	case checks.Down:
 		return varde.Told(varde.ExitError)
@@ -123,7 +141,7 @@ func (c *checkCommand) queries(p *process) ([][]*query, error) {
 		return nil, fmt.Errorf("--family: %q, expected ipv4, ipv6 or both", c.Family)
 	}
 	env, ca, err := c.env(p)
-	if err != nil {
+	if err = errors.Join(err, c.validateWatch()); err != nil {
 		return nil, err
 	}
 	groups := make([][]*query, 0, len(c.URLs))
@@ -143,7 +161,7 @@ func (c *checkCommand) queries(p *process) ([][]*query, error) {
 		groups = append(groups, c.group(raw, target, check))
 	}
 	if c.User != "" && !used && len(errs) == 0 {
-		errs = append(errs, errors.New("--user: none of these URLs has a login, expected one of imap or smtp"))
+		errs = append(errs, errors.New("--user: none of these URLs has a login, expected one of imap, pop3 or smtp"))
 	}
 	return groups, errors.Join(errs...)
 }
@@ -204,8 +222,10 @@ func (c *checkCommand) target(raw string, ca *checks.Authority) (checks.Target, 
 		return t, err
 	}
 	t.Timeout, t.CA = c.Timeout, ca
-	if c.User != "" && t.Kind != checks.HTTPS {
-		t.Login = &checks.Login{User: c.User, Password: checks.Secret{File: c.PasswordFile, Name: t.ID}}
+	if c.User != "" && slices.Contains([]checks.Kind{checks.IMAP, checks.POP3, checks.SMTP}, t.Kind) {
+		t.Login = &checks.Login{
+			User: c.User, Password: checks.Secret{File: c.PasswordFile, Name: t.ID}, Mechanism: checks.Mechanism(c.Mechanism),
+		}
 	}
 	if c.Timeout <= 0 {
 		return t, &checks.FieldError{Field: "timeout", Problem: fmt.Sprintf("%s, expected up to %s", c.Timeout, checks.MaxTimeout)}
@@ -273,6 +293,11 @@ func (p *process) missing(ctx context.Context, q *query) string {
 	return ""
 }
 
+// style is how the program draws on its stdout.
+func (p *process) style() waterfall.Style {
+	return waterfall.Style{Colour: p.terminal(p.stdout) && p.getenv("NO_COLOR") == ""}
+}
+
 // routed says whether this machine has a way to what was dialled.
 func (p *process) routed(ctx context.Context, dialled string) bool {
 	at, err := netip.ParseAddrPort(dialled)
@@ -321,10 +346,9 @@ func (c *checkCommand) print(p *process, q *query) error {
 		_, err = fmt.Fprintf(p.stdout, "%s\n", line)
 		return err
 	}
-	style := waterfall.Style{Colour: p.terminal(p.stdout) && p.getenv("NO_COLOR") == ""}
 	block := waterfall.Draw(waterfall.Attempt{
-		URL: q.url, Family: q.observation.Family, Result: q.observation.Result,
-	}, style)
+		URL: q.url, Family: q.observation.Family, At: q.observation.Started, Result: q.observation.Result,
+	}, p.style())
 	if c.printed++; c.printed > 1 {
 		block = "\n" + block
 	}

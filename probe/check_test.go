@@ -253,24 +253,66 @@ func TestCheckThatCannotBePrinted(t *testing.T) {
 	})
 }
 
+// TestWatch asks three rounds by the clock, however long the answers take, tells
+// each on a line and all of them at the end.
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.serve(t, "OK in")
+		start := time.Now()
+		code := b.call(t.Context(), "check imaps://mail.example.net --family ipv4 --ca @ca --user probe --password-file @password --watch --every 10s --count 3")
+		out := b.out.String()
+		if took := time.Since(start); code != 0 || took != 20*time.Second+83*time.Millisecond {
+			t.Errorf("exit code %d after %s, want 0 after 20.083s: %s", code, took, b.err.String())
+		}
+		for _, want := range []string{
+			"00:00:00  up          83 ms  imaps://mail.example.net  ipv4  ", "00:00:10  up  ", "00:00:20  up  ",
+			"\n\nimaps://mail.example.net  ipv4  3 attempts: 3 up, 0 down, 0 unknown; when up 83.0 ms in the middle, 83.0 ms at most\n",
+		} {
+			if !strings.Contains(out, want) {
+				t.Errorf("got\n%s\nwant %q in it", out, want)
+			}
+		}
+	})
+}
+
+// TestInterruptedWatch ends with what it has seen, and claims nothing of the
+// attempt that was under way.
+func TestInterruptedWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.Play(t, ":993", ct.Silence())
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(31*time.Second, cancel)
+		code := b.call(ctx, "check imaps://mail.example.net --family ipv4 --watch --json")
+		if lines := strings.Count(b.out.String(), "\n"); code != 1 || lines != 1 {
+			t.Errorf("exit code %d with %d lines, want 1 with 1:\n%s", code, lines, b.out.String())
+		}
+	})
+}
+
 func TestBadUsage(t *testing.T) {
 	for line, want := range map[string]string{
-		"":                               `expected one of`,
-		"chekc":                          `unexpected argument chekc`,
-		"check":                          `expected "<url> ..."`,
-		"check pop3s://a":                `pop3s://a: url: scheme "pop3s", expected one of http, https, imap, imaps, smtp, smtps, submission`,
-		"check imaps://a/b imaps://c:0":  "imaps://a/b: url: \"imaps://a/b\", expected nothing after the host\nvarde-probe: imaps://c:0: url: port \"0\", expected 1 to 65535",
-		"check imaps://a --user u":       "--user and --password-file: one is missing, expected both or none",
-		"check imaps://a --timeout 2m":   "imaps://a: timeout: 2m0s, expected up to 1m0s",
-		"check imaps://a --timeout 0s":   "imaps://a: timeout: 0s, expected up to 1m0s",
-		"check imaps://a --family ipv5":  `--family: "ipv5", expected ipv4, ipv6 or both`,
-		"check imaps://a --ca @nothing":  "--ca: open ",
-		"check imaps://a --ca /dev/zero": "--ca: /dev/zero: more than 1048576 bytes",
-		"check imaps://a --user u --password-file /dev/zero": "--password-file: /dev/zero: more than 1048576 bytes",
-		"check imaps://a --ca @password":                     "imaps://a: ca: holds no certificate, expected PEM",
-		"check https://a --user u --password-file @password": "--user: none of these URLs has a login, expected one of imap or smtp",
-		"check imaps://a --user u --password-file @empty":    "imaps://a: login.password: 0 bytes long, expected 1 to 1024 and none of them zero",
-		"check imaps://a --log-level loud":                   "--log-level must be one of",
+		"":                                   `expected one of`,
+		"chekc":                              `unexpected argument chekc`,
+		"check":                              `expected "<url> ..."`,
+		"check gopher://a":                   `gopher://a: url: scheme "gopher", expected one of dns, http, https, imap, imaps, pop3, pop3s, smtp, smtps, submission, tcp, tls`,
+		"check imaps://a --count 3":          "--count: given without --watch, expected both",
+		"check imaps://a --watch --every 1s": "--every: 1s, expected 5s to 24h0m0s",
+		"check imaps://a --watch --every 5s": "--timeout: 10s, expected at most --every (5s)",
+		"check imaps://a --mechanism cram --user u --password-file @password": "imaps://a: login.mechanism: \"cram\", expected one of",
+		"check imaps://a/b imaps://c:0":                                       "imaps://a/b: url: \"imaps://a/b\", expected nothing after the host\nvarde-probe: imaps://c:0: url: port \"0\", expected 1 to 65535",
+		"check imaps://a --user u":                                            "--user and --password-file: one is missing, expected both or none",
+		"check imaps://a --timeout 2m":                                        "imaps://a: timeout: 2m0s, expected up to 1m0s",
+		"check imaps://a --timeout 0s":                                        "imaps://a: timeout: 0s, expected up to 1m0s",
+		"check imaps://a --family ipv5":                                       `--family: "ipv5", expected ipv4, ipv6 or both`,
+		"check imaps://a --ca @nothing":                                       "--ca: open ",
+		"check imaps://a --ca /dev/zero":                                      "--ca: /dev/zero: more than 1048576 bytes",
+		"check imaps://a --user u --password-file /dev/zero":                  "--password-file: /dev/zero: more than 1048576 bytes",
+		"check imaps://a --ca @password":                                      "imaps://a: ca: holds no certificate, expected PEM",
+		"check https://a --user u --password-file @password":                  "--user: none of these URLs has a login, expected one of imap, pop3 or smtp",
+		"check imaps://a --user u --password-file @empty":                     "imaps://a: login.password: 0 bytes long, expected 1 to 1024 and none of them zero",
+		"check imaps://a --log-level loud":                                    "--log-level must be one of",
 	} {
 		b := newBench(t)
 		b.file(t, "empty", "\n")

@@ -19,6 +19,8 @@ type Attempt struct {
 	// URL is what was asked, as the person wrote it.
 	URL    string
 	Family checks.Family
+	// At is when it began.
+	At     time.Time
 	Result checks.Result
 }
 
@@ -51,6 +53,7 @@ func Draw(a Attempt, s Style) string {
 	b.WriteString(s.headline(a) + "\n")
 	s.phases(&b, a.Result)
 	s.trouble(&b, a.Result)
+	s.presented(&b, a)
 	return b.String()
 }
 

@@ -55,7 +55,25 @@ func TestGolden(t *testing.T) {
 	noted := up
 	noted.Result.Detail = "LOGOUT was not answered"
 	nothing := waterfall.Attempt{URL: "smtp://mx.example.net", Family: checks.IPv6, Result: checks.Result{Class: checks.OwnError, Detail: "a bug"}}
+	shown := up
+	shown.At = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	shown.Result.TLS = &checks.Handshake{Version: "1.3", Chain: []checks.Certificate{
+		{
+			Subject: "mail.example.net", Issuer: "R3", Names: []string{"mail.example.net", "imap.example.net"},
+			NotAfter: shown.At.Add(32*24*time.Hour + time.Hour), Key: strings.Repeat("0a", 32),
+		},
+		{Subject: "R3", Issuer: "ISRG Root X1", NotAfter: shown.At.Add(365 * 24 * time.Hour)},
+	}}
+	shown.Result.Presented = &checks.Presented{
+		Banner: "Dovecot ready.", Protocol: "IMAP4rev1",
+		Capabilities: strings.Fields("IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ AUTH=PLAIN AUTH=LOGIN AUTH=XOAUTH2"),
+		Replies:      []string{"OK", "OK [READ-ONLY]"},
+	}
+	expired := rejected
+	expired.At = shown.At
+	expired.Result.TLS = &checks.Handshake{Chain: []checks.Certificate{{Subject: "old", Issuer: "old", NotAfter: shown.At.Add(-time.Hour), Key: "0a"}}}
 	for name, a := range map[string]waterfall.Attempt{
+		"shown": shown, "expired": expired,
 		"up": up, "silent": silent, "rejected": rejected, "nowhere": nowhere, "noted": noted, "nothing": nothing,
 	} {
 		for suffix, style := range map[string]waterfall.Style{"": {}, "-color": {Colour: true, Bars: 20}} {
@@ -73,6 +91,26 @@ func TestGolden(t *testing.T) {
 			if got != string(want) {
 				t.Errorf("%s: got\n%s\nwant\n%s", path, got, want)
 			}
+		}
+	}
+}
+
+func TestLine(t *testing.T) {
+	at := time.Date(2026, 11, 22, 10, 42, 7, 0, time.UTC)
+	up := attempt("imaps://mail.example.net", checks.Result{
+		Outcome: checks.Up, Phases: []checks.PhaseTiming{ms(checks.Connect, 22), ms(checks.TLS, 31.4)},
+	})
+	down := attempt("imaps://mail.example.net", checks.Result{
+		Outcome: checks.Down, FailedPhase: checks.Greeting, Class: checks.GreetingTimeout, Detail: "no greeting within 5s",
+		Phases: []checks.PhaseTiming{ms(checks.Greeting, 5000)},
+	})
+	for want, a := range map[string]waterfall.Attempt{
+		"10:42:07  up          53 ms  imaps://mail.example.net  ipv4  connect 22 · tls 31\n":                                 up,
+		"10:42:07  down       5.00 s  imaps://mail.example.net  ipv4  greeting_timeout in greeting: no greeting within 5s\n": down,
+	} {
+		a.At = at
+		if got := waterfall.Line(a, waterfall.Style{}); got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
 		}
 	}
 }
