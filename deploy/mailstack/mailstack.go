@@ -52,11 +52,12 @@ const (
 
 // Stack is a running mail system.
 type Stack struct {
-	// IMAP and the others are addresses, host:port. IMAP, Submission and SMTP
-	// offer STARTTLS; IMAPS, SMTPS and HTTPS begin with TLS.
-	IMAP, IMAPS, Submission, SMTPS, SMTP, HTTPS, HTTP string
-	// User can log in with the password that stands in PasswordFile.
-	User, PasswordFile string
+	// IMAP and the others are addresses, host:port. IMAP, POP3, Submission and
+	// SMTP offer STARTTLS; IMAPS, POP3S, SMTPS and HTTPS begin with TLS.
+	IMAP, IMAPS, POP3, POP3S, Submission, SMTPS, SMTP, HTTPS, HTTP string
+	// User can log in with the password that stands in PasswordFile, or with the
+	// bearer token in TokenFile.
+	User, PasswordFile, TokenFile string
 	// CA is the file of the authority that signed Good.
 	CA string
 
@@ -66,7 +67,7 @@ type Stack struct {
 }
 
 // portCount is how many ports in a row the script binds.
-const portCount = 7
+const portCount = 9
 
 // startTimeout bounds one call of the script; a start takes about a second.
 const startTimeout = time.Minute
@@ -172,7 +173,7 @@ func (s *Stack) read(started string) {
 	s.t.Helper()
 	fields := map[string]*string{
 		"IMAP": &s.IMAP, "IMAPS": &s.IMAPS, "SUBMISSION": &s.Submission, "SMTPS": &s.SMTPS, "SMTP": &s.SMTP,
-		"HTTPS": &s.HTTPS, "HTTP": &s.HTTP, "USER": &s.User, "PASSWORD_FILE": &s.PasswordFile, "CA": &s.CA,
+		"POP3": &s.POP3, "POP3S": &s.POP3S, "TOKEN_FILE": &s.TokenFile, "HTTPS": &s.HTTPS, "HTTP": &s.HTTP, "USER": &s.User, "PASSWORD_FILE": &s.PasswordFile, "CA": &s.CA,
 	}
 	for line := range strings.Lines(started) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
@@ -228,3 +229,22 @@ func (s *Stack) Unavailable(yes bool) {
 	}
 	s.call("http", "ok")
 }
+
+// Fate is what becomes of a mail that the servers took.
+type Fate string
+
+// The fates.
+const (
+	// Delivered mails are in the account's INBOX at once. What was held before is
+	// delivered too.
+	Delivered Fate = "deliver"
+	// Held mails stay in the queue.
+	Held Fate = "hold"
+	// Discarded mails are lost without a word.
+	Discarded Fate = "discard"
+	// Junked mails are delivered to the account's mailbox Junk.
+	Junked Fate = "junk"
+)
+
+// Mail says what becomes of the mails of probes that are submitted from now on.
+func (s *Stack) Mail(f Fate) { s.t.Helper(); s.call("mail", string(f)) }

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# A private mail system on loopback for tests: Dovecot (IMAP), Postfix (SMTP)
-# and nginx (HTTPS), with an authority of its own, and the faults that a
-# provider can have. Everything is under one folder; /etc and systemd are not
-# touched. Postfix wants root.
+# A private mail system on loopback for tests: Dovecot (IMAP, POP3), Postfix
+# (SMTP) and nginx (HTTPS), with an authority of its own, and the faults that a
+# provider can have. A mail that is submitted for the account reaches its mailbox.
+# Everything is under one folder; /etc and systemd are not touched. Postfix wants
+# root.
 #
-#   mailstack.sh start   DIR PORT     on 127.0.0.1, ports PORT to PORT+6
+#   mailstack.sh start   DIR PORT     on 127.0.0.1, ports PORT to PORT+8
 #   mailstack.sh stop    DIR
 #   mailstack.sh status  DIR          one line a server: name, pid, state
 #   mailstack.sh freeze  DIR SERVER   SIGSTOP: accepts connections and is silent
@@ -14,6 +15,8 @@
 #   mailstack.sh cert    DIR SERVER good|expired|name|untrusted
 #   mailstack.sh account DIR good|changed     another password on the server
 #   mailstack.sh http    DIR ok|unavailable   unavailable is status 503
+#   mailstack.sh mail    DIR deliver|hold|discard|junk   what becomes of mail that
+#                                     is taken; deliver releases what was held
 #
 # SERVER is dovecot, postfix or nginx. With MAILSTACK_OWNER=PID everything stops
 # by itself soon after that process has ended.
@@ -35,6 +38,7 @@ ports() {
   base=$(cat "$dir/port")
   imap=$base imaps=$((base + 1)) submission=$((base + 2)) smtps=$((base + 3))
   smtp=$((base + 4)) https=$((base + 5)) http=$((base + 6))
+  pop3=$((base + 7)) pop3s=$((base + 8))
 }
 
 # ---- certificates -----------------------------------------------------------
@@ -99,7 +103,7 @@ configure_dovecot() {
   mkdir -p "$dir/dovecot/run" "$dir/dovecot/mail"
   account "$(cat "$dir/password")"
   cat > "$dir/dovecot/dovecot.conf" <<EOF
-protocols = imap
+protocols = imap pop3 lmtp
 listen = 127.0.0.1
 base_dir = $dir/dovecot/run
 state_dir = $dir/dovecot/run
@@ -113,12 +117,20 @@ first_valid_uid = 1
 mail_location = maildir:$dir/dovecot/mail/%u
 mail_max_userip_connections = 100
 disable_plaintext_auth = yes
-auth_mechanisms = plain login
+auth_mechanisms = plain login xoauth2 oauthbearer
 auth_failure_delay = 0
 ssl = required
 ssl_min_protocol = TLSv1.2
 ssl_cert = <$dir/tls/dovecot.pem
 ssl_key = <$dir/tls/dovecot.key
+recipient_delimiter = +
+lmtp_save_to_detail_mailbox = yes
+postmaster_address = postmaster@varde.test
+passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = $dir/dovecot/oauth2.conf
+}
 passdb {
   driver = passwd-file
   args = scheme=PLAIN username_format=%u $dir/dovecot/users
@@ -129,6 +141,14 @@ userdb {
 }
 namespace inbox {
   inbox = yes
+  mailbox Junk {
+    auto = create
+    special_use = \\Junk
+  }
+  mailbox Sent {
+    auto = create
+    special_use = \\Sent
+  }
 }
 service imap-login {
   chroot =
@@ -138,6 +158,22 @@ service imap-login {
   inet_listener imaps {
     port = $imaps
     ssl = yes
+  }
+}
+service pop3-login {
+  chroot =
+  inet_listener pop3 {
+    port = $pop3
+  }
+  inet_listener pop3s {
+    port = $pop3s
+    ssl = yes
+  }
+}
+service lmtp {
+  user = $as
+  unix_listener lmtp {
+    mode = 0666
   }
 }
 service anvil {
@@ -153,13 +189,25 @@ service auth {
   }
 }
 EOF
+  # nginx answers for the server that knows which tokens are good.
+  cat > "$dir/dovecot/oauth2.conf" <<EOF
+introspection_mode = get
+introspection_url = http://127.0.0.1:$http/introspect?token=
+username_attribute = username
+active_attribute = active
+active_value = true
+EOF
   chown -R "$as:$as" "$dir/dovecot"
 }
 
-# It takes logins and no mail: every recipient is refused.
+# It takes mail for the one account, and from that account alone for others.
 configure_postfix() {
-  local etc=$dir/postfix/etc queue=$dir/postfix/queue
+  local etc=$dir/postfix/etc queue=$dir/postfix/queue q
   mkdir -p "$etc" "$dir/postfix/data" "$queue/pid"
+  for q in active bounce corrupt defer deferred flush hold incoming maildrop saved trace; do
+    install -d -o postfix -m 700 "$queue/$q"
+  done
+  headers deliver
   install -d -o postfix -m 700 "$queue/private"
   install -d -o postfix -g postdrop -m 710 "$queue/public"
   chown postfix "$dir/postfix/data"
@@ -171,11 +219,16 @@ maillog_file = $dir/postfix/log
 maillog_file_prefixes = $dir
 myhostname = $name
 mydestination =
+recipient_delimiter = +
+virtual_mailbox_domains = varde.test
+virtual_mailbox_maps = inline:{$user=x}
+virtual_transport = lmtp:unix:$dir/dovecot/run/lmtp
+header_checks = regexp:$etc/headers
 mynetworks = 127.255.255.255/32
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 alias_maps =
-smtpd_relay_restrictions = reject
+smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_client_connection_rate_limit = 0
 smtpd_client_connection_count_limit = 0
 smtpd_tls_security_level = may
@@ -192,12 +245,38 @@ EOF
 127.0.0.1:$smtps inet n - n - - smtpd
   -o smtpd_tls_wrappermode=yes -o smtpd_sasl_auth_enable=yes
   -o smtpd_client_restrictions=permit_sasl_authenticated,reject
+cleanup unix n - n - 0 cleanup
+  -o max_use=1
+qmgr unix n - n 300 1 qmgr
+lmtp unix - - n - - lmtp
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+flush unix n - n 1000? 0 flush
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
 rewrite unix - - n - - trivial-rewrite
 proxymap unix - - n - - proxymap
 tlsmgr unix - - n 1000? 1 tlsmgr
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 EOF
+}
+
+# headers FATE: what becomes of a probe's mail, by its headers; cleanup reads them
+# anew for every mail. The header of the receiver stands in it in any case.
+headers() {
+  local action=
+  case $1 in
+    hold) action=HOLD ;;
+    discard) action=DISCARD ;;
+    junk) action="REDIRECT ${user/@/+Junk@}" ;;
+  esac
+  {
+    echo "/^Auto-Submitted:/ PREPEND Authentication-Results: $name; spf=pass smtp.mailfrom=$user; dkim=none; dmarc=fail"
+    [ -z "$action" ] || echo "/^X-Probe-Id:/ $action"
+  } > "$dir/postfix/etc/headers"
 }
 
 configure_nginx() {
@@ -221,6 +300,11 @@ http {
     ssl_certificate $dir/tls/nginx.pem;
     ssl_certificate_key $dir/tls/nginx.key;
     root $dir/nginx/www;
+    location = /introspect {
+      default_type application/json;
+      if (\$arg_token = "$(cat "$dir/token")") { return 200 '{"active":true,"username":"$user"}'; }
+      return 200 '{"active":false}';
+    }
     if (-f $dir/nginx/unavailable) { return 503; }
   }
 }
@@ -250,7 +334,7 @@ up() {
 ready() {
   local port list
   case $1 in
-    dovecot) list="$imap $imaps" ;;
+    dovecot) list="$imap $imaps $pop3 $pop3s" ;;
     postfix) list="$smtp $submission $smtps" ;;
     nginx) list="$http $https" ;;
   esac
@@ -326,6 +410,7 @@ start() {
   chmod 755 "$dir"
   echo "$1" > "$dir/port"
   head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n' > "$dir/password"
+  head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n' > "$dir/token"
   ports
   certificates
   for server in $servers; do
@@ -337,7 +422,8 @@ start() {
   fi
   printf '%s\n' "IMAP=127.0.0.1:$imap" "IMAPS=127.0.0.1:$imaps" "SUBMISSION=127.0.0.1:$submission" \
     "SMTPS=127.0.0.1:$smtps" "SMTP=127.0.0.1:$smtp" "HTTPS=127.0.0.1:$https" "HTTP=127.0.0.1:$http" \
-    "NAME=$name" "USER=$user" "PASSWORD_FILE=$dir/password" "CA=$dir/tls/ours/ca.pem"
+    "POP3=127.0.0.1:$pop3" "POP3S=127.0.0.1:$pop3s" \
+    "NAME=$name" "USER=$user" "PASSWORD_FILE=$dir/password" "TOKEN_FILE=$dir/token" "CA=$dir/tls/ours/ca.pem"
 }
 
 stop() { for server in $servers; do down "$server"; done; }
@@ -392,5 +478,12 @@ case $command in
   http)
     one_of "${1:-}" ok unavailable
     if [ "$1" = ok ]; then rm -f "$dir/nginx/unavailable"; else : > "$dir/nginx/unavailable"; fi ;;
+  mail)
+    one_of "${1:-}" deliver hold discard junk
+    headers "$1"
+    [ "$1" != deliver ] || {
+      postsuper -c "$dir/postfix/etc" -H ALL 2> /dev/null
+      kill -HUP "$(alive postfix)" # it looks into its queue
+    } ;;
   *) usage ;;
 esac

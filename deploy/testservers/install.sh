@@ -9,7 +9,7 @@
 # Progress goes to stderr, settings for the tests to stdout.
 set -euo pipefail
 
-readonly packages="gcc libc6-dev dovecot-imapd postfix nginx-light openssl chromium fonts-dejavu-core protobuf-compiler libprotobuf-dev"
+readonly packages="gcc libc6-dev dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix nginx-light openssl chromium fonts-dejavu-core protobuf-compiler libprotobuf-dev"
 readonly axe_version=4.14.1 lint_version=v2.15.0
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/varde-tests
 
