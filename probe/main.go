@@ -45,7 +45,7 @@ type process struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	p := &process{
-		stdout: os.Stdout, stderr: os.Stderr, network: &checks.System{}, getenv: os.Getenv, terminal: isTerminal,
+		stdout: os.Stdout, stderr: os.Stderr, network: &checks.System{}, getenv: os.Getenv, terminal: varde.IsTerminal,
 	}
 	code := p.run(ctx, os.Args[1:])
 	stop()
@@ -60,13 +60,4 @@ func (p *process) run(ctx context.Context, args []string) int {
 		Stdout: p.stdout, Stderr: p.stderr,
 	}
 	return program.Run(ctx, &commands{}, addressesFirst(args), p)
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
