@@ -6,22 +6,26 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"varde"
+	"varde/checks"
 	"varde/coordinator/internal/config"
+	"varde/coordinator/internal/discovery"
 )
 
 const description = `Gathers what the probes of a fleet see, judges it per region and publishes it.
 
 Examples:
 
-  varde-coordinator init --host coordinator.example.net
+  varde-coordinator init --domain example.net --host coordinator.example.net
   varde-coordinator validate /etc/varde/coordinator.yaml
   varde-coordinator run
   varde-coordinator probe add --name osl-1 --region eu-north`
@@ -46,12 +50,21 @@ type process struct {
 	// start makes a coordinator of a configuration.
 	start func(path string, c config.Config, logger *slog.Logger) (coordinator, error)
 	now   func() time.Time
+	// terminal says whether a writer is one; resolver, network and roots are
+	// what a domain is searched with.
+	terminal func(io.Writer) bool
+	resolver discovery.Resolver
+	network  checks.Network
+	roots    *x509.CertPool
 }
 
 func main() {
 	signals := make(chan os.Signal, 4) // SIGHUP and SIGTERM may come together
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	p := &process{stdout: os.Stdout, stderr: os.Stderr, signals: signals, start: start, now: time.Now}
+	p := &process{
+		stdout: os.Stdout, stderr: os.Stderr, signals: signals, start: start, now: time.Now,
+		terminal: varde.IsTerminal, resolver: &net.Resolver{PreferGo: true}, network: &checks.System{},
+	}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
 }
 
