@@ -4,7 +4,8 @@
 // What it promises, whatever the server sends:
 //
 //   - a physical line is at most [LineMax] bytes, its end included;
-//   - a conversation takes at most [TotalMax] bytes, literals counted;
+//   - a conversation takes at most [TotalMax] bytes, literals counted, and as
+//     much again only when its owner says so;
 //   - nothing that came before TLS is read after it: what stands in the buffer
 //     when TLS begins ends the conversation (RFC 3207 section 6, RFC 9051
 //     section 11.1: an attacker may have put it there);
@@ -70,6 +71,20 @@ func (c *Conversation) Literal(n int) (string, error) {
 	_, err := io.ReadFull(c.read, b)
 	return string(b), err
 }
+
+// Skip reads n bytes as they come and keeps none.
+func (c *Conversation) Skip(n int) error {
+	if err := c.spend(n); err != nil {
+		return err
+	}
+	_, err := c.read.Discard(n)
+	return err
+}
+
+// Renew gives the server room for as much as a new conversation has. Who asks
+// many things says it before each; what they take together is bounded by the
+// connection.
+func (c *Conversation) Renew() { c.left = TotalMax }
 
 func (c *Conversation) spend(n int) error {
 	if n < 0 || n > c.left {

@@ -85,6 +85,25 @@ func TestTotal(t *testing.T) {
 		if _, err := talk(t, "x").Literal(n); class(err) != checks.ProtocolError {
 			t.Errorf("literal of %d: got %v, want protocol_error", n, err)
 		}
+		if err := talk(t, "x").Skip(n); class(err) != checks.ProtocolError {
+			t.Errorf("passing over %d: got %v, want protocol_error", n, err)
+		}
+	}
+}
+
+func TestRenew(t *testing.T) {
+	c := talk(t, strings.Repeat("x", 3*dialogue.TotalMax))
+	for i := range 3 {
+		if err := c.Skip(dialogue.TotalMax); err != nil {
+			t.Errorf("after %d: %v", i, err)
+		}
+		if _, err := c.Literal(1); class(err) != checks.ProtocolError {
+			t.Errorf("got %v, want protocol_error", err)
+		}
+		c.Renew()
+	}
+	if err := c.Skip(1); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want EOF", err)
 	}
 }
 
@@ -130,5 +149,6 @@ func FuzzLine(f *testing.F) {
 		if got, err := c.Literal(n); err == nil && len(got) != n {
 			t.Errorf("literal of %d bytes, want %d", len(got), n)
 		}
+		_ = c.Skip(n) // must return
 	})
 }
