@@ -49,8 +49,7 @@ func Choose(asked checks.Mechanism, offered []string, hasLogin bool) (checks.Mec
 }
 
 // Initial returns the initial response of a SASL mechanism in base64, ready to
-// be sent. It is as secret as the password. What a server says no to with a
-// bearer token must be answered by [Cancel] before it ends the command.
+// be sent. It is as secret as the password.
 func Initial(m checks.Mechanism, c checks.Credentials, at checks.Endpoint) string {
 	var words string
 	switch m {
@@ -71,3 +70,19 @@ func Cancel() string { return Encode("\x01") }
 
 // Encode returns words in base64, as SASL sends them.
 func Encode(words string) string { return base64.StdEncoding.EncodeToString([]byte(words)) }
+
+// Bearer says whether a mechanism shows a bearer token, so that a refusal comes
+// as words first, to be answered by [Cancel].
+func Bearer(m checks.Mechanism) bool {
+	return m == checks.MechanismXOAUTH2 || m == checks.MechanismOAuthBearer
+}
+
+// Decode returns the words that a server has sent in base64; empty if they are
+// none.
+func Decode(words string) string {
+	b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(words))
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}

@@ -55,3 +55,16 @@ func TestChoose(t *testing.T) {
 		}
 	}
 }
+
+func TestDecode(t *testing.T) {
+	for words, want := range map[string]string{"AQ==": "\x01", " eyJ9 ": `{"}`, "": "", "what?": "", "e30": ""} {
+		if got := sasl.Decode(words); got != want {
+			t.Errorf("%q: got %q, want %q", words, got, want)
+		}
+	}
+	for _, m := range checks.Mechanisms() {
+		if got, want := sasl.Bearer(m), m == checks.MechanismXOAUTH2 || m == checks.MechanismOAuthBearer; got != want {
+			t.Errorf("%s: got %v, want %v", m, got, want)
+		}
+	}
+}
