@@ -35,6 +35,9 @@ type Env struct {
 	// Roots are the authorities that a server's certificate is verified
 	// against when the target names none of its own; nil means the system's.
 	Roots *x509.CertPool
+	// Chains remembers the chains of certificates that were verified; it is
+	// shared by all checks of one agent. Nil means that every run verifies.
+	Chains *Chains
 	// Password returns the secret of the given name (Secret.Name). It is
 	// called once, when the check is built. Nil means that no check may log in.
 	Password func(name string) (string, error)

@@ -22,9 +22,9 @@ const mask = "***"
 
 // clean makes words fit for a Detail: printable, on one line, without
 // secrets, at most DetailMax characters. Secrets go before the cut, so that
-// none can be left at its edge.
-func clean(words string, secrets []string) string {
-	words = hide(words[:min(len(words), cleanMax)], secrets)
+// none can be left at its edge. They are given in all their forms.
+func clean(words string, forms []string) string {
+	words = hide(words[:min(len(words), cleanMax)], forms)
 	words = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsPrint(r):
@@ -41,26 +41,39 @@ func clean(words string, secrets []string) string {
 	return words
 }
 
-// forms are the ways in which a secret can come back: as it is, quoted (RFC
-// 9051 quoted string, and as our own words quote), and in base64 (SASL).
-func forms(secret string) []string {
-	escaped := strconv.Quote(secret)
-	return []string{
-		secret, base64.StdEncoding.EncodeToString([]byte(secret)), escaped[1 : len(escaped)-1],
-		strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(secret),
+// forms are the ways in which secrets can come back, in lower case: as they
+// are, quoted (RFC 9051 quoted string, and as our own words quote), and in
+// base64 (SASL).
+func forms(secrets []string) []string {
+	var all []string
+	for _, secret := range secrets {
+		escaped := strconv.Quote(secret)
+		for _, form := range []string{
+			secret, base64.StdEncoding.EncodeToString([]byte(secret)), escaped[1 : len(escaped)-1],
+			strings.ReplaceAll(strings.ReplaceAll(secret, `\`, `\\`), `"`, `\"`),
+		} {
+			if form = lower(form); !slices.Contains(all, form) {
+				all = append(all, form)
+			}
+		}
 	}
+	return all
 }
 
 // hide masks every run of words that also stands in a form of a secret, in any
 // case. All forms are looked for before anything is masked, or what one of them
 // leaves over of another would show.
-func hide(words string, secrets []string) string {
+func hide(words string, forms []string) string {
+	if len(forms) == 0 {
+		return words
+	}
 	in := lower(words)
 	hidden := make([]bool, len(words))
-	for _, secret := range secrets {
-		for _, form := range forms(secret) {
-			mark(hidden, in, lower(form))
-		}
+	for _, form := range forms {
+		mark(hidden, in, form)
+	}
+	if !slices.Contains(hidden, true) {
+		return words
 	}
 	var out strings.Builder
 	for i := 0; i < len(words); {

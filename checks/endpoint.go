@@ -148,18 +148,41 @@ func fieldError(field, format string, args ...any) error {
 	return &FieldError{Field: field, Problem: fmt.Sprintf(format, args...)}
 }
 
-// Only refuses expectations that a kind does not read: all but those named.
+// option is a key of the configuration that some kinds read.
+type option struct {
+	name string
+	set  bool
+}
+
+// Only refuses options that a kind does not read: all but those named, by their
+// keys in the configuration ("login", "ca", "method", "from"...). What every
+// target has (its url, its interval) is not among them, nor is what it expects.
+// The error is a *FieldError for each, joined.
+func (t Target) Only(fields ...string) error {
+	return only("", fields, []option{
+		{"login", t.Login != nil}, {"ca", t.CA != nil},
+		{"method", t.Method != ""}, {"headers", len(t.Headers) > 0}, {"http", t.HTTP != ""},
+		{"redirects", t.Redirects != 0}, {"max_body", t.MaxBody != 0}, {"client", t.Client != nil},
+		{"from", t.From != ""}, {"to", t.To != ""}, {"domain", t.Domain != ""},
+		{"submit", t.Submit != nil}, {"receive", t.Receive != nil}, {"route", t.Route != ""}, {"late", t.Late != 0},
+	})
+}
+
+// Only refuses expectations that a kind does not read: all but those named, by
+// their keys under expect ("status", "mailbox"...). The error is a *FieldError
+// for each, joined.
 func (e Expect) Only(fields ...string) error {
-	var errs []error
-	for _, f := range []struct {
-		name string
-		set  bool
-	}{
+	return only("expect.", fields, []option{
 		{"mailbox", e.Mailbox != ""}, {"newest", e.Newest}, {"status", e.Status != ""}, {"body", e.Body != ""},
 		{"body_regexp", e.BodyRegexp != ""}, {"banner", e.Banner != ""}, {"answers", len(e.Answers) > 0},
-	} {
-		if f.set && !slices.Contains(fields, f.name) {
-			errs = append(errs, fieldError("expect."+f.name, "given, expected none: this kind does not read it"))
+	})
+}
+
+func only(under string, fields []string, options []option) error {
+	var errs []error
+	for _, o := range options {
+		if o.set && !slices.Contains(fields, o.name) {
+			errs = append(errs, fieldError(under+o.name, "given, expected none: this kind does not read it"))
 		}
 	}
 	return errors.Join(errs...)

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -92,6 +93,11 @@ type Finding struct {
 	// Detail says what was found and what is expected, at most DetailMax
 	// printable characters.
 	Detail string `json:"detail"`
+}
+
+// Found returns a finding whose detail is cleaned and cut as a Result's is.
+func Found(code, format string, args ...any) Finding {
+	return Finding{Code: code, Detail: clean(fmt.Sprintf(format, args...), nil)}
 }
 
 // Findings are all that one probe found for one check at one time. Later ones

@@ -2,6 +2,7 @@ package checks_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,5 +32,12 @@ func TestMailEventJSON(t *testing.T) {
 	// A clock that was set back between the two makes no delay below zero.
 	if back := (checks.MailEvent{Sent: sent, Found: sent.Add(-time.Hour)}); back.Delay() != 0 {
 		t.Errorf("delay %s, want none", back.Delay())
+	}
+}
+
+func TestFound(t *testing.T) {
+	got := checks.Found("mx_missing", "%s\r\n\x1b%s", "a", strings.Repeat("é", 300))
+	if want := "a   " + strings.Repeat("é", checks.DetailMax-5) + "…"; got.Code != "mx_missing" || got.Detail != want {
+		t.Errorf("got %+v, want %q", got, want)
 	}
 }

@@ -38,10 +38,10 @@ func classify(p Phase, err error) (Class, string) {
 	if class, detail, ok := ownClass(err); ok {
 		return class, detail
 	}
-	switch p {
-	case Resolve:
+	switch {
+	case p == Resolve:
 		return DNSError, resolverWords(err)
-	case Connect:
+	case p == Connect, isConnectError(err):
 		return connectClass(err)
 	}
 	if class, detail, ok := closedClass(err); ok {
@@ -49,6 +49,9 @@ func classify(p Phase, err error) (Class, string) {
 	}
 	if p == TLS {
 		return handshakeClass(err)
+	}
+	if words, ok := alert(err); ok {
+		return TLSError, "the server ended TLS: " + words
 	}
 	return ProtocolError, err.Error()
 }
@@ -95,6 +98,13 @@ func connectClass(err error) (Class, string) {
 		return Unreachable, errno.Error()
 	}
 	return OwnError, errno.Error()
+}
+
+// isConnectError says whether a dial failed that belongs to a later phase, or a
+// datagram was answered by the network, which has the words of connect(2) too.
+func isConnectError(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && (op.Op == "dial" || strings.HasPrefix(op.Net, "udp"))
 }
 
 // closedClass recognises a stream that has ended under us.

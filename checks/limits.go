@@ -52,6 +52,8 @@ func timeoutClass(p Phase) Class {
 		return GreetingTimeout
 	case Auth:
 		return AuthTimeout
+	case Deliver:
+		return Late
 	}
 	return CommandTimeout
 }
@@ -75,6 +77,8 @@ func awaited(p Phase) string {
 		return "answer to the login"
 	case Select:
 		return "answer to opening the mailbox"
+	case Deliver:
+		return "mail"
 	case Logout:
 		return "farewell"
 	}

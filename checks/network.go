@@ -18,8 +18,11 @@ type Network interface {
 	// IsNotFound.
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 	// DialContext opens a stream to a literal address ("192.0.2.1:993") over
-	// "tcp4" or "tcp6", and for Routed a datagram socket over "udp".
+	// "tcp4" or "tcp6", or a datagram socket over "udp4" or "udp6", and for
+	// Routed over "udp".
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	// NameServers are those that the machine asks, in its order.
+	NameServers() []netip.AddrPort
 }
 
 // System is the machine's own network. The zero value is ready for use.

@@ -62,10 +62,18 @@ func shown(state tls.ConnectionState) *Handshake {
 	if state.Version != 0 {
 		h.Version = versionName(state.Version)
 	}
-	for _, c := range state.PeerCertificates[:min(len(state.PeerCertificates), ChainMax)] {
-		h.Chain = append(h.Chain, certificate(c))
-	}
+	h.Chain = summaries(state.PeerCertificates)
 	return h
+}
+
+// summaries are what is kept of the certificates presented.
+func summaries(presented []*x509.Certificate) []Certificate {
+	presented = presented[:min(len(presented), ChainMax)]
+	all := make([]Certificate, len(presented))
+	for i, c := range presented {
+		all[i] = certificate(c)
+	}
+	return all
 }
 
 func versionName(v uint16) string {
@@ -101,12 +109,12 @@ func short(name string) string {
 }
 
 // clean makes everything fit to be shown, without secrets and bounded.
-func (p *Presented) clean(secrets []string) {
-	p.Banner, p.Protocol = clean(p.Banner, secrets), clean(p.Protocol, secrets)
+func (p *Presented) clean(forms []string) {
+	p.Banner, p.Protocol = clean(p.Banner, forms), clean(p.Protocol, forms)
 	for _, list := range []*[]string{&p.Capabilities, &p.Replies, &p.Answers} {
 		*list = slices.Clone((*list)[:min(len(*list), presentedMax)])
 		for i, words := range *list {
-			(*list)[i] = clean(words, secrets)
+			(*list)[i] = clean(words, forms)
 		}
 	}
 }

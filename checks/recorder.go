@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -18,8 +20,11 @@ type Recorder struct {
 
 	base    *stream
 	conn    net.Conn // base, or TLS over it
+	left    *stream  // that was base before
 	release func()   // ends the watch over base
 	onClose func()
+
+	unanswered Class // see Unanswered
 }
 
 // Record runs one attempt within timeout and the deadline of ctx, whichever is
@@ -45,11 +50,11 @@ func (r *Recorder) Hide(secrets ...string) { r.secrets = append(r.secrets, secre
 // Conn is the connection as it is now: plain after Dial, TLS after Handshake.
 func (r *Recorder) Conn() net.Conn { return r.conn }
 
-// Phase runs one step within its limit and times it. A step whose phase has
-// the name of the one before it continues that phase. The error is nil or a
-// *Failure with its phase and class; what runs into the deadline gets the
-// timeout of its phase, whatever else went wrong at that moment, and a deadline
-// that was seen to pass far too late is our own fault.
+// Phase runs one step within its limit and times it. A step of a phase that ran
+// before continues it. The error is nil or a *Failure with its phase and class;
+// what runs into the deadline gets the timeout of its phase, whatever else went
+// wrong at that moment, and a deadline that was seen to pass far too late is our
+// own fault.
 func (r *Recorder) Phase(ctx context.Context, p Phase, limit time.Duration, do func(context.Context) error) error {
 	began := time.Now()
 	within, cancel := context.WithTimeout(ctx, limit)
@@ -80,10 +85,12 @@ func (r *Recorder) arm(within context.Context) error {
 	return r.base.arm(deadline)
 }
 
+// add puts a phase at the end. One that ran before, at another stop of the way,
+// is taken from there and goes on here: each stands once, where it last was.
 func (r *Recorder) add(p Phase, took time.Duration) {
-	if n := len(r.result.Phases); n > 0 && r.result.Phases[n-1].Name == p {
-		r.result.Phases[n-1].Duration += took
-		return
+	if i := slices.IndexFunc(r.result.Phases, func(t PhaseTiming) bool { return t.Name == p }); i >= 0 {
+		took += r.result.Phases[i].Duration
+		r.result.Phases = slices.Delete(r.result.Phases, i, i+1)
 	}
 	r.result.Phases = append(r.result.Phases, PhaseTiming{p, took})
 }
@@ -105,12 +112,23 @@ func (r *Recorder) judge(ctx, within context.Context, p PhaseTiming, err error) 
 	case late > maxLate: // the answer may have been there in time
 		return &Failure{p.Name, OwnLate, fmt.Sprintf("this machine looked %s too late for the %s", late.Round(time.Millisecond), awaited(p.Name))}
 	case late >= 0:
-		return &Failure{p.Name, timeoutClass(p.Name), r.timeoutWords(p.Name, p.Duration-late)}
+		return &Failure{p.Name, r.timeoutClass(p.Name), r.timeoutWords(p.Name, p.Duration-late)}
 	case isTimeout(err): // of the system's own: it gave up before us
-		return &Failure{p.Name, timeoutClass(p.Name), r.timeoutWords(p.Name, p.Duration)}
+		return &Failure{p.Name, r.timeoutClass(p.Name), r.timeoutWords(p.Name, p.Duration)}
 	}
 	class, detail := classify(p.Name, err)
 	return &Failure{p.Name, class, detail}
+}
+
+// Unanswered names what a request without an answer is called, where that is not
+// command_timeout.
+func (r *Recorder) Unanswered(c Class) { r.unanswered = c }
+
+func (r *Recorder) timeoutClass(p Phase) Class {
+	if p == Request && r.unanswered != "" {
+		return r.unanswered
+	}
+	return timeoutClass(p)
 }
 
 // timeoutWords tells silence from a server that was too slow.
@@ -129,17 +147,51 @@ func (r *Recorder) timeoutWords(p Phase, limit time.Duration) string {
 // Dial resolves the endpoint's host in one family and connects to the first
 // address: phases resolve, unless the host is an address, and connect.
 func (r *Recorder) Dial(ctx context.Context, network Network, family Family, e Endpoint) error {
+	return r.dial(ctx, network, family, e, Connect, "tcp")
+}
+
+// DialDatagram is Dial for a protocol without connections. It sends nothing: the
+// socket is a part of phase request, and takes datagrams from this address alone.
+func (r *Recorder) DialDatagram(ctx context.Context, network Network, family Family, e Endpoint) error {
+	return r.dial(ctx, network, family, e, Request, "udp")
+}
+
+func (r *Recorder) dial(ctx context.Context, network Network, family Family, e Endpoint, p Phase, protocol string) error {
 	address, err := r.resolve(ctx, network, family, e)
 	if err != nil {
 		return err
 	}
 	r.result.Address = address
-	return r.Phase(ctx, Connect, connectLimit, func(within context.Context) error {
-		conn, err := network.DialContext(within, "tcp"+family.digit(), address)
+	return r.open(ctx, network, p, protocol+family.digit())
+}
+
+// Redial connects to the address of DialDatagram once more, over a stream that
+// takes the place of the socket: a part of phase request.
+func (r *Recorder) Redial(ctx context.Context, network Network, family Family) error {
+	r.close()
+	return r.open(ctx, network, Request, "tcp"+family.digit())
+}
+
+// Reconnect leaves the connection and makes another to a port of the same
+// address: phase connect. What the attempt takes and sends counts on.
+func (r *Recorder) Reconnect(ctx context.Context, network Network, family Family, port uint16) error {
+	r.close()
+	at, err := netip.ParseAddrPort(r.result.Address)
+	if err != nil {
+		return err
+	}
+	r.result.Address = netip.AddrPortFrom(at.Addr(), port).String()
+	return r.open(ctx, network, Connect, "tcp"+family.digit())
+}
+
+// open makes the connection that the attempt has from here on.
+func (r *Recorder) open(ctx context.Context, network Network, p Phase, protocol string) error {
+	return r.Phase(ctx, p, connectLimit, func(within context.Context) error {
+		conn, err := network.DialContext(within, protocol, r.result.Address)
 		if err != nil {
 			return err
 		}
-		r.base = &stream{Conn: conn}
+		r.base = r.left.successor(conn)
 		r.conn = r.base
 		r.watch(ctx)
 		return nil
@@ -163,9 +215,22 @@ func (r *Recorder) watch(ctx context.Context) {
 	}
 }
 
-// Handshake makes the connection TLS and verifies the server: phase tls. The
-// names in cfg (ServerName, RootCAs, NextProtos) are the caller's.
+// Secure makes the connection TLS and verifies the server as t says: phase tls.
+func (r *Recorder) Secure(ctx context.Context, t Trust) error {
+	one := &trial{Trust: t}
+	return r.shake(ctx, one.config(), one.shown, t.Refusal)
+}
+
+// Handshake is Secure with a configuration of the caller's, without a memory of
+// chains: for a server that is to be believed in another way.
 func (r *Recorder) Handshake(ctx context.Context, cfg *tls.Config) error {
+	return r.shake(ctx, cfg, shown, func(err error) error { return err })
+}
+
+func (r *Recorder) shake(
+	ctx context.Context, cfg *tls.Config,
+	shown func(tls.ConnectionState) *Handshake, explain func(error) error,
+) error {
 	return r.Phase(ctx, TLS, tlsLimit, func(context.Context) error {
 		talked := r.base.taken() > 0
 		conn := tls.Client(r.base, cfg)
@@ -174,7 +239,7 @@ func (r *Recorder) Handshake(ctx context.Context, cfg *tls.Config) error {
 			if first, ok := errors.AsType[tls.RecordHeaderError](err); ok && first.Conn != nil && talked {
 				return Fail(ProtocolError, "words between the answer to STARTTLS and the handshake")
 			}
-			return err
+			return explain(err)
 		}
 		r.result.TLS = shown(conn.ConnectionState())
 		r.conn = conn
@@ -203,8 +268,8 @@ func (r *Recorder) Note(format string, args ...any) {
 	r.result.Detail = fmt.Sprintf(format, args...)
 }
 
-// BeforeClose has f run when the attempt has ended and been timed, just before
-// the connection is closed.
+// BeforeClose has f run just before the connection is closed: when the attempt
+// has ended and been timed, or goes on over another one.
 func (r *Recorder) BeforeClose(f func()) { r.onClose = f }
 
 func (r *Recorder) close() {
@@ -217,6 +282,7 @@ func (r *Recorder) close() {
 	r.release()
 	_ = r.conn.Close() // the answers are in; how the server takes our leaving says nothing
 	_ = r.base.Close() // TLS may have left it open
+	r.left, r.base, r.conn, r.onClose = r.base, nil, nil, nil
 }
 
 // finish makes the result. asleep is how much longer the attempt took by the
@@ -234,9 +300,10 @@ func (r *Recorder) finish(err error, asleep time.Duration) Result {
 		r.result.FailedPhase, r.result.Class, r.result.Detail = f.Phase, f.Class, f.Detail
 	}
 	r.result.Outcome = r.result.Class.Outcome()
-	r.result.Detail = clean(r.result.Detail, r.secrets)
+	secrets := forms(r.secrets)
+	r.result.Detail = clean(r.result.Detail, secrets)
 	if p := r.result.Presented; p != nil {
-		p.clean(r.secrets)
+		p.clean(secrets)
 	}
 	return r.result
 }

@@ -1,8 +1,10 @@
 package checks
 
 import (
+	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -16,9 +18,21 @@ type stream struct {
 	mu       sync.Mutex
 	deadline time.Time
 	cut      bool
-	read     int64 // in all
-	sent     int64 // in all
+	read     int64 // in all of the attempt
+	sent     int64 // in all of the attempt
 	before   int64 // read before the phase under way
+	earlier  int64 // read before this stream
+}
+
+// successor is the stream that follows s, which may be nil, in one attempt.
+func (s *stream) successor(conn net.Conn) *stream {
+	next := &stream{Conn: conn}
+	if s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		next.read, next.sent, next.earlier = s.read, s.sent, s.read
+	}
+	return next
 }
 
 // arm begins a phase: no call outlasts its deadline.
@@ -44,11 +58,11 @@ func (s *stream) came() int64 {
 	return s.read - s.before
 }
 
-// taken is how many bytes were read in all.
+// taken is how many bytes were read from this stream.
 func (s *stream) taken() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.read
+	return s.read - s.earlier
 }
 
 // capped is the deadline that t may be at most. It must be called and its
@@ -84,6 +98,14 @@ func (s *stream) SetWriteDeadline(t time.Time) error {
 	return s.Conn.SetWriteDeadline(s.cappedLocked(t))
 }
 
+// CloseWrite says that nothing more will be sent, where the connection can.
+func (s *stream) CloseWrite() error {
+	if c, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
+
 // Read refuses to take more than ReadMax bytes in all.
 func (s *stream) Read(b []byte) (int, error) {
 	s.mu.Lock()
@@ -101,6 +123,10 @@ func (s *stream) Read(b []byte) (int, error) {
 
 // Write refuses to send more than SendMax bytes in all. No check says as much by
 // itself: the server asks for it, HTTP/2 with its pings.
+//
+// It does not mind that nobody listens any more: a server that is overloaded, or
+// refuses us, may answer before it was asked, and hang up. What it said until
+// then, or how its stream ends, is its answer.
 func (s *stream) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	s.sent += int64(len(b))
@@ -109,5 +135,9 @@ func (s *stream) Write(b []byte) (int, error) {
 	if over {
 		return 0, Fail(ProtocolError, "the server asks for more than %d kB in one attempt", SendMax>>10)
 	}
-	return s.Conn.Write(b)
+	n, err := s.Conn.Write(b)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return len(b), nil
+	}
+	return n, err
 }

@@ -38,6 +38,9 @@ type Target struct {
 	// Consent is that of the service: whoever runs its servers agreed to be
 	// asked more often than Floor allows for strangers.
 	Consent bool `yaml:"-"`
+	// LoginProbes are the only probes that may log in, set by the coordinator
+	// where not all may; none means all.
+	LoginProbes []string `yaml:"-"`
 
 	WebOptions  `yaml:",inline"`
 	MailOptions `yaml:",inline"`
@@ -225,6 +228,12 @@ func (t Target) Floor() time.Duration {
 	return FloorUnasked
 }
 
+// MayLogIn says whether the probe of the given name may use the logins of the
+// target.
+func (t Target) MayLogIn(probe string) bool {
+	return len(t.LoginProbes) == 0 || slices.Contains(t.LoginProbes, probe)
+}
+
 var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 // ValidID says whether s can name a check, service, region, page or probe:
@@ -275,6 +284,15 @@ func (t Target) validateURL() error {
 		return fieldError("url", "holds a user, expected it under login")
 	}
 	return nil
+}
+
+// Address is the URL at which the target asks first: its own, or that at which a
+// round trip hands its mail in.
+func (t Target) Address() string {
+	if t.URL == "" && t.Submit != nil {
+		return t.Submit.URL
+	}
+	return t.URL
 }
 
 // Logins returns every login of the target by its key in the configuration.

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 )
@@ -18,10 +19,20 @@ func handshakeClass(err error) (Class, string) {
 	if h, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return TLSError, "not TLS: " + h.Msg
 	}
-	if alert, ok := errors.AsType[tls.AlertError](err); ok {
-		return TLSError, "the server refused the handshake: " + strings.TrimPrefix(alert.Error(), "tls: ")
+	if words, ok := alert(err); ok {
+		return TLSError, "the server refused the handshake: " + words
 	}
 	return TLSError, strings.TrimPrefix(err.Error(), "tls: ")
+}
+
+// alert returns the words of an alert that the server sent. With TLS 1.3 one
+// about the handshake may come after it.
+func alert(err error) (words string, ok bool) {
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || op.Op != "remote error" {
+		return "", false
+	}
+	return strings.TrimPrefix(op.Err.Error(), "tls: "), true
 }
 
 // certificateClass names the first fault that applies: its dates, its names,

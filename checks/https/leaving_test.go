@@ -1,6 +1,7 @@
 package https_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
@@ -85,6 +86,48 @@ func TestHTTP2ServerThatLeaves(t *testing.T) {
 			go f.silence()
 			for f.WritePing(false, [8]byte{}) == nil {
 			}
+		}, checks.ProtocolError},
+		{"flood of SETTINGS", func(f framed) {
+			go f.silence()
+			for f.WriteSettings() == nil {
+			}
+		}, checks.ProtocolError},
+		{"garbage", func(f framed) {
+			_, _ = f.conn.Write(bytes.Repeat([]byte("\x00\xff\x01 garbage"), 20))
+			f.silence()
+		}, checks.ProtocolError},
+		{"garbage after the request", func(f framed) {
+			f.settle()
+			f.request()
+			_, _ = f.conn.Write(bytes.Repeat([]byte("\xff"), 200))
+			f.silence()
+		}, checks.ProtocolError},
+		{"a header that cannot be unpacked", func(f framed) {
+			f.settle()
+			f.request()
+			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte("\xff\xff\xff"), EndHeaders: true})
+			f.silence()
+		}, checks.ProtocolError},
+		{"a header without a status", func(f framed) {
+			f.settle()
+			f.request()
+			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true, EndStream: true})
+			f.silence()
+		}, checks.ProtocolError},
+		{"a header that never ends", func(f framed) {
+			f.settle()
+			f.request()
+			go f.silence()
+			err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte("\x88")})
+			for err == nil {
+				err = f.WriteContinuation(1, false, append([]byte("\x00\x01x\x7f\x81\x7d"), bytes.Repeat([]byte("x"), 16000)...))
+			}
+		}, checks.ProtocolError},
+		{"an answer to another request", func(f framed) {
+			f.settle()
+			f.request()
+			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 7, BlockFragment: []byte("\x88"), EndHeaders: true, EndStream: true})
+			f.silence()
 		}, checks.ProtocolError},
 		{"HTTP/1.1", func(f framed) {
 			_, _ = io.WriteString(f.conn, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")

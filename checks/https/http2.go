@@ -1,0 +1,150 @@
+package https
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync"
+
+	"varde/checks"
+)
+
+// http2 is HTTP/2 over one connection, which net/http holds.
+type http2 struct {
+	conn      net.Conn
+	address   string // host:port
+	transport *http.Transport
+	client    *http.ClientConn
+	trip      *trip // the last one
+}
+
+// trip is one request and its answer.
+type trip struct {
+	once  sync.Once
+	wrote chan struct{} // closed when the request is sent
+	done  chan struct{} // closed when the two below are set
+
+	answer *http.Response
+	err    error
+}
+
+// given is the key of the connection in a context of transport.
+type given struct{}
+
+// transport speaks over the connection given to it and dials no other.
+func transport(maxBody int64) *http.Transport {
+	var protocols http.Protocols
+	protocols.SetHTTP2(true)
+	return &http.Transport{
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			conn, _ := ctx.Value(given{}).(net.Conn)
+			return conn, nil
+		},
+		Protocols: &protocols, DisableCompression: true,
+		MaxResponseHeaderBytes: headerMax,
+		// What the server may send ahead of our reading.
+		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: int(maxBody), MaxReceiveBufferPerConnection: int(maxBody)},
+	}
+}
+
+// agreed is the protocol that the handshake ended with.
+func agreed(conn net.Conn) string {
+	if c, ok := conn.(*tls.Conn); ok {
+		return c.ConnectionState().NegotiatedProtocol
+	}
+	return ""
+}
+
+func newHTTP2(v *visit) *http2 {
+	h := &http2{conn: v.rec.Conn(), address: v.at.String(), transport: v.check.transport}
+	v.rec.BeforeClose(h.close)
+	return h
+}
+
+// send starts the round trip and waits until the request is written, or
+// answered before that.
+func (h *http2) send(ctx, within context.Context, request *http.Request) error {
+	if h.client == nil {
+		client, err := h.transport.NewClientConn(context.WithValue(within, given{}, h.conn), "https", h.address)
+		if err != nil {
+			return err
+		}
+		h.client = client
+	}
+	// net/http would leave as soon as the answer is there, and may lose its body
+	// over that.
+	request.Close = false
+	t := &trip{wrote: make(chan struct{}), done: make(chan struct{})}
+	h.trip = t
+	request = request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { t.once.Do(func() { close(t.wrote) }) },
+	}))
+	go func() {
+		defer close(t.done)
+		t.answer, t.err = h.client.RoundTrip(request)
+	}()
+	select {
+	case <-t.wrote:
+	case <-t.done:
+	case <-within.Done():
+		return within.Err()
+	}
+	return nil
+}
+
+func (h *http2) head(within context.Context) (*http.Response, error) {
+	select {
+	case <-h.trip.done:
+		return h.trip.answer, h.trip.err
+	case <-within.Done():
+		return nil, within.Err()
+	}
+}
+
+// next leaves the answer: its stream ends without the connection.
+func (h *http2) next(answer *http.Response) (bool, error) { return true, answer.Body.Close() }
+
+// close ends the round trip and waits for it; the goroutines that net/http keeps
+// for a connection end with it.
+func (h *http2) close() {
+	if h.client == nil {
+		return
+	}
+	_ = h.client.Close() // the result stands
+	if h.trip == nil {
+		return
+	}
+	<-h.trip.done
+	if h.trip.answer != nil {
+		_ = h.trip.answer.Body.Close() // the connection is gone
+	}
+}
+
+// explain names the ends of a connection that net/http words in its own way.
+func (h *http2) explain(err error) error {
+	words := err.Error()
+	for _, end := range []string{"GOAWAY", "client conn not usable", "received from peer"} {
+		if strings.Contains(words, end) {
+			return checks.Fail(checks.Closed, "the server closed the connection")
+		}
+	}
+	if strings.Contains(words, "client conn could not be established") {
+		return h.established(err)
+	}
+	return err
+}
+
+// established says why HTTP/2 found the connection dead before it was used: it
+// keeps the reason to itself, but a TLS connection that has ended says so for
+// ever. One that we closed had something else on it than HTTP/2.
+func (h *http2) established(err error) error {
+	_, ended := h.conn.Read(make([]byte, 1))
+	if ended == nil || errors.Is(ended, net.ErrClosed) {
+		return checks.Fail(checks.ProtocolError, "the server does not begin as HTTP/2 does: %v", err)
+	}
+	return ended
+}
