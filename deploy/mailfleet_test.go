@@ -138,7 +138,7 @@ func (p *programs) expectClass(t *testing.T, service string, since time.Time, ph
 func (p *programs) expectPlausible(t *testing.T) {
 	t.Helper()
 	for service, want := range map[string]string{
-		"imap": "connect tls greeting capability auth select logout",
+		"imap": "connect tls greeting capability auth select request logout",
 		"smtp": "connect greeting capability starttls tls logout",
 		"web":  "connect tls request first_byte body",
 	} {

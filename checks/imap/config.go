@@ -1,21 +1,19 @@
 // Package imap checks mailbox servers: implicit TLS (imaps, 993) or STARTTLS
 // (imap, 143), which is required there (RFC 9051, 3501, 8314).
 //
-// An attempt reads the greeting, begins TLS, asks for the capabilities, logs in
-// if the target has a login, opens a mailbox read-only if one is expected, and
-// logs out. It changes nothing on the server, and a password is never sent
-// without TLS.
+// An attempt reads the greeting, begins TLS and asks for the capabilities. If
+// the target has a login it logs in, opens a mailbox read-only if one is
+// expected, says NOOP and takes the header of the newest message if that is
+// expected. Then it logs out. It changes nothing on the server and keeps nothing
+// of a mail, and a password is never sent without TLS.
+//
+// A [Session] is for those who look for a mail: it is as bounded, but what it
+// does to a mailbox is its caller's.
 package imap
 
 import (
-	"crypto/tls"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
-
-	"github.com/emersion/go-imap/utf7"
 
 	"varde/checks"
 )
@@ -25,15 +23,13 @@ type Check struct {
 	endpoint checks.Endpoint
 	timeout  time.Duration
 	network  checks.Network
-	tls      *tls.Config
+	trust    checks.Trust
 	login    *checks.Credentials
 	mailbox  string // as sent; empty opens none
+	newest   bool
 }
 
 var _ checks.Check = (*Check)(nil)
-
-// mailboxMax bounds the name of a mailbox, in bytes.
-const mailboxMax = 512
 
 // Schemes are the URL schemes of the kind and their ports.
 func Schemes() map[string]uint16 { return map[string]uint16{"imaps": 993, "imap": 143} }
@@ -55,11 +51,11 @@ func read(t checks.Target) (*Check, error) {
 		endpoint: endpoint,
 		timeout:  t.WithDefaults().Timeout,
 		mailbox:  mailbox,
-	}, errors.Join(err, mailboxErr, t.Expect.Only("mailbox"))
+		newest:   t.Expect.Newest,
+	}, errors.Join(err, mailboxErr, newestFault(t), t.Only("login", "ca"), t.Expect.Only("mailbox", "newest"))
 }
 
-// readMailbox returns the mailbox's name in modified UTF-7 (RFC 3501 5.1.3),
-// which every server takes.
+// readMailbox returns the name of the expected mailbox as it is sent.
 func readMailbox(t checks.Target) (string, error) {
 	name := t.Expect.Mailbox
 	switch {
@@ -67,31 +63,33 @@ func readMailbox(t checks.Target) (string, error) {
 		return "", nil
 	case t.Login == nil:
 		return "", &checks.FieldError{Field: "expect.mailbox", Problem: "given without a login, expected both"}
-	case len(name) > mailboxMax, !utf8.ValidString(name), strings.ContainsAny(name, "\x00\r\n"):
-		return "", &checks.FieldError{
-			Field:   "expect.mailbox",
-			Problem: fmt.Sprintf("%.64q, expected a name of at most %d bytes on one line", name, mailboxMax),
-		}
 	}
-	encoded, err := utf7.Encoding.NewEncoder().String(name)
+	encoded, err := encodeName(name)
 	if err != nil {
 		return "", &checks.FieldError{Field: "expect.mailbox", Problem: err.Error()}
 	}
 	return encoded, nil
 }
 
+func newestFault(t checks.Target) error {
+	if t.Expect.Newest && t.Expect.Mailbox == "" {
+		return &checks.FieldError{Field: "expect.newest", Problem: "given without a mailbox, expected both"}
+	}
+	return nil
+}
+
 // New returns the check that t describes, with its password and authorities
 // read from env.
 func New(t checks.Target, env checks.Env) (*Check, error) {
 	c, err := read(t)
-	roots, rootsErr := t.Roots(env)
+	trust, trustErr := t.Trust(env, c.endpoint.Host)
 	login, loginErr := t.Credentials(env)
-	if err := errors.Join(err, rootsErr, loginErr); err != nil {
+	if err := errors.Join(err, trustErr, loginErr); err != nil {
 		return nil, err
 	}
 	c.network = env.Network
 	c.login = login
-	c.tls = &tls.Config{ServerName: c.endpoint.Host, RootCAs: roots}
+	c.trust = trust
 	return c, nil
 }
 

@@ -52,8 +52,21 @@ func accept() []ct.Step {
 
 func selected() []ct.Step {
 	return steps(
-		ct.Send("* FLAGS (\\Seen)\r\n* 3 EXISTS\r\n* OK [UIDVALIDITY 1] ok\r\na5 OK [READ-ONLY] done\r\n"), ct.Expect("a6 LOGOUT"),
+		ct.Send("* FLAGS (\\Seen)\r\n* 3 EXISTS\r\n* OK [UIDVALIDITY 1] ok\r\na5 OK [READ-ONLY] done\r\n"), ct.Expect("a6 NOOP"),
 	)
+}
+
+func untilNewest(l *ct.Lab) []ct.Step {
+	return seq(untilSelect(l), selected(), steps(
+		ct.Send("* 4 EXISTS\r\na6 OK nothing else\r\n"), ct.Expect("a7 FETCH 4 BODY.PEEK[HEADER]<0.4096>\r\n"),
+	))
+}
+
+// header is the answer to a FETCH of the newest header.
+const header = "* 4 FETCH (BODY[HEADER]<0> {21}\r\nSubject: a secret\r\n\r\n)\r\na7 OK done\r\n"
+
+func untilLogout(l *ct.Lab) []ct.Step {
+	return seq(untilNewest(l), steps(ct.Send(header), ct.Expect("a8 LOGOUT")))
 }
 
 // until is the conversation up to the login's answer.
@@ -74,10 +87,11 @@ func TestEveryPoint(t *testing.T) {
 		{Name: "STARTTLS", Until: always(greet(), offerTLS()), Drip: "a2 OK", Phase: checks.StartTLS, Timeout: checks.CommandTimeout, Limit: five, Garbage: c, Flood: c},
 		{Name: "second CAPABILITY", Until: func(l *ct.Lab) []ct.Step { return seq(greet(), offerTLS(), secure(l)) }, Drip: "* CAP", Phase: checks.Capability, Timeout: checks.CommandTimeout, Limit: five, Garbage: c, Flood: c},
 		{Name: "login", Until: untilAuth, Drip: "a4 OK", Phase: checks.Auth, Timeout: checks.AuthTimeout, Limit: 2 * five, Garbage: c, Flood: c},
+		{Name: "NOOP", Until: func(l *ct.Lab) []ct.Step { return seq(untilSelect(l), selected()) }, Drip: "* 3 EX", Phase: checks.Request, Timeout: checks.CommandTimeout, Limit: five, Garbage: c, Flood: c},
+		{Name: "newest header", Until: untilNewest, Drip: "* 4 FETCH (BODY[HEADER]<0> {600}\r\n", Phase: checks.Body, Timeout: checks.CommandTimeout, Limit: five, Garbage: c, Flood: c},
 		{Name: "select", Until: untilSelect, Drip: "* FLAGS", Phase: checks.Select, Timeout: checks.CommandTimeout, Limit: five, Garbage: c, Flood: c},
 	}
-	target := checks.Target{Kind: checks.IMAP, URL: "imap://" + host, Login: login, Expect: checks.Expect{Mailbox: "INBOX"}}
-	ct.EveryPoint(t, target, ":143", build, points)
+	ct.EveryPoint(t, full(), ":143", build, points)
 }
 
 func TestEveryPointOfTheHandshake(t *testing.T) {
@@ -109,7 +123,9 @@ func attempt(t *testing.T, target checks.Target, play script) (r checks.Result) 
 
 // full is a target that asks everything there is.
 func full() checks.Target {
-	return checks.Target{URL: "imap://" + host, Login: login, Expect: checks.Expect{Mailbox: "INBOX"}}
+	return checks.Target{
+		Kind: checks.IMAP, URL: "imap://" + host, Login: login, Expect: checks.Expect{Mailbox: "INBOX", Newest: true},
+	}
 }
 
 func names(r checks.Result) string {
@@ -131,14 +147,14 @@ func TestNothingWrongAtLogoutIsDown(t *testing.T) {
 		{"closes", ct.Hangup(), 0},
 		{"resets", ct.Break(), 0},
 		{"talks garbage", ct.Send("???\r\n"), 0},
-		{"says bye", ct.Send("* BYE bye\r\na6 OK done\r\n"), 0},
+		{"says bye", ct.Send("* BYE bye\r\na8 OK done\r\n"), 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := attempt(t, full(), func(l *ct.Lab) []ct.Step { return seq(untilSelect(l), selected(), steps(tt.step)) })
+			r := attempt(t, full(), func(l *ct.Lab) []ct.Step { return seq(untilLogout(l), steps(tt.step)) })
 			if r.Outcome != checks.Up || r.Elapsed != tt.took {
 				t.Errorf("got %+v, want up after %s", r, tt.took)
 			}
-			if want := "resolve connect greeting starttls tls capability auth select logout"; names(r) != want {
+			if want := "resolve connect greeting starttls tls capability auth select request body logout"; names(r) != want {
 				t.Errorf("phases %s, want %s", names(r), want)
 			}
 		})
@@ -159,6 +175,12 @@ func TestAnswers(t *testing.T) {
 	examine := func(s string) script {
 		return func(l *ct.Lab) []ct.Step { return seq(untilSelect(l), steps(ct.Send(s), ct.Silence())) }
 	}
+	noop := func(s string) script {
+		return func(l *ct.Lab) []ct.Step { return seq(untilSelect(l), selected(), steps(ct.Send(s), ct.Silence())) }
+	}
+	newest := func(s string) script {
+		return func(l *ct.Lab) []ct.Step { return seq(untilNewest(l), steps(ct.Send(s), ct.Silence())) }
+	}
 	for _, tt := range []struct {
 		name   string
 		script script
@@ -169,6 +191,10 @@ func TestAnswers(t *testing.T) {
 		{"BYE at greeting", greeting("* BYE too busy\r\n"), checks.Greeting, checks.Busy, "BYE too busy"},
 		{"BYE [UNAVAILABLE] at greeting", greeting("* BYE [UNAVAILABLE] backend\r\n"), checks.Greeting, checks.Busy, "BYE [UNAVAILABLE] backend"},
 		{"BYE [LIMIT] at greeting", greeting("* BYE [LIMIT] per address\r\n"), checks.Greeting, checks.Policy, "BYE [LIMIT]"},
+		{"BYE [ALERT] at greeting", greeting("* BYE [ALERT] back at noon\r\n"), checks.Greeting, checks.Busy, "BYE [ALERT] back at noon"},
+		{"BYE [CONTACTADMIN] at greeting", greeting("* BYE [CONTACTADMIN] blocked\r\n"), checks.Greeting, checks.Policy, "BYE [CONTACTADMIN] blocked"},
+		{"a literal of 1 GB", greeting("* FLAGS {1073741824}\r\nx"), checks.Greeting, checks.ProtocolError, "more than 64 kB"},
+		{"a literal of 1 GB with +", greeting("* FLAGS {1073741824+}\r\nx"), checks.Greeting, checks.ProtocolError, "more than 64 kB"},
 		{"NO at greeting", greeting("* NO thanks\r\n"), checks.Greeting, checks.GreetingError, "* NO thanks"},
 		{"tag at greeting", greeting("a1 OK hello\r\n"), checks.Greeting, checks.GreetingError, "a1 OK hello"},
 		{"SMTP at greeting", greeting("220 mail ESMTP\r\n"), checks.Greeting, checks.GreetingError, "220 mail ESMTP"},
@@ -180,6 +206,9 @@ func TestAnswers(t *testing.T) {
 		{"another tag", capability("b7 OK done\r\n"), checks.Capability, checks.ProtocolError, `"b7"`},
 		{"endless lines", func(*ct.Lab) []ct.Step { return seq(greet(), steps(ct.Flood("* OK still here\r\n"))) }, checks.Capability, checks.ProtocolError, "more than 64 kB"},
 		{"endless literals", func(*ct.Lab) []ct.Step { return seq(greet(), steps(ct.Flood("* X {4}\r\nabcd\r\n"))) }, checks.Capability, checks.ProtocolError, "more than 64 kB"},
+		{"a response of empty literals", func(*ct.Lab) []ct.Step {
+			return seq(greet(), steps(ct.Send("* X {0}\r\n"), ct.Flood("{0}\r\n")))
+		}, checks.Capability, checks.ProtocolError, "more than 64 kB"},
 		{"one long literal", func(*ct.Lab) []ct.Step { return seq(greet(), steps(ct.Flood("* X {65000}\r\n"))) }, checks.Capability, checks.ProtocolError, "more than 64 kB"},
 		{"literal beyond all numbers", capability("* X {99999999999999999999999}\r\n* CAPABILITY IMAP4rev1\r\na1 OK\r\n"), checks.StartTLS, checks.TLSError, "does not offer STARTTLS"},
 		{"STARTTLS not offered", capability("* CAPABILITY IMAP4rev1\r\na1 OK done\r\n"), checks.StartTLS, checks.TLSError, "does not offer STARTTLS"},
@@ -202,6 +231,16 @@ func TestAnswers(t *testing.T) {
 		{"[INUSE]", auth("a4 NO [INUSE] x\r\n"), checks.Auth, checks.Policy, "NO [INUSE] x"},
 		{"[CONTACTADMIN]", auth("a4 NO [CONTACTADMIN] x\r\n"), checks.Auth, checks.Policy, "NO [CONTACTADMIN] x"},
 		{"[CLIENTBUG]", auth("a4 BAD [CLIENTBUG] x\r\n"), checks.Auth, checks.OwnError, "BAD [CLIENTBUG] x"},
+		{"[PRIVACYREQUIRED]", auth("a4 NO [PRIVACYREQUIRED] x\r\n"), checks.Auth, checks.AuthRejected, "NO [PRIVACYREQUIRED] x"},
+		{"[CORRUPTION] at login", auth("a4 NO [CORRUPTION] x\r\n"), checks.Auth, checks.AuthTempfail, "NO [CORRUPTION] x"},
+		{"[TEMPFAIL] at login", auth("a4 NO [TEMPFAIL] x\r\n"), checks.Auth, checks.AuthTempfail, "NO [TEMPFAIL] x"},
+		{"[OVERQUOTA] at login", auth("a4 NO [OVERQUOTA] x\r\n"), checks.Auth, checks.OwnError, "NO [OVERQUOTA] x"},
+		{"[NOPERM] at login", auth("a4 NO [NOPERM] x\r\n"), checks.Auth, checks.OwnError, "NO [NOPERM] x"},
+		{"NO [ALERT] at login", auth("a4 NO [ALERT] see the web page\r\n"), checks.Auth, checks.Policy, "NO [ALERT] see the web page"},
+		{"a code that nobody knows", auth("a4 NO [X-OTHER 7] x\r\n"), checks.Auth, checks.AuthRejected, "NO [X-OTHER 7] x"},
+		{"BYE [AUTHENTICATIONFAILED]", auth("* BYE [AUTHENTICATIONFAILED] enough\r\n"), checks.Auth, checks.AuthRejected, "BYE [AUTHENTICATIONFAILED] enough"},
+		{"BYE [UNAVAILABLE] at login", auth("* BYE [UNAVAILABLE] x\r\n"), checks.Auth, checks.Busy, "BYE [UNAVAILABLE] x"},
+		{"BYE [LIMIT] at login", auth("* BYE [LIMIT] x\r\n"), checks.Auth, checks.Policy, "BYE [LIMIT] x"},
 		{"BAD at login", auth("a4 BAD x\r\n"), checks.Auth, checks.ProtocolError, "BAD x"},
 		{"BYE at login", auth("* BYE enough\r\n"), checks.Auth, checks.Busy, "BYE enough"},
 		{"challenge after all was said", auth("+ \r\n"), checks.Auth, checks.ProtocolError, `"+"`},
@@ -211,6 +250,30 @@ func TestAnswers(t *testing.T) {
 		{"NO at select", examine("a5 NO x\r\n"), checks.Select, checks.Busy, "NO x"},
 		{"BAD at select", examine("a5 BAD x\r\n"), checks.Select, checks.ProtocolError, "BAD x"},
 		{"BYE after login", examine("* BYE going\r\n"), checks.Select, checks.Closed, "BYE going"},
+		{"mailbox [INUSE]", examine("a5 NO [INUSE] x\r\n"), checks.Select, checks.Policy, "NO [INUSE] x"},
+		{"mailbox [LIMIT]", examine("a5 NO [LIMIT] x\r\n"), checks.Select, checks.Policy, "NO [LIMIT] x"},
+		{"mailbox [SERVERBUG]", examine("a5 NO [SERVERBUG] x\r\n"), checks.Select, checks.Busy, "NO [SERVERBUG] x"},
+		{"mailbox [NOPERM]", examine("a5 NO [NOPERM] x\r\n"), checks.Select, checks.OwnError, "NO [NOPERM] x"},
+		{"mailbox [AUTHORIZATIONFAILED]", examine("a5 NO [AUTHORIZATIONFAILED] x\r\n"), checks.Select, checks.OwnError, "NO [AUTHORIZATIONFAILED] x"},
+		{"BYE [UNAVAILABLE] after login", examine("* BYE [UNAVAILABLE] x\r\n"), checks.Select, checks.Closed, "BYE [UNAVAILABLE] x"},
+		{"NO at NOOP", noop("a6 NO x\r\n"), checks.Request, checks.Busy, "NO x"},
+		{"BAD at NOOP", noop("a6 BAD x\r\n"), checks.Request, checks.ProtocolError, "BAD x"},
+		{"BYE at NOOP", noop("* BYE idle for too long\r\n"), checks.Request, checks.Closed, "BYE idle for too long"},
+		{"endless lines at NOOP", func(l *ct.Lab) []ct.Step {
+			return seq(untilSelect(l), selected(), steps(ct.Flood("* 1 FETCH (FLAGS ())\r\n")))
+		}, checks.Request, checks.ProtocolError, "more than 64 kB"},
+		{"NO at FETCH", newest("a7 NO x\r\n"), checks.Body, checks.Busy, "NO x"},
+		{"[UNAVAILABLE] at FETCH", newest("a7 NO [UNAVAILABLE] x\r\n"), checks.Body, checks.Busy, "NO [UNAVAILABLE] x"},
+		{"[CORRUPTION] at FETCH", newest("a7 NO [CORRUPTION] x\r\n"), checks.Body, checks.Busy, "NO [CORRUPTION] x"},
+		{"BYE at FETCH", newest("* BYE x\r\n"), checks.Body, checks.Closed, "BYE x"},
+		{"BAD at FETCH", newest("a7 BAD x\r\n"), checks.Body, checks.ProtocolError, "BAD x"},
+		{"no header", newest("a7 OK done\r\n"), checks.Body, checks.ProtocolError, "no header of the newest message"},
+		{"something else", newest("* 4 FETCH (FLAGS (\\Seen))\r\na7 OK done\r\n"), checks.Body, checks.ProtocolError, "no header of the newest message"},
+		{"a header of NIL", newest("* 4 FETCH (BODY[HEADER]<0> NIL)\r\na7 OK done\r\n"), checks.Body, checks.ProtocolError, "no header of the newest message"},
+		{"a header of 1 GB", newest("* 4 FETCH (BODY[HEADER]<0> {1073741824}\r\nx"), checks.Body, checks.ProtocolError, "more than 64 kB"},
+		{"a header that is cut off", func(l *ct.Lab) []ct.Step {
+			return seq(untilNewest(l), steps(ct.Send("* 4 FETCH (BODY[HEADER]<0> {21}\r\nSub"), ct.Hangup()))
+		}, checks.Body, checks.Closed, "closed"},
 		{"password repeated", auth("a4 NO " + ct.LabPassword + "\r\n"), checks.Auth, checks.AuthRejected, "NO ***"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -238,7 +301,7 @@ func TestWordsBeforeTheHandshakeInTheirOwnPacket(t *testing.T) {
 func TestLogins(t *testing.T) {
 	odd := &checks.Login{User: `o"d\d`, Password: checks.Secret{Name: "check"}}
 	foreign := &checks.Login{User: "bjørn", Password: checks.Secret{Name: "check"}}
-	done := steps(ct.Send("a2 OK in\r\n"), ct.Expect("a3 LOGOUT"), ct.Send("* BYE\r\na3 OK\r\n"))
+	done := steps(ct.Send("a2 OK in\r\n"), ct.Expect("a3 NOOP"), ct.Send("a3 OK\r\n"), ct.Expect("a4 LOGOUT"), ct.Send("* BYE\r\na4 OK\r\n"))
 	for _, tt := range []struct {
 		name, caps string
 		login      *checks.Login
@@ -285,20 +348,21 @@ func TestLoginIsNotTriedWhereItIsDisabled(t *testing.T) {
 func TestPreauthOverTLSNeedsNoLogin(t *testing.T) {
 	r := attempt(t, checks.Target{URL: "imaps://" + host, Login: login}, func(l *ct.Lab) []ct.Step {
 		return steps(ct.Secure(l.TLS()), ct.Send("* PREAUTH hi\r\n"), ct.Expect("a1 CAPABILITY"),
-			ct.Send("* CAPABILITY IMAP4rev2\r\na1 OK\r\n"), ct.Expect("a2 LOGOUT"), ct.Send("a2 OK\r\n"))
+			ct.Send("* CAPABILITY IMAP4rev2\r\na1 OK\r\n"), ct.Expect("a2 NOOP"), ct.Send("a2 OK\r\n"), ct.Expect("a3 LOGOUT"), ct.Send("a3 OK\r\n"))
 	})
-	if r.Outcome != checks.Up || names(r) != "resolve connect tls greeting capability logout" {
+	if r.Outcome != checks.Up || names(r) != "resolve connect tls greeting capability request logout" {
 		t.Errorf("got %+v, want up", r)
 	}
 }
 
 func TestMailboxIsSentInModifiedUTF7(t *testing.T) {
 	target := full()
+	target.Expect.Newest = false
 	target.Expect.Mailbox = `Entwürfe & "mehr"`
 	r := attempt(t, target, func(l *ct.Lab) []ct.Step {
 		return seq(greet(), offerTLS(), secure(l), offerLogin("AUTH=PLAIN SASL-IR"),
 			steps(ct.Expect("a4 AUTHENTICATE"), ct.Send("a4 OK\r\n"), ct.Expect(`a5 EXAMINE "Entw&APw-rfe &- \"mehr\""`+"\r\n")),
-			selected())
+			selected(), steps(ct.Send("a6 OK\r\n"), ct.Expect("a7 LOGOUT"), ct.Send("a7 OK\r\n")))
 	})
 	if r.Outcome != checks.Up {
 		t.Errorf("got %+v, want up", r)

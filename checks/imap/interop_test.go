@@ -1,7 +1,9 @@
 package imap_test
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log"
 	"strings"
@@ -9,8 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	goimap "github.com/emersion/go-imap"
-	"github.com/emersion/go-imap/backend"
+	"github.com/emersion/go-imap/backend/memory"
 	"github.com/emersion/go-imap/server"
 
 	"varde/checks"
@@ -18,41 +19,11 @@ import (
 	"varde/checks/imap"
 )
 
-// store is the least that a full IMAP server needs: the account "username"
-// with the password "password" and an empty INBOX. What a check never asks
-// for is left to the nil interfaces, which would panic.
-type store struct{ backend.User }
-
-func (store) Login(_ *goimap.ConnInfo, user, password string) (backend.User, error) {
-	if user != "username" || password != "password" {
-		return nil, backend.ErrInvalidCredentials
-	}
-	return store{}, nil
-}
-
-func (store) Username() string { return "username" }
-
-func (store) Logout() error { return nil }
-
-func (store) GetMailbox(name string) (backend.Mailbox, error) {
-	if name != "INBOX" {
-		return nil, backend.ErrNoSuchMailbox
-	}
-	return inbox{}, nil
-}
-
-type inbox struct{ backend.Mailbox }
-
-func (inbox) Name() string { return "INBOX" }
-
-func (inbox) Status(items []goimap.StatusItem) (*goimap.MailboxStatus, error) {
-	return goimap.NewMailboxStatus("INBOX", items), nil
-}
-
-// serveReal runs a full IMAP server until the test ends.
+// serveReal runs a full IMAP server until the test ends. It has the account
+// "username" with the password "password" and one message, UID 6, in its INBOX.
 func serveReal(t *testing.T, lab *ct.Lab, port string, implicit bool) {
 	t.Helper()
-	s := server.New(store{})
+	s := server.New(memory.New())
 	s.TLSConfig = lab.TLS()
 	s.ErrorLog = log.New(io.Discard, "", 0)
 	l := lab.Listen(t, port)
@@ -77,8 +48,8 @@ func TestRealServer(t *testing.T) {
 		phases                                string
 	}{
 		{"imaps, no login", "imaps", "", "", "", "", "resolve connect tls greeting capability logout"},
-		{"imaps", "imaps", "username", "password", "INBOX", "", "resolve connect tls greeting capability auth select logout"},
-		{"imap", "imap", "username", "password", "INBOX", "", "resolve connect greeting starttls tls capability auth select logout"},
+		{"imaps", "imaps", "username", "password", "INBOX", "", "resolve connect tls greeting capability auth select request body logout"},
+		{"imap", "imap", "username", "password", "INBOX", "", "resolve connect greeting starttls tls capability auth select request body logout"},
 		{"wrong password", "imap", "username", "pa\"ss\\", "INBOX", checks.AuthRejected, "resolve connect greeting starttls tls capability auth"},
 		{"user beyond ASCII", "imaps", "bjørn", "påssord", "INBOX", checks.AuthRejected, "resolve connect tls greeting capability auth"},
 		{"no such mailbox", "imaps", "username", "password", "Nowhere", checks.Busy, "resolve connect tls greeting capability auth select"},
@@ -88,7 +59,7 @@ func TestRealServer(t *testing.T) {
 				lab := ct.NewLab()
 				serveReal(t, lab, ":993", true)
 				serveReal(t, lab, ":143", false)
-				target := checks.Target{URL: tt.scheme + "://" + host, Every: time.Minute, Expect: checks.Expect{Mailbox: tt.mailbox}}
+				target := checks.Target{URL: tt.scheme + "://" + host, Every: time.Minute, Expect: checks.Expect{Mailbox: tt.mailbox, Newest: tt.mailbox != ""}}
 				if tt.user != "" {
 					target.Login = &checks.Login{User: tt.user, Password: checks.Secret{Name: "check"}}
 				}
@@ -112,27 +83,51 @@ func TestRealServer(t *testing.T) {
 	}
 }
 
-// BenchmarkAttempt is what one attempt with TLS and login costs, both ends
-// together.
-func BenchmarkAttempt(b *testing.B) {
-	lab := ct.NewLab()
-	s := server.New(store{})
-	s.ErrorLog = log.New(io.Discard, "", 0)
-	l := tls.NewListener(lab.Listen(b, ":993"), lab.TLS())
-	go func() { _ = s.Serve(l) }()
-	defer func() { _ = s.Close() }()
-	env := lab.Env()
-	env.Password = func(string) (string, error) { return "password", nil }
-	c, err := imap.New(checks.Target{
-		URL: "imaps://" + host, Every: time.Minute, Login: &checks.Login{User: "username", Password: checks.Secret{Name: "x"}},
-	}, env)
-	if err != nil {
-		b.Fatal(err)
+func TestSessionAtARealServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := ct.NewLab()
+		serveReal(t, lab, ":993", true)
+		env := lab.Env()
+		env.Password = func(string) (string, error) { return "password", nil }
+		target := by("")
+		target.Login.User = "username"
+		c, err := imap.New(target, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := checks.Record(t.Context(), time.Minute, func(ctx context.Context, rec *checks.Recorder) error {
+			s, err := c.Open(ctx, rec, checks.IPv6)
+			if err != nil {
+				return err
+			}
+			return rec.Phase(ctx, checks.Select, checks.CommandLimit, func(context.Context) error { return find(t, s) })
+		})
+		if r.Outcome != checks.Up {
+			t.Errorf("got %+v, want up", r)
+		}
+	})
+}
+
+// find does all that a session can with the one message that there is.
+func find(t *testing.T, s *imap.Session) error {
+	junk, sent, err := s.Special()
+	if err != nil || junk != nil || sent != nil {
+		t.Errorf("special: %q, %q, %v, want none", junk, sent, err)
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if r := c.Attempt(b.Context(), checks.IPv4); r.Outcome != checks.Up {
-			b.Fatalf("got %+v", r)
+	if n, err := s.Select("INBOX"); n != 1 || err != nil {
+		t.Errorf("select: %d, %v, want 1", n, err)
+	}
+	for value, want := range map[string]int{"0000000@localhost": 1, "": 1, "1111111@localhost": 0} {
+		if found, err := s.Search("Message-ID", value); len(found) != want || err != nil {
+			t.Errorf("search for %q: %v, %v, want %d", value, found, err, want)
 		}
 	}
+	m, ok, err := s.Fetch(6)
+	if !strings.HasPrefix(m.Header, "From: contact@example.org\r\n") || strings.Contains(m.Header, "Hi there") || !m.Received.Equal(time.Now()) || !ok || err != nil {
+		t.Errorf("fetch: %+v, %v, %v, want the header alone", m, ok, err)
+	}
+	if err := s.Delete([]uint32{6}); !errors.Is(err, imap.ErrNoExpunge) {
+		t.Errorf("delete: %v, want ErrNoExpunge", err)
+	}
+	return errors.Join(s.Noop(), s.Logout())
 }

@@ -21,11 +21,15 @@ func (r response) meaning() meaning {
 	switch r.code {
 	case "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED":
 		return rejected
-	case "LIMIT", "INUSE", "CONTACTADMIN", "ALERT":
+	case "LIMIT", "INUSE", "CONTACTADMIN":
 		return policy
+	case "ALERT": // words for a person; what BYE means stands in the word
+		if r.word != "BYE" {
+			return policy
+		}
 	case "UNAVAILABLE", "SERVERBUG", "CORRUPTION", "TEMPFAIL":
 		return trouble
-	case "CLIENTBUG", "OVERQUOTA", "NONEXISTENT", "NOPERM", "CANNOT":
+	case "CLIENTBUG", "OVERQUOTA", "NONEXISTENT", "NOPERM", "CANNOT", "ALREADYEXISTS", "TRYCREATE":
 		return ours
 	}
 	return unsaid
@@ -44,6 +48,8 @@ func classify(p checks.Phase, r response) checks.Class {
 	switch {
 	case m == policy:
 		return checks.Policy
+	case p == checks.Auth && m == rejected:
+		return checks.AuthRejected
 	case r.word == "BYE" && before:
 		return checks.Busy
 	case r.word == "BYE":
@@ -68,7 +74,7 @@ func authClass(r response, m meaning) checks.Class {
 	switch {
 	case m == trouble:
 		return checks.AuthTempfail
-	case r.word == "NO" || m == rejected:
+	case r.word == "NO":
 		return checks.AuthRejected
 	}
 	return checks.ProtocolError

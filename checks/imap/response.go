@@ -16,6 +16,9 @@ type response struct {
 	code string // the response code's name, upper case; empty if there is none
 	args string // what stands behind the code's name, inside the brackets
 	text string
+	// rest is what follows the first line, a literal and a line in turns; a
+	// literal that was read past is empty.
+	rest []string
 }
 
 // String is the response in the server's words, without its tag.
@@ -58,22 +61,28 @@ func parse(line string) (response, bool) {
 	return r, true
 }
 
-// literalSize is the size of the literal that a line ends with: {12}, or ~{12}
-// for binary ones (RFC 3516).
+// literalSize is the size of the literal that a line ends with: {12}, {12+}, or
+// ~{12} for binary ones (RFC 3516, RFC 9051 section 9).
 func literalSize(line string) (int, bool) {
 	open := strings.LastIndexByte(line, '{')
 	if open < 0 || !strings.HasSuffix(line, "}") {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(line[open+1:len(line)-1], 10, 63)
+	n, err := strconv.ParseUint(strings.TrimSuffix(line[open+1:len(line)-1], "+"), 10, 63)
 	if err != nil {
 		return 0, false
 	}
 	return int(min(n, dialogue.TotalMax+1)), true // a larger one is refused just the same
 }
 
-// readResponse reads one response. Its literals are read past and not kept.
-func readResponse(talk *dialogue.Conversation, wrong checks.Class) (response, error) {
+// restMax is how many pieces of a response are kept whose literals are not. The
+// header that is asked for is the first; one byte of a server must not cost many
+// of ours.
+const restMax = 16
+
+// readResponse reads one response. Its literals are kept if that is asked for,
+// else read past.
+func readResponse(talk *dialogue.Conversation, wrong checks.Class, keep bool) (response, error) {
 	line, err := talk.Line()
 	if err != nil {
 		return response{}, err
@@ -87,24 +96,47 @@ func readResponse(talk *dialogue.Conversation, wrong checks.Class) (response, er
 		if !ok {
 			break
 		}
-		if _, err := talk.Literal(n); err != nil {
+		literal, err := readLiteral(talk, n, keep)
+		if err != nil {
 			return response{}, err
 		}
 		if line, err = talk.Line(); err != nil {
 			return response{}, err
 		}
+		if keep || len(r.rest) < restMax {
+			r.rest = append(r.rest, literal, line)
+		}
 	}
 	return r, nil
 }
 
-// capabilities are what the response tells of the server, in upper case; nil
-// if it tells nothing of that.
+func readLiteral(talk *dialogue.Conversation, n int, keep bool) (string, error) {
+	if keep {
+		return talk.Literal(n)
+	}
+	return "", talk.Skip(n)
+}
+
+// capabilities are what the response tells of the server; nil if it tells
+// nothing of that.
 func (r response) capabilities() []string {
 	switch {
 	case r.word == "CAPABILITY":
-		return strings.Fields(strings.ToUpper(r.text))
+		return strings.Fields(r.text)
 	case r.code == "CAPABILITY":
-		return strings.Fields(strings.ToUpper(r.args))
+		return strings.Fields(r.args)
 	}
 	return nil
+}
+
+// status is the word and the code of a status response, and what a server wants
+// its users to read.
+func (r response) status() string {
+	switch r.code {
+	case "":
+		return r.word
+	case "ALERT":
+		return r.String()
+	}
+	return r.word + " [" + r.code + "]"
 }

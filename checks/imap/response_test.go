@@ -32,7 +32,7 @@ func TestParse(t *testing.T) {
 		{"", response{}, false},
 	} {
 		got, ok := parse(tt.line)
-		if got != tt.want || ok != tt.ok {
+		if !reflect.DeepEqual(got, tt.want) || ok != tt.ok {
 			t.Errorf("%q: got %+v, %v, want %+v", tt.line, got, ok, tt.want)
 		}
 	}
@@ -40,7 +40,7 @@ func TestParse(t *testing.T) {
 
 func TestLiteralSize(t *testing.T) {
 	for line, want := range map[string]int{
-		"* X {0}": 0, "* X {12}": 12, "* X ~{12}": 12, "* X {99999999999}": 65537, "* X {a}": -1, "* X {12": -1, "* X 12}": -1, "* X {-1}": -1, "{}": -1,
+		"* X {0}": 0, "* X {12}": 12, "* X {12+}": 12, "* X {12++}": -1, "* X {+}": -1, "* X ~{12}": 12, "* X {99999999999}": 65537, "* X {a}": -1, "* X {12": -1, "* X 12}": -1, "* X {-1}": -1, "{}": -1,
 	} {
 		got, ok := literalSize(line)
 		if !ok {
@@ -102,18 +102,7 @@ func readString(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
 		return "", "", false
 	}
-	for i := 1; i < len(s); i++ {
-		switch s[i] {
-		case '"':
-			return value, s[i+1:], true
-		case '\\':
-			i++
-		}
-		if i < len(s) {
-			value += s[i : i+1]
-		}
-	}
-	return "", "", false
+	return unquote(s)
 }
 
 func FuzzResponse(f *testing.F) {
@@ -130,7 +119,7 @@ func FuzzResponse(f *testing.F) {
 			t.Errorf("%q: got %+v without tag or word", line, r)
 		}
 		r.capabilities()
-		for _, p := range []checks.Phase{checks.Greeting, checks.Capability, checks.StartTLS, checks.Auth, checks.Select} {
+		for _, p := range checks.Phases() {
 			if classify(p, r) == "" {
 				t.Errorf("%q in %s has no class", line, p)
 			}

@@ -62,9 +62,9 @@ func stackChecks(t *testing.T, s *mailstack.Stack) []check {
 	return []check{
 		build("https", mailstack.Nginx, checks.HTTPS, "https://"+s.HTTPS+"/", "connect tls request first_byte body", checks.TLSTimeout),
 		build("imaps", mailstack.Dovecot, checks.IMAP, "imaps://"+s.IMAPS,
-			"connect tls greeting capability auth select logout", checks.TLSTimeout),
+			"connect tls greeting capability auth select request logout", checks.TLSTimeout),
 		build("imap", mailstack.Dovecot, checks.IMAP, "imap://"+s.IMAP,
-			"connect greeting starttls tls capability auth select logout", checks.GreetingTimeout),
+			"connect greeting starttls tls capability auth select request logout", checks.GreetingTimeout),
 		build("smtp", mailstack.Postfix, checks.SMTP, "smtp://"+s.SMTP,
 			"connect greeting starttls tls capability logout", checks.GreetingTimeout),
 		build("submission", mailstack.Postfix, checks.SMTP, "submission://"+s.Submission,

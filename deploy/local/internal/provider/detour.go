@@ -109,6 +109,9 @@ func (d *Detour) DialContext(ctx context.Context, network, address string) (net.
 	return d.inner.DialContext(ctx, network, address)
 }
 
+// NameServers are those of the inner network.
+func (d *Detour) NameServers() []netip.AddrPort { return d.inner.NameServers() }
+
 func (d *Detour) isService(address string) bool {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil || at.Port() != d.service.Port {

@@ -73,7 +73,7 @@ func TestEveryServiceIsUp(t *testing.T) {
 	p := start(t)
 	want := map[string][]checks.Phase{
 		"webmail": {checks.Connect, checks.TLS, checks.Request, checks.FirstByte, checks.Body},
-		"imap":    {checks.Connect, checks.TLS, checks.Greeting, checks.Capability, checks.Auth, checks.Select, checks.Logout},
+		"imap":    {checks.Connect, checks.TLS, checks.Greeting, checks.Capability, checks.Auth, checks.Select, checks.Request, checks.Logout},
 		"smtp":    {checks.Connect, checks.Greeting, checks.StartTLS, checks.TLS, checks.Capability, checks.Auth, checks.Logout},
 	}
 	results := make(chan checks.Result)
