@@ -10,9 +10,13 @@ import (
 	"time"
 
 	"varde/checks"
+	"varde/checks/dns"
 	"varde/checks/https"
 	"varde/checks/imap"
+	"varde/checks/pop3"
+	"varde/checks/roundtrip"
 	"varde/checks/smtp"
+	"varde/checks/tcp"
 )
 
 // entry is one kind.
@@ -25,9 +29,13 @@ type entry struct {
 
 func table() []entry {
 	return []entry{
+		{checks.DNS, dns.Schemes, dns.Validate, constructor(dns.New)},
 		{checks.HTTPS, https.Schemes, https.Validate, constructor(https.New)},
 		{checks.IMAP, imap.Schemes, imap.Validate, constructor(imap.New)},
+		{checks.POP3, pop3.Schemes, pop3.Validate, constructor(pop3.New)},
+		{checks.RoundTrip, roundtrip.Schemes, roundtrip.Validate, constructor(roundtrip.New)},
 		{checks.SMTP, smtp.Schemes, smtp.Validate, constructor(smtp.New)},
+		{checks.TCP, tcp.Schemes, tcp.Validate, constructor(tcp.New)},
 	}
 }
 
@@ -112,9 +120,12 @@ func New(t checks.Target, env checks.Env) (checks.Check, error) {
 	return e.build(t, env)
 }
 
-// Endpoint is where a target asks; the port is that of the scheme where its URL
-// names none. The error is a *checks.FieldError.
+// Endpoint is where a target asks first; the port is that of the scheme where its
+// URL names none. The error is a *checks.FieldError.
 func Endpoint(t checks.Target) (checks.Endpoint, error) {
+	if t.Kind == checks.RoundTrip {
+		t = checks.Target{Kind: checks.SMTP, URL: t.Address()}
+	}
 	e, err := find(t.Kind)
 	if err != nil {
 		return checks.Endpoint{}, err
@@ -127,10 +138,10 @@ func Endpoint(t checks.Target) (checks.Endpoint, error) {
 const fromURLEvery = time.Minute
 
 // FromURL returns the target that asks an address once: its kind is that of
-// the scheme, its id is made of scheme and host.
+// the scheme, its id is made of scheme, host and the name that is asked for.
 func FromURL(raw string) (checks.Target, error) {
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme == "" || u.Host == "" {
+	if err != nil || u.Scheme == "" || u.Opaque != "" {
 		return checks.Target{}, &checks.FieldError{Field: "url", Problem: fmt.Sprintf("%q, expected scheme://host", raw)}
 	}
 	var known []string
@@ -149,10 +160,14 @@ func FromURL(raw string) (checks.Target, error) {
 	}
 }
 
-// id is the scheme, host and port of a URL as an id: every run of other
-// characters is one hyphen.
+// id is the scheme, host and port of a URL as an id, and the name that a question
+// has behind them: every run of other characters is one hyphen.
 func id(u *url.URL) string {
-	words := strings.FieldsFunc(strings.ToLower(u.Scheme+"-"+u.Host), func(r rune) bool {
+	all := u.Scheme + "-" + u.Host
+	if u.Scheme == "dns" {
+		all += u.Path
+	}
+	words := strings.FieldsFunc(strings.ToLower(all), func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
 	})
 	s := strings.Join(words, "-")

@@ -21,7 +21,7 @@ import (
 
 // kinds are one address of each kind whose handshake comes first, by port.
 func kinds() map[string]string {
-	return map[string]string{":443": "https://", ":993": "imaps://", ":465": "smtps://"}
+	return map[string]string{":443": "https://", ":993": "imaps://", ":995": "pop3s://", ":465": "smtps://"}
 }
 
 // each runs a test of every kind in a bubble of its own.

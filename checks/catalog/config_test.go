@@ -26,8 +26,8 @@ func TestValidate(t *testing.T) {
 		{"imaps", checks.Target{Kind: "imap", URL: "imaps://example.net", Login: secret("u"), Expect: checks.Expect{Mailbox: "Entwürfe"}}, ""},
 		{"address", checks.Target{Kind: "imap", URL: "imap://[2001:db8::1]:1143"}, ""},
 		{"submission", checks.Target{Kind: "smtp", URL: "submission://example.net."}, ""},
-		{"unknown kind", checks.Target{Kind: "ftp", URL: "ftp://example.net"}, `kind: "ftp", expected one of [https imap smtp]`},
-		{"no kind", checks.Target{URL: "https://example.net"}, `kind: "", expected one of [https imap smtp]`},
+		{"unknown kind", checks.Target{Kind: "ftp", URL: "ftp://example.net"}, `kind: "ftp", expected one of [dns https imap pop3 roundtrip smtp tcp]`},
+		{"no kind", checks.Target{URL: "https://example.net"}, `kind: "", expected one of [dns https imap pop3 roundtrip smtp tcp]`},
 		{"another kind's scheme", checks.Target{Kind: "imap", URL: "https://example.net"}, `url: scheme "https", expected one of imap, imaps`},
 		{"no scheme", checks.Target{Kind: "smtp", URL: "example.net"}, `url: "example.net", expected scheme://host`},
 		{"user in the URL", checks.Target{Kind: "smtp", URL: "smtp://u:p@example.net"}, `url: holds a user, expected it under login`},
@@ -38,12 +38,15 @@ func TestValidate(t *testing.T) {
 		{"path", checks.Target{Kind: "imap", URL: "imaps://example.net/INBOX"}, `url: "imaps://example.net/INBOX", expected nothing after the host`},
 		{"query", checks.Target{Kind: "smtp", URL: "smtps://example.net?x=1"}, `url: "smtps://example.net?x=1", expected nothing after the host`},
 		{"fragment", checks.Target{Kind: "https", URL: "https://example.net/#top"}, `url: fragment "top", expected none: it is never sent`},
-		{"status for imap", checks.Target{Kind: "imap", URL: "imaps://example.net", Expect: checks.Expect{Status: 200}}, "expect.status: given, expected none: this kind does not read it"},
+		{"status for imap", checks.Target{Kind: "imap", URL: "imaps://example.net", Expect: checks.Expect{Status: "200"}}, "expect.status: given, expected none: this kind does not read it"},
 		{"body for smtp", checks.Target{Kind: "smtp", URL: "smtps://example.net", Expect: checks.Expect{Body: "x"}}, "expect.body: given, expected none: this kind does not read it"},
 		{"mailbox for https", checks.Target{Kind: "https", URL: "https://example.net", Expect: checks.Expect{Mailbox: "x"}}, "expect.mailbox: given, expected none: this kind does not read it"},
 		{"mailbox without login", checks.Target{Kind: "imap", URL: "imaps://example.net", Expect: checks.Expect{Mailbox: "x"}}, "expect.mailbox: given without a login, expected both"},
+		{"newest without mailbox", checks.Target{Kind: "imap", URL: "imaps://example.net", Login: secret("u"), Expect: checks.Expect{Newest: true}}, "expect.newest: given without a mailbox, expected both"},
+		{"newest for pop3", checks.Target{Kind: "pop3", URL: "pop3s://example.net", Login: secret("u"), Expect: checks.Expect{Newest: true}}, "expect.newest: given, expected none: this kind does not read it"},
+		{"method for imap", checks.Target{Kind: "imap", URL: "imaps://example.net", WebOptions: checks.WebOptions{Method: "GET"}}, "method: given, expected none: this kind does not read it"},
 		{"mailbox on two lines", checks.Target{Kind: "imap", URL: "imaps://example.net", Login: secret("u"), Expect: checks.Expect{Mailbox: "a\r\nb"}}, `expect.mailbox: "a\r\nb", expected a name of at most 512 bytes on one line`},
-		{"status beyond", checks.Target{Kind: "https", URL: "https://example.net", Expect: checks.Expect{Status: 600}}, "expect.status: 600, expected 200 to 599"},
+		{"status beyond", checks.Target{Kind: "https", URL: "https://example.net", Expect: checks.Expect{Status: "600"}}, `expect.status: "600", expected statuses of 200 to 599 such as 200, 2xx or 200-299`},
 		{"login for https", checks.Target{Kind: "https", URL: "https://example.net", Login: secret("u")}, "login: given, expected none: a web page is asked for without one"},
 		{"user on two lines", checks.Target{Kind: "imap", URL: "imaps://example.net", Login: secret("u\r\nv")}, `login.user: "u\r\nv", expected 1 to 1024 bytes on one line`},
 	} {
@@ -107,9 +110,14 @@ func TestFromURL(t *testing.T) {
 		{"http://192.0.2.1:8080", "https", "http-192-0-2-1-8080"},
 		{"imaps://Mail.example.net", "imap", "imaps-mail-example-net"},
 		{"imap://[2001:db8::1]", "imap", "imap-2001-db8-1"},
+		{"pop3s://a", "pop3", "pop3s-a"},
 		{"smtps://a", "smtp", "smtps-a"},
 		{"submission://" + strings.Repeat("a", 80) + ".example", "smtp", "submission-" + strings.Repeat("a", 52)},
 		{"smtp://mx_1.example.net", "smtp", "smtp-mx-1-example-net"},
+		{"dns:///example.net?type=MX", "dns", "dns-example-net"},
+		{"dns://example.net", "dns", "dns-example-net"},
+		{"dns://192.0.2.53/_25._tcp.mx.example.net?type=TLSA", "dns", "dns-192-0-2-53-25-tcp-mx-example-net"},
+		{"tcp://192.0.2.1:22", "tcp", "tcp-192-0-2-1-22"},
 	} {
 		got, err := catalog.FromURL(tt.url)
 		if err != nil || string(got.Kind) != tt.kind || got.ID != tt.id || got.URL != tt.url {
@@ -119,7 +127,11 @@ func TestFromURL(t *testing.T) {
 	for url, want := range map[string]string{
 		"mail.example.net":      `url: "mail.example.net", expected scheme://host`,
 		"imaps:":                `url: "imaps:", expected scheme://host`,
-		"pop3s://example.net":   `url: scheme "pop3s", expected one of http, https, imap, imaps, smtp, smtps, submission`,
+		"localhost:25":          `url: "localhost:25", expected scheme://host`,
+		"dns:":                  `url: "dns:", expected scheme://host`,
+		"dns:///":               `url: name "", expected one in ASCII: dns://server/name or dns:///name`,
+		"tcp://example.net":     `url: "tcp://example.net", expected a port: tcp://host:port`,
+		"gopher://example.net":  `url: scheme "gopher", expected one of dns, http, https, imap, imaps, pop3, pop3s, smtp, smtps, submission, tcp, tls`,
 		"imaps://example.net/x": `url: "imaps://example.net/x", expected nothing after the host`,
 	} {
 		if _, err := catalog.FromURL(url); err == nil || err.Error() != want {

@@ -20,13 +20,14 @@ func FuzzServer(f *testing.F) {
 	for _, s := range []string{
 		"220 hi\r\n|250 STARTTLS\r\n|220 go\r\n|\x16\x03\x01", "220-a\r\n220 b\r\n|250-x\r\n250 y\r\n|221 bye\r\n",
 		"* OK hi\r\n|* CAPABILITY IMAP4rev1 STARTTLS\r\na1 OK x\r\n|a2 OK go\r\n|\x15\x03\x03\x00\x02\x02\x28",
+		"+OK hi\r\n|+OK\r\nSTLS\r\n.\r\n|+OK go\r\n|\x16\x03\x01", "+OK\r\n|-ERR\r\n|-ERR [SYS/TEMP] x\r\n",
 		"* BYE\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
 		"* X {70000}\r\n", "||||",
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, script string) {
-		for url, port := range map[string]string{"smtp://": ":25", "imap://": ":143", "http://": ":80"} {
+		for url, port := range map[string]string{"smtp://": ":25", "imap://": ":143", "pop3://": ":110", "http://": ":80"} {
 			synctest.Test(t, func(t *testing.T) {
 				lab := ct.NewLab()
 				ct.Serve(t, lab.Listen(t, port), func(_ context.Context, conn net.Conn) { answer(conn, script) })
