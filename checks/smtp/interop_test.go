@@ -1,10 +1,14 @@
 package smtp_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,7 +52,12 @@ func (mailer) Data(io.Reader) error                   { return errors.New("a che
 
 func serveReal(t *testing.T, lab *ct.Lab, port string, implicit bool) {
 	t.Helper()
-	s := server.NewServer(mailer{})
+	serve(t, lab, mailer{}, port, implicit)
+}
+
+func serve(t *testing.T, lab *ct.Lab, backend server.Backend, port string, implicit bool) {
+	t.Helper()
+	s := server.NewServer(backend)
 	s.Domain = host
 	s.TLSConfig = lab.TLS()
 	s.ErrorLog = log.New(io.Discard, "", 0)
@@ -103,4 +112,80 @@ func TestRealServer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// taker is a mailer that takes mail.
+type taker struct {
+	mailer
+	taken *string
+}
+
+func (m taker) NewSession(*server.Conn) (server.Session, error) { return m, nil }
+
+func (m taker) Mail(from string, o *server.MailOptions) error {
+	*m.taken += fmt.Sprintf("%s %d\n", from, o.Size)
+	return nil
+}
+
+func (m taker) Rcpt(to string, _ *server.RcptOptions) error {
+	*m.taken += to + "\n"
+	return nil
+}
+
+func (m taker) Data(r io.Reader) error {
+	data, err := io.ReadAll(r)
+	*m.taken += string(data)
+	return err
+}
+
+func TestRealServerTakesAMail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := ct.NewLab()
+		var taken string
+		serve(t, lab, taker{taken: &taken}, ":587", false)
+		c, err := smtp.New(checks.Target{URL: "submission://" + host, Login: &checks.Login{User: "probe", Password: login.Password}, Every: time.Minute}, lab.Env())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := checks.Record(t.Context(), time.Minute, func(ctx context.Context, rec *checks.Recorder) error {
+			s, err := c.Open(ctx, rec, checks.IPv6)
+			if err != nil {
+				return err
+			}
+			defer s.Quit(ctx)
+			return s.Submit(ctx, from, to, []byte("Subject: x\r\n\r\n.\n..\nFrom here\nend"))
+		})
+		want := from + " 39\n" + to + "\nSubject: x\r\n\r\n.\r\n..\r\nFrom here\r\nend\r\n"
+		if r.Outcome != checks.Up || taken != want {
+			t.Errorf("got %+v, %q, want up, %q", r, taken, want)
+		}
+	})
+}
+
+// TestCertificates has a server present a certificate that nobody believes.
+func TestCertificates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := ct.NewLab()
+		l := lab.Listen(t, ":25")
+		cfg := &tls.Config{Certificates: []tls.Certificate{ct.NewCA().Certificate("other.example.org")}}
+		ct.Serve(t, l, ct.Script(seq(greet(), offerTLS(), goAhead(), steps(ct.Secure(cfg)), greetAgain())...))
+		lab.Play(t, ":2525", steps(ct.Send("220 hi\r\n"), ct.Expect("EHLO"), ct.Send("250 x\r\n"), ct.Expect("QUIT"))...)
+		for port, want := range map[string]int{":25": 1, ":2525": 0} {
+			c, err := smtp.New(checks.Target{URL: "smtp://" + host + port, Login: login, Every: time.Minute}, lab.Env())
+			if err != nil {
+				t.Fatal(err)
+			}
+			chain, r := c.Certificates(t.Context(), checks.IPv4)
+			if len(chain) != want || r.Outcome != checks.Up || strings.Contains(names(r), "auth") {
+				t.Errorf("%s: got %d certificates, %+v, want %d and up without a login", port, len(chain), r, want)
+			}
+			if want == 1 && !bytes.Equal(chain[0].Raw, cfg.Certificates[0].Certificate[0]) {
+				t.Error("not the certificate that was presented")
+			}
+		}
+	})
+}
+
+func greetAgain() []ct.Step {
+	return steps(ct.Expect("EHLO"), ct.Send("250-x\r\n250 AUTH PLAIN\r\n"), ct.Expect("QUIT"), ct.Send("221 bye\r\n"))
 }

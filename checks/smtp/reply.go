@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"varde/checks"
@@ -22,17 +23,69 @@ type reply struct {
 }
 
 // String is the reply in the server's words.
-func (r reply) String() string {
-	return fmt.Sprintf("%d %s", r.code, strings.Join(r.lines, " "))
+func (r reply) String() string { return strconv.Itoa(r.code) + " " + r.text() }
+
+func (r reply) text() string { return strings.Join(r.lines, " ") }
+
+// codes are the reply without its words: "250", "535 5.7.8".
+func (r reply) codes() string {
+	if s := r.status(); s != (status{}) {
+		return fmt.Sprintf("%d %d.%d.%d", r.code, s.class, s.subject, s.detail)
+	}
+	return strconv.Itoa(r.code)
 }
 
 // kind is the first digit of the code.
 func (r reply) kind() int { return r.code / 100 }
 
-// enhanced says whether the reply carries the given beginning of an enhanced
-// status code (RFC 3463), such as "5.7.".
-func (r reply) enhanced(prefix string) bool {
-	return len(r.lines) > 0 && strings.HasPrefix(r.lines[len(r.lines)-1], prefix)
+// status is an enhanced status code (RFC 3463), "5.7.8"; zero where there is
+// none.
+type status struct{ class, subject, detail int }
+
+// The subjects of a status (RFC 3463 section 2).
+const (
+	ofAddress = 1
+	ofMailbox = 2
+	ofSystem  = 3
+	ofNetwork = 4
+	ofContent = 6
+	ofPolicy  = 7
+)
+
+// status is the first enhanced status code at the beginning of a line. One that
+// is of another kind than the reply is none (RFC 2034 section 4).
+func (r reply) status() status {
+	for _, line := range r.lines {
+		if s, ok := parseStatus(line); ok && s.class == r.kind() {
+			return s
+		}
+	}
+	return status{}
+}
+
+// parseStatus reads class, subject and detail in front of a line: a digit, and
+// twice up to three digits.
+func parseStatus(line string) (status, bool) {
+	word, _, _ := strings.Cut(line, " ")
+	class, rest, _ := strings.Cut(word, ".")
+	subject, detail, _ := strings.Cut(rest, ".")
+	s := status{number(class), number(subject), number(detail)}
+	return s, len(class) == 1 && min(s.class, s.subject, s.detail) >= 0
+}
+
+// number is what up to three digits are; -1 for anything else.
+func number(s string) int {
+	n := 0
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		n = n*10 + int(c-'0')
+	}
+	if len(s) == 0 || len(s) > 3 {
+		return -1
+	}
+	return n
 }
 
 // readReply reads the lines of one reply. What does not look like one is a
@@ -61,14 +114,9 @@ func readReply(talk *dialogue.Conversation, max int, wrong checks.Class) (reply,
 // parseLine reads one line of a reply: three digits, the first of them 2 to 5,
 // then a hyphen when more lines follow, a space or nothing when none does.
 func parseLine(line string) (code int, more bool, text string, ok bool) {
-	if len(line) < 3 || line[0] < '2' || line[0] > '5' {
+	code = number(line[:min(3, len(line))])
+	if len(line) < 3 || code < 200 || code > 599 {
 		return 0, false, "", false
-	}
-	for _, c := range []byte(line[:3]) {
-		if c < '0' || c > '9' {
-			return 0, false, "", false
-		}
-		code = code*10 + int(c-'0')
 	}
 	if len(line) == 3 {
 		return code, false, "", true
@@ -77,54 +125,6 @@ func parseLine(line string) (code int, more bool, text string, ok bool) {
 		return 0, false, "", false
 	}
 	return code, line[3] == '-', line[4:], true
-}
-
-// refused is the failure of a reply that was not the one hoped for.
-func refused(p checks.Phase, r reply) error {
-	return checks.Fail(classify(p, r), "%s", r)
-}
-
-// classify names what an unwelcome reply means in a phase. 421 may come at any
-// point and always means that the server is going away (RFC 5321 3.8).
-func classify(p checks.Phase, r reply) checks.Class {
-	switch {
-	case r.code == 421:
-		return checks.Busy
-	case p == checks.Greeting:
-		return greetingClass(r)
-	case p == checks.Auth:
-		return authClass(r)
-	case r.enhanced("5.7."), p == checks.Capability && (r.code == 550 || r.code == 554):
-		return checks.Policy // RFC 3463 3.8: security or policy
-	case p == checks.StartTLS:
-		return checks.TLSError
-	case r.kind() == 4:
-		return checks.Busy
-	}
-	return checks.ProtocolError
-}
-
-func greetingClass(r reply) checks.Class {
-	switch r.kind() {
-	case 4:
-		return checks.Busy
-	case 5:
-		return checks.Policy // it does not serve us; whether others, we cannot tell
-	}
-	return checks.GreetingError
-}
-
-// authClass names the refusal of a login (RFC 4954 section 6).
-func authClass(r reply) checks.Class {
-	switch {
-	case r.kind() == 4:
-		return checks.AuthTempfail
-	case r.kind() != 5, r.code <= 504:
-		return checks.ProtocolError // it offered what it does not do
-	case (r.code == 550 || r.code == 554) && r.enhanced("5.7.") && !r.enhanced("5.7.8"):
-		return checks.Policy
-	}
-	return checks.AuthRejected
 }
 
 // extensions are the keywords of an EHLO reply in upper case, each with its

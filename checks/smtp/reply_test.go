@@ -43,8 +43,34 @@ func TestExtensions(t *testing.T) {
 	}
 }
 
+func TestStatus(t *testing.T) {
+	for _, tt := range []struct {
+		reply reply
+		want  status
+		codes string
+	}{
+		{reply{250, []string{"2.1.0 ok"}}, status{2, 1, 0}, "250 2.1.0"},
+		{reply{535, []string{"5.7.8"}}, status{5, 7, 8}, "535 5.7.8"},
+		{reply{550, []string{"no", "5.7.26 unauthenticated"}}, status{5, 7, 26}, "550 5.7.26"},
+		{reply{451, []string{"4.7.500 busy"}}, status{4, 7, 500}, "451 4.7.500"},
+		{reply{550, []string{"4.7.1 of another kind", "5.1.1 of this"}}, status{5, 1, 1}, "550 5.1.1"},
+		{reply{550, []string{"4.7.1 of another kind"}}, status{}, "550"},
+		{reply{550, []string{"5.7.1234 long"}}, status{}, "550"},
+		{reply{550, []string{"55.7.1 long"}}, status{}, "550"},
+		{reply{550, []string{"5.7 short"}}, status{}, "550"},
+		{reply{550, []string{"5.7.1.1 longer"}}, status{}, "550"},
+		{reply{550, []string{"5..1 empty"}}, status{}, "550"},
+		{reply{550, []string{"", "no 5.7.1"}}, status{}, "550"},
+		{reply{220, []string{"10.0.0.1 ESMTP"}}, status{}, "220"},
+	} {
+		if got, codes := tt.reply.status(), tt.reply.codes(); got != tt.want || codes != tt.codes {
+			t.Errorf("%q: got %v, %q, want %v, %q", tt.reply, got, codes, tt.want, tt.codes)
+		}
+	}
+}
+
 func FuzzReply(f *testing.F) {
-	for _, s := range []string{"220 mail", "250-AUTH=PLAIN", "4", "999", "250\t", "\x00\x00\x00 "} {
+	for _, s := range []string{"220 mail", "250-AUTH=PLAIN", "4", "999", "250\t", "\x00\x00\x00 ", "451 4.7.1 greylisted", "550-5.7.26 x"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
@@ -57,7 +83,13 @@ func FuzzReply(f *testing.F) {
 		}
 		r := reply{code, []string{text, text}}
 		r.extensions()
-		for _, p := range []checks.Phase{checks.Greeting, checks.Capability, checks.StartTLS, checks.Auth} {
+		if s := r.status(); s != (status{}) && (s.class != r.kind() || s.subject > 999 || s.detail > 999) {
+			t.Errorf("%q: status %v of a %d", line, s, code)
+		}
+		if r.greylisted() && r.kind() != 4 {
+			t.Errorf("%q is greylisted", line)
+		}
+		for _, p := range []checks.Phase{checks.Greeting, checks.Capability, checks.StartTLS, checks.Auth, checks.Submit} {
 			if classify(p, r) == "" {
 				t.Errorf("%q in %s has no class", line, p)
 			}

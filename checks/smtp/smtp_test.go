@@ -1,6 +1,7 @@
 package smtp_test
 
 import (
+	"context"
 	"crypto/x509"
 	"slices"
 	"strings"
@@ -120,18 +121,31 @@ func TestNothingWrongAtQuitIsDown(t *testing.T) {
 }
 
 // attempt plays a script to one check over IPv4.
-func attempt(t *testing.T, scheme, port string, as *checks.Login, script func(*ct.Lab) []ct.Step) (r checks.Result) {
+func attempt(t *testing.T, scheme, port string, as *checks.Login, script func(*ct.Lab) []ct.Step) checks.Result {
 	t.Helper()
+	return ask(t, checks.Target{URL: scheme + "://" + host, Login: as}, port, script)
+}
+
+func ask(t *testing.T, target checks.Target, port string, script func(*ct.Lab) []ct.Step) (r checks.Result) {
+	t.Helper()
+	converse(t, target, port, script, func(ctx context.Context, c *smtp.Check) { r = c.Attempt(ctx, checks.IPv4) })
+	return r
+}
+
+// converse plays a script in a bubble while do asks.
+func converse(t *testing.T, target checks.Target, port string, script func(*ct.Lab) []ct.Step, do func(context.Context, *smtp.Check)) {
+	t.Helper()
+	target.Every, target.Timeout = time.Minute, time.Minute
 	synctest.Test(t, func(t *testing.T) {
 		lab := ct.NewLab()
 		lab.Play(t, port, script(lab)...)
-		c, err := smtp.New(checks.Target{URL: scheme + "://" + host, Login: as, Every: time.Minute}, lab.Env())
+		c, err := smtp.New(target, lab.Env())
 		if err != nil {
 			t.Fatal(err)
 		}
-		r = c.Attempt(t.Context(), checks.IPv4)
+		do(t.Context(), c)
+		synctest.Wait() // the server has heard what was said last
 	})
-	return r
 }
 
 func names(r checks.Result) string {
@@ -175,6 +189,9 @@ func TestAnswers(t *testing.T) {
 		{"500 at EHLO", always(plain("500 what\r\n")), checks.Capability, checks.ProtocolError, "500 what"},
 		{"550 at EHLO", always(plain("550 not from there\r\n")), checks.Capability, checks.Policy, "550 not from there"},
 		{"503 5.7.0 at EHLO", always(plain("503 5.7.0 no\r\n")), checks.Capability, checks.Policy, "503 5.7.0 no"},
+		{"530 at EHLO", always(plain("530 5.7.0 log in first\r\n")), checks.Capability, checks.OwnError, "530 5.7.0 log in first"},
+		{"530 at STARTTLS", always(startTLS("530 5.7.0 Must issue a STARTTLS command first\r\n")), checks.StartTLS, checks.TLSError, "530 5.7.0 Must issue"},
+		{"a status of another kind at EHLO", always(plain("451 5.7.1 odd\r\n")), checks.Capability, checks.Busy, "451 5.7.1 odd"},
 		{"endless EHLO", always(seq(greet(), steps(ct.Flood("250-X\r\n")))), checks.Capability, checks.ProtocolError, "more than 100 lines"},
 		{"STARTTLS not offered", always(plain("250 plain\r\n")), checks.StartTLS, checks.TLSError, "does not offer STARTTLS"},
 		{"454 at STARTTLS", always(startTLS("454 4.7.0 TLS not available\r\n")), checks.StartTLS, checks.TLSError, "454 4.7.0 TLS not available"},
