@@ -63,7 +63,7 @@ func (b *bench) serve(t *testing.T, login string) {
 	b.Play(t, ":993",
 		ct.Secure(b.TLS()), ct.Wait(83*time.Millisecond), ct.Send("* OK hi\r\n"), ct.Expect("a1 CAPABILITY"),
 		ct.Send("* CAPABILITY IMAP4rev1\r\na1 OK\r\n"), ct.Expect("a2 LOGIN"), ct.Send("a2 "+login+"\r\n"),
-		ct.Expect("a3 LOGOUT"), ct.Send("a3 OK\r\n"),
+		ct.Expect("a3 NOOP"), ct.Send("a3 OK\r\n"), ct.Expect("a4 LOGOUT"), ct.Send("a4 OK\r\n"),
 	)
 }
 
