@@ -51,8 +51,8 @@ func TestExampleCommentsAreValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Controls) != 3 || len(c.Services) != 3 || len(c.Checks) != 3 || len(c.Pages[0].Services) != 3 {
-		t.Errorf("got %d controls, %d services, %d checks, %d services on the page, want 3 of each",
+	if len(c.Controls) != 3 || len(c.Services) != 3 || len(c.Checks) != 4 || len(c.Pages[0].Services) != 3 {
+		t.Errorf("got %d controls, %d services, %d checks, %d services on the page, want 3 of each and 4 checks",
 			len(c.Controls), len(c.Services), len(c.Checks), len(c.Pages[0].Services))
 	}
 	if w := c.Warnings(); len(w) != 0 {
