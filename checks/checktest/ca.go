@@ -19,6 +19,7 @@ import (
 type CA struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
+	above       [][]byte // certificates that a server must show to lead to the root
 }
 
 // Lifetimes: everything is valid from an hour ago and longer than any test runs.
@@ -30,12 +31,34 @@ const (
 // NewCA makes an authority with a key of its own.
 func NewCA() *CA {
 	ca := &CA{key: newKey()}
-	template := template("checktest authority")
-	template.IsCA, template.BasicConstraintsValid = true, true
-	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
+	template := authority("checktest authority")
 	der := must(x509.CreateCertificate(rand.Reader, template, template, ca.key.Public(), ca.key))
 	ca.certificate = must(x509.ParseCertificate(der))
 	return ca
+}
+
+// Intermediate is an authority that this one vouches for. What it mints holds its
+// own certificate too; Alone takes that away.
+func (ca *CA) Intermediate() *CA {
+	below := &CA{key: newKey()}
+	der := must(x509.CreateCertificate(rand.Reader, authority("checktest intermediate"), ca.certificate, below.key.Public(), ca.key))
+	below.certificate = must(x509.ParseCertificate(der))
+	below.above = append([][]byte{der}, ca.above...)
+	return below
+}
+
+// Alone is a server's certificate without those that lead from it to a root.
+func Alone(c tls.Certificate) tls.Certificate {
+	c.Certificate = c.Certificate[:1]
+	return c
+}
+
+// SelfSigned is a server's certificate that nobody vouches for but itself.
+func SelfSigned(names ...string) tls.Certificate {
+	key := newKey()
+	template := server(names)
+	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: must(x509.ParseCertificate(der))}
 }
 
 // Pool is a pool that holds this authority alone.
@@ -59,19 +82,32 @@ func (ca *CA) Certificate(names ...string) tls.Certificate {
 // make one that has expired.
 func (ca *CA) Mint(change func(*x509.Certificate), names ...string) tls.Certificate {
 	key := newKey()
-	template := template("checktest server")
-	template.KeyUsage = x509.KeyUsageDigitalSignature
-	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	for _, name := range names {
-		if ip := net.ParseIP(name); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, name)
-		}
-	}
+	template := server(names)
 	change(template)
 	der := must(x509.CreateCertificate(rand.Reader, template, ca.certificate, key.Public(), ca.key))
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: must(x509.ParseCertificate(der))}
+	chain := append([][]byte{der}, ca.above...)
+	return tls.Certificate{Certificate: chain, PrivateKey: key, Leaf: must(x509.ParseCertificate(der))}
+}
+
+func authority(name string) *x509.Certificate {
+	t := template(name)
+	t.IsCA, t.BasicConstraintsValid = true, true
+	t.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
+	return t
+}
+
+func server(names []string) *x509.Certificate {
+	t := template("checktest server")
+	t.KeyUsage = x509.KeyUsageDigitalSignature
+	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			t.IPAddresses = append(t.IPAddresses, ip)
+		} else {
+			t.DNSNames = append(t.DNSNames, name)
+		}
+	}
+	return t
 }
 
 func template(name string) *x509.Certificate {

@@ -12,7 +12,8 @@
 //     testing/synctest bubble every wait is durable and every latency exact;
 //   - a stream behaves like TCP: a write is buffered up to 64 kB, a close or
 //     a reset is seen after what has arrived before it;
-//   - a datagram that finds a full queue or no receiver vanishes without a word;
+//   - a datagram that finds a full queue or no receiver vanishes without a word,
+//     unless its sender has dialled and can hear that nobody is there;
 //   - an address that no host has is silent, a port that nobody listens on
 //     refuses.
 //

@@ -82,16 +82,27 @@ func (h *Host) askResolver(ctx context.Context, host string) error {
 	return &net.DNSError{Err: "server misbehaving", Name: host, Server: Resolver().String(), IsTemporary: true}
 }
 
-// DialContext opens a stream to a literal address.
+// NameServers are those of the Internet.
+func (h *Host) NameServers() []netip.AddrPort {
+	h.net.mu.Lock()
+	defer h.net.mu.Unlock()
+	return slices.Clone(h.net.servers)
+}
+
+// DialContext opens a stream, or a datagram socket, to a literal address.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	to, err := netip.ParseAddrPort(address)
-	if err == nil && (!strings.HasPrefix(network, "tcp") || !matches(network, to.Addr())) {
+	udp := strings.HasPrefix(network, "udp")
+	if err == nil && (!udp && !strings.HasPrefix(network, "tcp") || !matches(network, to.Addr())) {
 		err = fmt.Errorf("network %q cannot reach it", network)
 	}
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
+	if udp {
+		return h.dialPacket(network, to)
+	}
 	conn, err := h.dial(ctx, to)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Addr: net.TCPAddrFromAddrPort(to), Err: err}

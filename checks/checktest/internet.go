@@ -3,8 +3,11 @@ package checktest
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
+
+	"varde/checks"
 )
 
 // An Effect is what the network does to what is sent.
@@ -33,6 +36,17 @@ const (
 // change a stream that somebody waits on, set the rule again.
 type Rule func(from, to netip.AddrPort, network string) Effect
 
+// Dead is the rule of a world in which one family leads nowhere. Names are
+// resolved in it all the same.
+func Dead(family checks.Family) Rule {
+	return func(from, to netip.AddrPort, _ string) Effect {
+		if to.Addr().Is4() == (family == checks.IPv4) && to != Resolver() && from != Resolver() {
+			return Drop
+		}
+		return Pass
+	}
+}
+
 // Internet is a set of hosts that reach one another. It is safe for use by
 // many goroutines.
 type Internet struct {
@@ -41,6 +55,7 @@ type Internet struct {
 	hosts   map[netip.Addr]*Host
 	names   map[string][]netip.Addr
 	streams map[*stream]struct{}
+	servers []netip.AddrPort
 }
 
 // NewInternet returns an internet without hosts, in which everything passes.
@@ -49,6 +64,7 @@ func NewInternet() *Internet {
 		hosts:   make(map[netip.Addr]*Host),
 		names:   make(map[string][]netip.Addr),
 		streams: make(map[*stream]struct{}),
+		servers: []netip.AddrPort{Resolver()},
 	}
 }
 
@@ -56,6 +72,15 @@ func NewInternet() *Internet {
 // A rule that drops it makes lookups hang; any other fault makes them fail.
 func Resolver() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 0, 53}), 53)
+}
+
+// NameServers makes every host's name servers those given, in this order: what
+// is asked by datagram goes there. LookupNetIP stays with Resolver, which is the
+// only name server of a new Internet.
+func (n *Internet) NameServers(servers ...netip.AddrPort) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.servers = slices.Clone(servers)
 }
 
 // Host adds a host with the given addresses. It panics if one is taken.

@@ -25,11 +25,13 @@ type packet struct {
 type packetConn struct {
 	host *Host
 	at   []netip.AddrPort
+	peer netip.AddrPort // the only one, if valid
 
 	mu      sync.Mutex
 	changed sync.Cond
 	queue   []packet
 	closed  bool
+	refused bool // see dialled
 	read    deadline
 }
 
@@ -60,6 +62,9 @@ func (p *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 			first := p.queue[0]
 			p.queue = p.queue[1:]
 			return copy(b, first.data), net.UDPAddrFromAddrPort(first.from), nil
+		case p.refused:
+			p.refused = false
+			return 0, nil, p.wrap("read", syscall.ECONNREFUSED)
 		}
 		p.changed.Wait()
 	}
@@ -89,9 +94,19 @@ func (p *packetConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	if target := p.host.reach(to.Addr()); target != nil {
 		if q, ok := target.socket(true, to).(*packetConn); ok {
 			q.deliver(packet{from, slices.Clone(b)})
+		} else if p.host.net.effect(to, from, "udp") == Pass {
+			p.refuse()
 		}
 	}
 	return len(b), nil
+}
+
+// refuse has a dialled socket hear that nobody listens where it sends to.
+func (p *packetConn) refuse() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = p.peer.IsValid()
+	p.changed.Broadcast()
 }
 
 func (p *packetConn) source(to netip.Addr) netip.AddrPort {
@@ -109,7 +124,7 @@ func (p *packetConn) source(to netip.Addr) netip.AddrPort {
 func (p *packetConn) deliver(d packet) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.queue) >= packetQueue {
+	if p.closed || len(p.queue) >= packetQueue || p.peer.IsValid() && p.peer != d.from {
 		return
 	}
 	p.queue = append(p.queue, d)
