@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -84,6 +85,95 @@ func TestPhaseThatFollowsItselfIsOne(t *testing.T) {
 			return errors.Join(err, step(r, ctx, checks.StartTLS, 2*time.Second, nil), step(r, ctx, checks.Capability, time.Second, nil))
 		})
 		if got := fmt.Sprint(r.Phases); got != "[{greeting 1s} {starttls 3s} {capability 1s}]" || r.Outcome != checks.Up {
+			t.Errorf("got %+v", r)
+		}
+	})
+}
+
+// TestPhaseThatComesAgain stands once, where it last was, so that the one that
+// failed is the last.
+func TestPhaseThatComesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := checks.Fail(checks.HTTPStatus, "404")
+		r := checks.Record(t.Context(), time.Minute, func(ctx context.Context, r *checks.Recorder) error {
+			for _, p := range []checks.Phase{checks.Connect, checks.Request, checks.FirstByte, checks.Connect, checks.TLS, checks.Request} {
+				if err := step(r, ctx, p, time.Second, nil); err != nil {
+					return err
+				}
+			}
+			return step(r, ctx, checks.FirstByte, time.Second, broken)
+		})
+		if got := fmt.Sprint(r.Phases); got != "[{connect 2s} {tls 1s} {request 2s} {first_byte 2s}]" || r.FailedPhase != checks.FirstByte || r.Elapsed != 7*time.Second {
+			t.Errorf("got %+v", r)
+		}
+	})
+}
+
+// TestReconnect goes on with another port of the same address, without asking
+// for the name again, and what was taken before still counts.
+func TestReconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := ct.NewLab()
+		const half = checks.ReadMax/2 + 1
+		lab.Play(t, ":80", ct.Send(strings.Repeat("x", half)), ct.Silence())
+		lab.Play(t, ":443", ct.Send(strings.Repeat("x", half)), ct.Silence())
+		closed := 0
+		r := checks.Record(t.Context(), time.Minute, func(ctx context.Context, r *checks.Recorder) error {
+			if err := r.Dial(ctx, lab.Client, checks.IPv6, checks.Endpoint{Host: ct.LabName, Port: 80}); err != nil {
+				return err
+			}
+			take := func(ctx context.Context) error {
+				_, err := io.ReadFull(r.Conn(), make([]byte, half))
+				return err
+			}
+			r.BeforeClose(func() { closed++ })
+			if err := r.Phase(ctx, checks.Body, time.Second, take); err != nil {
+				return err
+			}
+			first := r.Conn()
+			lab.Name(ct.LabName)
+			if err := r.Reconnect(ctx, lab.Client, checks.IPv6, 443); err != nil {
+				return err
+			}
+			if _, err := first.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) || closed != 1 {
+				t.Errorf("the first connection gives %v, closed %d times", err, closed)
+			}
+			return r.Phase(ctx, checks.Body, time.Second, take)
+		})
+		if r.Class != checks.ProtocolError || r.Detail != "more than 512 kB in one attempt" || closed != 1 || r.Address != "[2001:db8:2::1]:443" {
+			t.Errorf("got %+v, closed %d times, want protocol_error", r, closed)
+		}
+		if got := fmt.Sprint(r.Phases); got != "[{resolve 0s} {connect 0s} {body 0s}]" {
+			t.Errorf("phases %s", got)
+		}
+	})
+}
+
+// TestAnswerBehindAWriteThatFails: a server that hangs up before it was asked has
+// answered all the same.
+func TestAnswerBehindAWriteThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := ct.NewLab()
+		lab.Play(t, ":25", ct.Send("421 busy\r\n"), ct.Hangup())
+		r := checks.Record(t.Context(), time.Minute, func(ctx context.Context, r *checks.Recorder) error {
+			if err := r.Dial(ctx, lab.Client, checks.IPv4, checks.Endpoint{Host: ct.LabName, Port: 25}); err != nil {
+				return err
+			}
+			return r.Phase(ctx, checks.Greeting, checks.GreetingLimit, func(context.Context) error {
+				synctest.Wait()
+				for range 3 {
+					if _, err := io.WriteString(r.Conn(), "EHLO\r\n"); err != nil {
+						t.Errorf("write: %v", err)
+					}
+				}
+				said, err := io.ReadAll(r.Conn())
+				if string(said) != "421 busy\r\n" {
+					t.Errorf("read %q, %v", said, err)
+				}
+				return nil
+			})
+		})
+		if r.Outcome != checks.Up {
 			t.Errorf("got %+v", r)
 		}
 	})

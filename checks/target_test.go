@@ -1,6 +1,9 @@
 package checks_test
 
 import (
+	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,5 +54,41 @@ func TestNameSecrets(t *testing.T) {
 		if s.Name != "" {
 			t.Errorf("%s of the original has the name %q", field, s.Name)
 		}
+	}
+}
+
+// TestOnly refuses every option and every expectation that is not named.
+func TestOnly(t *testing.T) {
+	target := checks.Target{
+		Login: &checks.Login{}, CA: &checks.Authority{},
+		WebOptions: checks.WebOptions{Method: "GET", Headers: map[string]string{"a": "b"}, HTTP: "2", Redirects: 1, MaxBody: 1, Client: &checks.ClientCertificate{}},
+		MailOptions: checks.MailOptions{
+			From: "a", To: "b", Domain: "c", Submit: &checks.Leg{}, Receive: &checks.Leg{}, Route: "d", Late: time.Second,
+		},
+	}
+	options := "login ca method headers http redirects max_body client from to domain submit receive route late"
+	expect := checks.Expect{Mailbox: "a", Newest: true, Status: "b", Body: "c", BodyRegexp: "d", Banner: "e", Answers: []string{"f"}}
+	expected := "mailbox newest status body body_regexp banner answers"
+	for name, tt := range map[string]struct {
+		all    string
+		under  string
+		refuse func(...string) error
+	}{
+		"options": {options, "", target.Only}, "expectations": {expected, "expect.", expect.Only},
+	} {
+		all := strings.Fields(tt.all)
+		if err := tt.refuse(all...); err != nil {
+			t.Errorf("%s: %v, want none refused", name, err)
+		}
+		for i, field := range all {
+			rest := slices.Delete(slices.Clone(all), i, i+1)
+			want := tt.under + field + ": given, expected none: this kind does not read it"
+			if err := tt.refuse(rest...); err == nil || err.Error() != want {
+				t.Errorf("%s: got %v, want %s", name, err, want)
+			}
+		}
+	}
+	if err := errors.Join(checks.Target{URL: "x", Every: time.Second}.Only(), checks.Expect{}.Only()); err != nil {
+		t.Errorf("nothing given: %v", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -285,7 +284,7 @@ func (p *process) missing(ctx context.Context, q *query) string {
 	switch {
 	case !q.optional:
 		return ""
-	case r.Class == checks.DNSError && !p.hasAddress(ctx, q):
+	case r.FailedPhase == checks.Resolve && !p.hasAddress(ctx, q):
 		return "the name has no such address"
 	case r.Class == checks.Unreachable && !p.routed(ctx, r.Address):
 		return "this machine has no such network"
@@ -307,19 +306,12 @@ func (p *process) routed(ctx context.Context, dialled string) bool {
 // hasAddress says whether the name has an address of the family, or could have
 // one as far as we know.
 func (p *process) hasAddress(ctx context.Context, q *query) bool {
-	u, err := url.Parse(q.url)
+	t, err := catalog.FromURL(q.url)
 	if err != nil {
 		return true
 	}
-	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
-		return false // of the other family, or it would have been dialled
-	}
-	network := "ip4"
-	if q.observation.Family == checks.IPv6 {
-		network = "ip6"
-	}
-	_, err = p.network.LookupNetIP(ctx, network, u.Hostname())
-	return !checks.IsNoAddress(err)
+	addr, known := catalog.Address(ctx, p.network, t, q.observation.Family)
+	return addr.IsValid() || !known
 }
 
 // waiting tells a person at a terminal what the program waits for.

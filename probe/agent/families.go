@@ -4,12 +4,12 @@ import (
 	"context"
 	"maps"
 	"net/netip"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
 
 	"varde/checks"
+	"varde/checks/catalog"
 )
 
 // refineFamilies looks up the families of all jobs at once: a resolver that is
@@ -37,10 +37,6 @@ const familyLookup = 3 * time.Second
 // answer, because a name that stops to resolve must be seen as a failure. Then
 // the answer is a guess.
 func families(ctx context.Context, network checks.Network, t checks.Target, before []checks.Family) (out []checks.Family, guessed bool) {
-	u, err := url.Parse(t.URL)
-	if err != nil {
-		return nil, false
-	}
 	ctx, cancel := context.WithTimeout(ctx, familyLookup)
 	defer cancel()
 	found := false
@@ -48,7 +44,7 @@ func families(ctx context.Context, network checks.Network, t checks.Target, befo
 		if len(t.Families) > 0 && !slices.Contains(t.Families, f) {
 			continue
 		}
-		addr, known := lookup(ctx, network, u.Hostname(), f)
+		addr, known := catalog.Address(ctx, network, t, f)
 		found, guessed = found || addr.IsValid(), guessed || !known
 		switch {
 		case known && addr.IsValid() && checks.Routed(ctx, network, addr):
@@ -75,7 +71,7 @@ func (j job) unasked(ctx context.Context, network checks.Network, f checks.Famil
 	ctx, cancel := context.WithTimeout(ctx, familyLookup)
 	defer cancel()
 	switch {
-	case r.Class == checks.DNSError && len(j.target.Families) == 0:
+	case r.Class == checks.DNSError && r.FailedPhase == checks.Resolve && len(j.target.Families) == 0:
 		other := checks.IPv4
 		if f == other {
 			other = checks.IPv6
@@ -90,26 +86,6 @@ func (j job) unasked(ctx context.Context, network checks.Network, f checks.Famil
 
 // absent says whether the name of the job is known to have no address of f.
 func (j job) absent(ctx context.Context, network checks.Network, f checks.Family) bool {
-	u, err := url.Parse(j.target.URL)
-	if err != nil {
-		return false
-	}
-	addr, known := lookup(ctx, network, u.Hostname(), f)
+	addr, known := catalog.Address(ctx, network, j.target, f)
 	return known && !addr.IsValid()
-}
-
-// lookup returns an address of host in the family. Known is false when the
-// resolver did not say whether there is one.
-func lookup(ctx context.Context, network checks.Network, host string, f checks.Family) (addr netip.Addr, known bool) {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		if ip.Unmap().Is4() == (f == checks.IPv4) {
-			return ip, true
-		}
-		return netip.Addr{}, true
-	}
-	addrs, err := network.LookupNetIP(ctx, map[checks.Family]string{checks.IPv4: "ip4", checks.IPv6: "ip6"}[f], host)
-	if err == nil && len(addrs) > 0 {
-		return addrs[0], true
-	}
-	return netip.Addr{}, checks.IsNoAddress(err)
 }
