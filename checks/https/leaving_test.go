@@ -123,12 +123,6 @@ func TestHTTP2ServerThatLeaves(t *testing.T) {
 				err = f.WriteContinuation(1, false, append([]byte("\x00\x01x\x7f\x81\x7d"), bytes.Repeat([]byte("x"), 16000)...))
 			}
 		}, checks.ProtocolError},
-		{"an answer to another request", func(f framed) {
-			f.settle()
-			f.request()
-			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 7, BlockFragment: []byte("\x88"), EndHeaders: true, EndStream: true})
-			f.silence()
-		}, checks.ProtocolError},
 		{"HTTP/1.1", func(f framed) {
 			_, _ = io.WriteString(f.conn, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 			f.silence()
@@ -156,4 +150,32 @@ func TestHTTP2ServerThatLeaves(t *testing.T) {
 			})
 		})
 	}
+}
+
+// FuzzHTTP2 lets a server say anything where HTTP/2 was agreed on. The attempt
+// must end in time, with a failure that has its words.
+func FuzzHTTP2(f *testing.F) {
+	for _, s := range []string{
+		"", "\x00\x00\x00\x04\x00\x00\x00\x00\x00", "HTTP/1.1 200 OK\r\n\r\n",
+		"\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x01\x01\x05\x00\x00\x00\x01\x88",
+		"\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x01\x01\x04\x00\x00\x00\x01\x88\x00\x00\x02\x00\x01\x00\x00\x00\x01hi",
+		"\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, words []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			lab := ct.NewLab()
+			cfg := lab.TLS()
+			cfg.NextProtos = []string{"h2"}
+			lab.Play(t, ":443", ct.Secure(cfg), ct.Send(string(words)), ct.Silence())
+			r := ask(t, lab, checks.Target{URL: "https://" + host, WebOptions: checks.WebOptions{Redirects: 3}, Expect: checks.Expect{BodyRegexp: "h+i"}})
+			if r.Elapsed > checks.DefaultTimeout || (r.Outcome == checks.Up) != (r.Detail == "") || r.Outcome != r.Class.Outcome() {
+				t.Errorf("got %+v", r)
+			}
+			if last := r.Phases[len(r.Phases)-1].Name; r.FailedPhase != "" && r.FailedPhase != last {
+				t.Errorf("failed in %s, last phase %s", r.FailedPhase, last)
+			}
+		})
+	})
 }
