@@ -119,6 +119,9 @@ func drawTarget(t *rapid.T) checks.Target {
 	for range draw(t, "regions", rapid.IntRange(0, 3)) {
 		target.Regions = append(target.Regions, drawID(t, "region"))
 	}
+	for range draw(t, "login probes", rapid.IntRange(0, 3)) {
+		target.LoginProbes = append(target.LoginProbes, drawID(t, "login probe"))
+	}
 	target.Login = drawLogin(t)
 	if draw(t, "ca", rapid.Bool()) {
 		target.CA = &checks.Authority{PEM: drawBytes(t, 1, 64)}

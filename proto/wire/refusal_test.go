@@ -309,6 +309,7 @@ func TestPlanRefusals(t *testing.T) {
 		"every":        {func(p *vardev1.Plan) { p.Checks[0].Every = durationpb.New(time.Second) }, `plan: checks[0]: every: 1s, expected 5s to 24h0m0s`},
 		"no timeout":   {func(p *vardev1.Plan) { p.Checks[0].Timeout = nil }, `plan: checks[0]: timeout: missing`},
 		"check region": {func(p *vardev1.Plan) { p.Checks[0].Regions = []string{""} }, `plan: checks[0]: regions: "" is not an id`},
+		"login probe":  {func(p *vardev1.Plan) { p.Checks[0].LoginProbes = []string{""} }, `plan: checks[0]: login_probes: "" is not an id`},
 		"family":       {func(p *vardev1.Plan) { p.Checks[0].Families = []vardev1.Family{0} }, `plan: checks[0]: families: 0, expected ipv4 or ipv6`},
 		"login": {
 			func(p *vardev1.Plan) { p.Checks[0].Login = &vardev1.Login{User: "u"} },

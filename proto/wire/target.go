@@ -14,7 +14,7 @@ import (
 func targetToProto(t checks.Target) *vardev1.Check {
 	m := &vardev1.Check{
 		Id: t.ID, Service: t.Service, Kind: string(t.Kind), Url: t.URL, Consent: t.Consent,
-		Every: durationpb.New(t.Every), Timeout: durationpb.New(t.Timeout), Regions: t.Regions,
+		Every: durationpb.New(t.Every), Timeout: durationpb.New(t.Timeout), Regions: t.Regions, LoginProbes: t.LoginProbes,
 		Login: loginToProto(t.Login), Expect: expectToProto(t.Expect),
 		Web: webToProto(t.WebOptions), Mail: mailOptionsToProto(t.MailOptions),
 	}
@@ -31,7 +31,7 @@ func targetFromProto(m *vardev1.Check) (checks.Target, error) {
 	t := checks.Target{
 		ID: m.GetId(), Service: m.GetService(), Kind: checks.Kind(m.GetKind()), URL: m.GetUrl(), Regions: m.GetRegions(),
 		Login: loginFromProto(m.GetLogin()), Expect: expectFromProto(m.GetExpect()), Consent: m.GetConsent(),
-		WebOptions: webFromProto(m.GetWeb()),
+		WebOptions: webFromProto(m.GetWeb()), LoginProbes: m.GetLoginProbes(),
 	}
 	if !word(m.GetKind()) {
 		return t, fmt.Errorf("kind: %q, expected a word", m.GetKind())
@@ -39,6 +39,11 @@ func targetFromProto(m *vardev1.Check) (checks.Target, error) {
 	for _, r := range t.Regions {
 		if !checks.ValidID(r) {
 			return t, fmt.Errorf("regions: %q is not an id", r)
+		}
+	}
+	for _, p := range t.LoginProbes {
+		if !checks.ValidID(p) {
+			return t, fmt.Errorf("login_probes: %q is not an id", p)
 		}
 	}
 	var err error

@@ -472,7 +472,7 @@ func (x *Expect) GetAnswers() []string {
 }
 
 // Check is one configured check.
-// Next unused field number: 18.
+// Next unused field number: 19.
 type Check struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -493,8 +493,10 @@ type Check struct {
 	// Consent of the service: lifts the cadence floors.
 	Consent bool `protobuf:"varint,15,opt,name=consent,proto3" json:"consent,omitempty"`
 	// Absent where all of it is the default; so is mail.
-	Web           *Web         `protobuf:"bytes,16,opt,name=web,proto3" json:"web,omitempty"`
-	Mail          *MailOptions `protobuf:"bytes,17,opt,name=mail,proto3" json:"mail,omitempty"`
+	Web  *Web         `protobuf:"bytes,16,opt,name=web,proto3" json:"web,omitempty"`
+	Mail *MailOptions `protobuf:"bytes,17,opt,name=mail,proto3" json:"mail,omitempty"`
+	// Names of the only probes that may log in; none means all.
+	LoginProbes   []string `protobuf:"bytes,18,rep,name=login_probes,json=loginProbes,proto3" json:"login_probes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -623,6 +625,13 @@ func (x *Check) GetWeb() *Web {
 func (x *Check) GetMail() *MailOptions {
 	if x != nil {
 		return x.Mail
+	}
+	return nil
+}
+
+func (x *Check) GetLoginProbes() []string {
+	if x != nil {
+		return x.LoginProbes
 	}
 	return nil
 }
@@ -1050,7 +1059,7 @@ const file_varde_v1_plan_proto_rawDesc = "" +
 	"\vbody_regexp\x18\x05 \x01(\tR\n" +
 	"bodyRegexp\x12\x16\n" +
 	"\x06banner\x18\x06 \x01(\tR\x06banner\x12\x18\n" +
-	"\aanswers\x18\a \x03(\tR\aanswers\"\xd9\x03\n" +
+	"\aanswers\x18\a \x03(\tR\aanswers\"\xfc\x03\n" +
 	"\x05Check\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x12\n" +
@@ -1066,7 +1075,8 @@ const file_varde_v1_plan_proto_rawDesc = "" +
 	"\x06expect\x18\x0e \x01(\v2\x10.varde.v1.ExpectR\x06expect\x12\x18\n" +
 	"\aconsent\x18\x0f \x01(\bR\aconsent\x12\x1f\n" +
 	"\x03web\x18\x10 \x01(\v2\r.varde.v1.WebR\x03web\x12)\n" +
-	"\x04mail\x18\x11 \x01(\v2\x15.varde.v1.MailOptionsR\x04mailJ\x04\b\v\x10\x0e\",\n" +
+	"\x04mail\x18\x11 \x01(\v2\x15.varde.v1.MailOptionsR\x04mail\x12!\n" +
+	"\flogin_probes\x18\x12 \x03(\tR\vloginProbesJ\x04\b\v\x10\x0e\",\n" +
 	"\x06Region\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"\xa1\x01\n" +
