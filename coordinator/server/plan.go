@@ -37,7 +37,7 @@ func (s *Server) keepPlan(ctx context.Context) error {
 func (s *Server) makePlan(c config.Config) error {
 	in := plan.Input{
 		Checks: c.Checks, Authorities: s.authority.Authorities(), GossipKeys: s.authority.GossipKeys(),
-		Coordinators: c.Advertise, Controls: c.Controls,
+		Coordinators: c.Advertise, Controls: c.Controls, MinProbes: c.MinProbes,
 	}
 	for _, r := range c.Regions {
 		in.Regions = append(in.Regions, wire.Region{ID: r.ID, Name: r.Name})

@@ -27,6 +27,8 @@ type kept struct {
 	Plan      []byte            `json:"plan"`
 	Signature []byte            `json:"signature"`
 	Sealed    map[string]sealed `json:"sealed,omitempty"`
+	// notes are what the operator was told when it was made.
+	notes []note
 }
 
 // sealed is one probe's secrets, encrypted to its key.

@@ -9,8 +9,10 @@
 //   - a number that was handed out never stands for another content: a plan is
 //     on disk before anybody sees it;
 //   - whatever goes wrong, the last good plan stays;
-//   - a password is readable by the probes whose region needs it and by nobody
-//     else: it is in no error, no log and no file of this package.
+//   - a password is readable by the probes that use it and by nobody else: it
+//     is in no error, no log and no file of this package;
+//   - the probes that log in with one account make no more connections at once
+//     than a server can be expected to bear, see [MaxConnections].
 package plan
 
 import (
@@ -64,6 +66,8 @@ type Input struct {
 	Coordinators []string
 	// Controls are URLs.
 	Controls []string
+	// MinProbes is how many probes a region needs for a verdict.
+	MinProbes int
 }
 
 // Probe is one probe of the roster and the age key that its secrets are sealed
@@ -143,6 +147,11 @@ func (m *Maker) Make(in Input) (changed bool, err error) {
 	close(m.changed)
 	m.changed = make(chan struct{})
 	m.mu.Unlock()
+	for _, n := range next.notes {
+		if !slices.Contains(old.notes, n) {
+			m.log.Warn("more probes than an account bears", "effect", n.effect, "checks", n.checks, "user", n.user, "probes", n.probes, "may_log_in", n.chosen, "remedy", n.remedy)
+		}
+	}
 	m.log.Info("plan made", "generation", p.Number.Generation, "revision", p.Number.Revision,
 		"checks", len(p.Checks), "probes", len(p.Roster))
 	return true, nil
@@ -154,11 +163,11 @@ func (m *Maker) build(in Input, old kept) (kept, wire.Plan, error) {
 		Checks: named(in.Checks), Regions: in.Regions, Authorities: in.Authorities, GossipKeys: in.GossipKeys,
 		Coordinators: in.Coordinators, Controls: in.Controls, Roster: roster(in.Probes),
 	}
+	next := kept{Sealed: map[string]sealed{}, notes: assign(p.Checks, in)}
 	secrets, err := readSecrets(p.Checks)
 	if err != nil {
 		return kept{}, wire.Plan{}, err
 	}
-	next := kept{Sealed: map[string]sealed{}}
 	for _, probe := range in.Probes {
 		s, err := m.seal(probe, secrets, old.Sealed[probe.Name])
 		if err != nil {

@@ -16,17 +16,24 @@ import (
 	"varde/proto/wire"
 )
 
-// secret is one password and the regions whose checks need it.
+// secret is one password or key and what needs it.
 type secret struct {
 	value string
 	file  string
-	// everywhere is true when a check without regions needs it.
-	everywhere bool
-	regions    []string
+	uses  []use
 }
 
-func (s secret) neededIn(region string) bool {
-	return s.everywhere || slices.Contains(s.regions, region)
+// use is one place in the checks at which a secret is needed.
+type use struct {
+	target checks.Target
+	login  bool
+}
+
+// neededBy says whether one of the probe's checks uses the secret.
+func (s secret) neededBy(p Probe) bool {
+	return slices.ContainsFunc(s.uses, func(u use) bool {
+		return runsIn(u.target, p.Region) && (!u.login || u.target.MayLogIn(p.Name))
+	})
 }
 
 // readSecrets reads the password files of all checks, by the secrets' names.
@@ -47,12 +54,19 @@ func readSecrets(targets []checks.Target) (map[string]secret, error) {
 				}
 				s = secret{value: value, file: ref.File}
 			}
-			s.everywhere = s.everywhere || len(t.Regions) == 0
-			s.regions = append(s.regions, t.Regions...)
+			s.uses = append(s.uses, use{t, ref != keyOf(t)})
 			secrets[ref.Name] = s
 		}
 	}
 	return secrets, errors.Join(errs...)
+}
+
+// keyOf is the secret of a target that is no login's; nil if there is none.
+func keyOf(t checks.Target) *checks.Secret {
+	if t.Client == nil {
+		return nil
+	}
+	return &t.Client.Key
 }
 
 // seal returns the bundle of one probe, the former one where recipient and
@@ -61,7 +75,7 @@ func readSecrets(targets []checks.Target) (map[string]secret, error) {
 func (m *Maker) seal(p Probe, secrets map[string]secret, former sealed) (*sealed, error) {
 	values := map[string]string{}
 	for name, s := range secrets {
-		if s.neededIn(p.Region) {
+		if s.neededBy(p) {
 			values[name] = s.value
 		}
 	}

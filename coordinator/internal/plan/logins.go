@@ -1,0 +1,184 @@
+package plan
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"varde/checks"
+)
+
+// MaxConnections is how many connections to one service all probes together
+// make with one account at the same time, even if the server is so slow that
+// each of them takes its whole timeout.
+const MaxConnections = 3
+
+// account is a login as a server sees it: servers count connections by service.
+type account struct {
+	kind       checks.Kind
+	host, user string
+}
+
+// note is what an operator should know of an account that not all probes can use
+// as they are meant to.
+type note struct {
+	effect, checks, user, remedy string
+	probes, chosen               int
+}
+
+// assign says in the targets which probes may log in, where not all may, and
+// returns what there is to say of it. Each region gets as many as the others, as
+// far as it has them; which ones those are changes as little as possible when
+// probes come and go.
+func assign(targets []checks.Target, in Input) []note {
+	var notes []note
+	for _, a := range accounts(targets) {
+		var of []*checks.Target
+		for i := range targets {
+			if accountOf(targets[i]) == a {
+				of = append(of, &targets[i])
+			}
+		}
+		regions := a.ranked(of, in)
+		all, allowed := 0, allowance(of)
+		enough := 0
+		for _, probes := range regions {
+			all += len(probes)
+			enough += min(len(probes), in.MinProbes)
+		}
+		chosen := min(all, max(allowed, enough))
+		if sparing(of) {
+			chosen = min(all, allowed)
+		}
+		if chosen == all && chosen <= allowed {
+			continue
+		}
+		if chosen < all {
+			names := choose(regions, chosen)
+			for _, t := range of {
+				t.LoginProbes = names
+			}
+		}
+		notes = append(notes, a.note(of, all, chosen, allowed))
+	}
+	return notes
+}
+
+// accounts are those of the targets, each once.
+func accounts(targets []checks.Target) []account {
+	var out []account
+	for _, t := range targets {
+		if a := accountOf(t); a != (account{}) && !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// accountOf is the account of a target, zero without one. A round trip is known
+// by the one that it sends with.
+func accountOf(t checks.Target) account {
+	login := t.Login
+	if login == nil && t.Submit != nil {
+		login = t.Submit.Login
+	}
+	u, err := url.Parse(t.Address())
+	if login == nil || err != nil {
+		return account{}
+	}
+	return account{t.Kind, strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), login.User}
+}
+
+// allowance is how many probes may log in for the targets of one account:
+// together they take probes x timeout / every connections at once. Nobody who
+// did not agree to more gets a round trip from the whole fleet more often than
+// one probe may make it.
+func allowance(of []*checks.Target) int {
+	var load float64 // of one probe
+	most := math.MaxInt32
+	for _, t := range of {
+		load += float64(t.WithDefaults().Timeout) / float64(max(t.Every, time.Second))
+		if sparing(of) {
+			most = min(most, int(t.Every/checks.FloorRoundTrip))
+		}
+	}
+	return max(1, min(most, int(MaxConnections/load+1e-9)))
+}
+
+// sparing says whether the targets are round trips of somebody who did not agree
+// to many.
+func sparing(of []*checks.Target) bool {
+	return slices.ContainsFunc(of, func(t *checks.Target) bool { return t.Kind == checks.RoundTrip && !t.Consent })
+}
+
+// ranked are the probes that run any of the targets, by region in the order of
+// the configuration, each region's in the order in which they are chosen
+// (rendezvous hashing).
+func (a account) ranked(of []*checks.Target, in Input) [][]string {
+	var out [][]string
+	for _, r := range in.Regions {
+		if !slices.ContainsFunc(of, func(t *checks.Target) bool { return runsIn(*t, r.ID) }) {
+			continue
+		}
+		var names []string
+		for _, p := range in.Probes {
+			if p.Region == r.ID {
+				names = append(names, p.Name)
+			}
+		}
+		slices.SortFunc(names, func(x, y string) int { return cmp.Or(cmp.Compare(a.hash(x), a.hash(y)), cmp.Compare(x, y)) })
+		out = append(out, names)
+	}
+	return out
+}
+
+func (a account) hash(probe string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%s", a.kind, a.host, a.user, probe))
+	return string(sum[:])
+}
+
+// runsIn says whether the probes of a region run the target.
+func runsIn(t checks.Target, region string) bool {
+	return len(t.Regions) == 0 || slices.Contains(t.Regions, region)
+}
+
+// choose takes n names, one of each region in turn.
+func choose(regions [][]string, n int) []string {
+	var out []string
+	for rank := 0; len(out) < n; rank++ {
+		for _, names := range regions {
+			if rank < len(names) && len(out) < n {
+				out = append(out, names[rank])
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// note says what becomes of an account of which not all probes make use, or too
+// many do.
+func (a account) note(of []*checks.Target, all, chosen, allowed int) note {
+	n := note{
+		effect: "not all probes log in, or one account would have too many connections at once",
+		user:   a.user, probes: all, chosen: chosen, remedy: "a longer every, a shorter timeout, or a second account for some of the regions",
+	}
+	if chosen > allowed {
+		n.effect = "one account can have too many connections at once: fewer probes would not be enough for verdicts"
+	}
+	if sparing(of) {
+		n.effect = "not all probes send mail, or the provider would have more than its floor allows"
+		n.remedy = "a longer every, or consent of the service"
+	}
+	var ids []string
+	for _, t := range of {
+		ids = append(ids, t.ID)
+	}
+	n.checks = strings.Join(ids, ", ")
+	return n
+}
