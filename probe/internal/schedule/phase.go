@@ -5,23 +5,25 @@ import (
 	"encoding/binary"
 	"slices"
 	"time"
-
-	"varde/checks"
 )
 
 // Phase is where in each interval a probe looks, from 0 up to every:
 //
-//	hash(check, family) mod every + rank/n * every
+//	hash(check, family) mod every + (rank + region/regions) / n * every
 //
-// with the rank of self among the n members by hash(check, probe). Intervals
-// begin at multiples of every since 1970, so that a probe that starts again
-// finds its place, and that members who agree on who is there look at the check
-// every/n apart. The order of members does not matter, self counts as one of
+// with the rank of self among the n members by hash(check, probe), and the turn
+// of the members' region among those that look at the check. Intervals begin at
+// multiples of every since 1970, so that a probe that starts again finds its
+// place, that members who agree on who is there look at the check every/n
+// apart, and that as many members of other regions look in between and not at
+// the same time. The order of members does not matter, self counts as one of
 // them, and nobody counts twice.
-func Phase(check string, family checks.Family, every time.Duration, self string, members []string) time.Duration {
-	rank, n := rank(check, self, members)
-	offset := time.Duration(hash(check, family.String()) % uint64(every))
-	return (offset + every*time.Duration(rank)/time.Duration(n)) % every
+func Phase(e Entry, self string, members []string) time.Duration {
+	every := e.Target.Every
+	rank, n := rank(e.Target.ID, self, members)
+	offset := time.Duration(hash(e.Target.ID, e.Family.String()) % uint64(every))
+	share := every / time.Duration(n) * time.Duration(e.Region) / time.Duration(max(e.Regions, 1))
+	return (offset + every*time.Duration(rank)/time.Duration(n) + share) % every
 }
 
 // rank is the place of self among the members, and how many there are.

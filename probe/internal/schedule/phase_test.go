@@ -23,12 +23,13 @@ func TestPhaseDoesNotDependOnOrder(t *testing.T) {
 		members := drawMembers(t)
 		every := rapid.SampledFrom(everies).Draw(t, "every")
 		self := rapid.SampledFrom(members).Draw(t, "self")
-		want := Phase("imap", checks.IPv4, every, self, members)
+		e := entry4("imap", every)
+		want := Phase(e, self, members)
 		others := slices.DeleteFunc(slices.Clone(members), func(m string) bool { return m == self })
 		doubled := append(slices.Clone(members), members...)
 		rand.Shuffle(len(doubled), func(i, j int) { doubled[i], doubled[j] = doubled[j], doubled[i] })
 		for name, set := range map[string][]string{"shuffled and doubled": doubled, "without self": others} {
-			if got := Phase("imap", checks.IPv4, every, self, set); got != want {
+			if got := Phase(e, self, set); got != want {
 				t.Errorf("%s: %s, want %s", name, got, want)
 			}
 		}
@@ -47,13 +48,42 @@ func TestPhasesAreEvenlySpaced(t *testing.T) {
 		n := time.Duration(len(members))
 		var at []time.Duration
 		for _, m := range members {
-			at = append(at, Phase(check, checks.IPv6, every, m, members))
+			at = append(at, Phase(Entry{Target: checks.Target{ID: check, Every: every}, Family: checks.IPv6}, m, members))
 		}
 		slices.Sort(at)
 		at = append(at, at[0]+every)
 		for i := range members {
 			if gap := at[i+1] - at[i]; gap < every/n-1 || gap > every/n+1 {
 				t.Fatalf("%d members of %s: %s between two, want %s", n, every, gap, every/n)
+			}
+		}
+	})
+}
+
+// Regions look in turn: whatever the servers see comes evenly, and not from all
+// regions at once.
+func TestRegionsTakeTurns(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		every := rapid.SampledFrom(everies).Draw(t, "every")
+		regions := rapid.IntRange(1, 12).Draw(t, "regions")
+		n := rapid.IntRange(1, 5).Draw(t, "members of each")
+		e := entry4(rapid.StringMatching(`[a-z]{1,8}`).Draw(t, "check"), every)
+		e.Regions = regions
+		var at []time.Duration
+		for e.Region = range regions {
+			var members []string
+			for i := range n {
+				members = append(members, fmt.Sprintf("probe-%d-%d", e.Region, i))
+			}
+			for _, m := range members {
+				at = append(at, Phase(e, m, members))
+			}
+		}
+		slices.Sort(at)
+		at = append(at, at[0]+every)
+		for i := range len(at) - 1 {
+			if gap, want := at[i+1]-at[i], every/time.Duration(regions*n); gap < want-5 || gap > want+5 {
+				t.Fatalf("%d regions of %d: %s between two looks, want %s", regions, n, gap, want)
 			}
 		}
 	})
@@ -104,7 +134,7 @@ func TestPhaseIsFixed(t *testing.T) {
 	members := []string{"osl-1", "hel-1", "sto-1"}
 	var got []string
 	for _, m := range members {
-		got = append(got, fmt.Sprint(Phase("imap-login", checks.IPv4, 30*time.Second, m, members)))
+		got = append(got, fmt.Sprint(Phase(entry4("imap-login", 30*time.Second), m, members)))
 	}
 	if want := []string{"16.215362421s", "26.215362421s", "6.215362421s"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

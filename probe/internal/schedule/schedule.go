@@ -4,7 +4,8 @@
 //
 //   - Runs come from the clock, never from the end of the run before: a target
 //     that answers slowly is not looked at less often.
-//   - The probes of a region look at a check evenly spaced, see [Phase]. When
+//   - The probes of a region look at a check evenly spaced, and those of other
+//     regions in between, see [Phase]. When
 //     the membership has changed and settled, each entry moves to its new phase
 //     behind its next run; two runs of an entry are never planned closer than
 //     half an interval or further apart than one and a half. There is no random
@@ -69,6 +70,9 @@ type Options struct {
 type Entry struct {
 	Target checks.Target
 	Family checks.Family
+	// Region is the turn of the probe's region among the Regions that look at
+	// the target, from 0.
+	Region, Regions int
 }
 
 // Run is one run of an entry.
@@ -198,7 +202,7 @@ func (s *Scheduler) adoptLocked() {
 }
 
 func (s *Scheduler) phaseLocked(e *entry) time.Duration {
-	return Phase(e.Target.ID, e.Family, e.Target.Every, s.opt.Self, s.members)
+	return Phase(e.Entry, s.opt.Self, s.members)
 }
 
 // Run starts runs until ctx ends, and returns nil when the last of them has

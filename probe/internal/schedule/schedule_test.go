@@ -19,7 +19,9 @@ func target(id string, every time.Duration) checks.Target {
 	return checks.Target{ID: id, Service: "mail", Kind: checks.IMAP, URL: "imaps://mail.example.net", Every: every, Timeout: every}
 }
 
-func entry4(id string, every time.Duration) Entry { return Entry{target(id, every), checks.IPv4} }
+func entry4(id string, every time.Duration) Entry {
+	return Entry{Target: target(id, every), Family: checks.IPv4}
+}
 
 // recorder keeps the runs that were begun.
 type recorder struct {
@@ -79,7 +81,7 @@ func TestRunsComeFromTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rec recorder
 		s := start(t, Options{Run: rec.run})
-		s.Set([]Entry{entry4("imap", 30*time.Second), entry4("web", time.Minute), {target("imap", 30*time.Second), checks.IPv6}})
+		s.Set([]Entry{entry4("imap", 30*time.Second), entry4("web", time.Minute), {Target: target("imap", 30*time.Second), Family: checks.IPv6}})
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if got := len(rec.times(t, "imap")); got != 240 {
@@ -89,7 +91,7 @@ func TestRunsComeFromTheClock(t *testing.T) {
 		if len(web) != 60 {
 			t.Errorf("web ran %d times, want 60", len(web))
 		}
-		phase := Phase("web", checks.IPv4, time.Minute, "a", nil)
+		phase := Phase(entry4("web", time.Minute), "a", nil)
 		for _, at := range web {
 			if got := time.Duration(at.UnixNano()) % time.Minute; got != phase {
 				t.Errorf("web at phase %s, want %s", got, phase)
@@ -179,7 +181,7 @@ func TestRegionSpacesItself(t *testing.T) {
 		left := time.Now()
 		time.Sleep(29 * time.Second)
 		for _, name := range []string{"a", "c"} { // not settled: all as before
-			want := Phase("imap", checks.IPv4, every, name, []string{"a", "b", "c"})
+			want := Phase(entry4("imap", every), name, []string{"a", "b", "c"})
 			for _, at := range recs[name].times(t, "imap") {
 				if got := time.Duration(at.UnixNano()) % every; at.After(left) && got != want {
 					t.Errorf("%s moved to phase %s %s after the change", name, got, at.Sub(left))
@@ -302,7 +304,7 @@ func TestSetChangesIntervals(t *testing.T) {
 		for i := range 8 {
 			id := fmt.Sprintf("check-%d", i)
 			s.Set([]Entry{entry4(id, 10*time.Minute)})
-			first := slot(time.Now(), 10*time.Minute, Phase(id, checks.IPv4, 10*time.Minute, "a", nil))
+			first := slot(time.Now(), 10*time.Minute, Phase(entry4(id, 10*time.Minute), "a", nil))
 			time.Sleep(time.Until(first) + time.Millisecond)
 			s.Set([]Entry{entry4(id, 41*time.Second)})
 			time.Sleep(2 * time.Minute)
