@@ -160,11 +160,21 @@ type option struct {
 // The error is a *FieldError for each, joined.
 func (t Target) Only(fields ...string) error {
 	return only("", fields, []option{
-		{"login", t.Login != nil}, {"ca", t.CA != nil},
-		{"method", t.Method != ""}, {"headers", len(t.Headers) > 0}, {"http", t.HTTP != ""},
-		{"redirects", t.Redirects != 0}, {"max_body", t.MaxBody != 0}, {"client", t.Client != nil},
-		{"from", t.From != ""}, {"to", t.To != ""}, {"domain", t.Domain != ""},
-		{"submit", t.Submit != nil}, {"receive", t.Receive != nil}, {"route", t.Route != ""}, {"late", t.Late != 0},
+		{"login", t.Login != nil},
+		{"ca", t.CA != nil},
+		{"method", t.Method != ""},
+		{"headers", len(t.Headers) > 0},
+		{"http", t.HTTP != ""},
+		{"redirects", t.Redirects != 0},
+		{"max_body", t.MaxBody != 0},
+		{"client", t.Client != nil},
+		{"from", t.From != ""},
+		{"to", t.To != ""},
+		{"domain", t.Domain != ""},
+		{"submit", t.Submit != nil},
+		{"receive", t.Receive != nil},
+		{"route", t.Route != ""},
+		{"late", t.Late != 0},
 	})
 }
 
@@ -173,8 +183,13 @@ func (t Target) Only(fields ...string) error {
 // for each, joined.
 func (e Expect) Only(fields ...string) error {
 	return only("expect.", fields, []option{
-		{"mailbox", e.Mailbox != ""}, {"newest", e.Newest}, {"status", e.Status != ""}, {"body", e.Body != ""},
-		{"body_regexp", e.BodyRegexp != ""}, {"banner", e.Banner != ""}, {"answers", len(e.Answers) > 0},
+		{"mailbox", e.Mailbox != ""},
+		{"newest", e.Newest},
+		{"status", e.Status != ""},
+		{"body", e.Body != ""},
+		{"body_regexp", e.BodyRegexp != ""},
+		{"banner", e.Banner != ""},
+		{"answers", len(e.Answers) > 0},
 	})
 }
 

@@ -76,6 +76,12 @@ func (c *statusCommand) print(w io.Writer, s status.Status, now time.Time) error
 	row("runs", "%d, %d missed, %d panics", s.Schedule.Runs, s.Schedule.Missed, s.Schedule.Panics)
 	row("spool", "%d records, %d bytes, %d dropped", s.Spool.Records, s.Spool.Bytes, s.Spool.Dropped)
 	row("certificate", "ends %s", s.CertificateEnds.Format(time.RFC3339))
+	for _, r := range s.Resting {
+		row("left alone", "%s, until %s", r.What, r.Until.Format("15:04 UTC"))
+	}
+	for _, b := range s.BlockedPorts {
+		row("blocked?", "outbound port %d has never worked from here, failing since %s", b.Port, b.Since.Format(time.RFC3339))
+	}
 	row("mesh", "%s", meshWords(s.Mesh))
 	for _, peer := range s.Mesh.Peers {
 		row("", "%s  %s  %s", peer.Name, peer.Region, peer.Address)

@@ -28,6 +28,7 @@ import (
 	"varde/probe/internal/mesh"
 	"varde/probe/internal/plan"
 	"varde/probe/internal/schedule"
+	"varde/probe/internal/selfcheck"
 	"varde/probe/internal/spool"
 	"varde/probe/internal/uplink"
 )
@@ -73,6 +74,7 @@ type Agent struct {
 	spool    *spool.Spool
 	schedule *schedule.Scheduler
 	uplink   *uplink.Uplink
+	ports    *selfcheck.Ports
 	// mesh is nil until a plan has brought the keys.
 	mesh   atomic.Pointer[mesh.Mesh]
 	keying sync.Mutex // held by setKeys, so that older keys do not overtake newer ones
@@ -80,7 +82,8 @@ type Agent struct {
 	meshing bool
 	// meshError is why there is no mesh, a string; empty while there is one.
 	meshError atomic.Value
-	work      workload
+	work      *workload
+	mails     mailroom
 	started   time.Time
 	// losing says that the spool took nothing last time.
 	losing atomic.Bool
@@ -99,7 +102,7 @@ func New(opts Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{opts: opts, identity: id, started: time.Now()}
+	a := &Agent{opts: opts, identity: id, started: time.Now(), work: newWorkload()}
 	if a.plans, err = plan.Open(plan.Options{
 		Dir: opts.State, Probe: id.Name(), Key: id.PlanKey(), Logger: opts.Logger.With("component", "plan"),
 	}); err != nil {
@@ -111,6 +114,10 @@ func New(opts Options) (*Agent, error) {
 	}); err != nil {
 		return nil, err
 	}
+	a.ports = selfcheck.Open(selfcheck.Options{
+		Dir: opts.State, Network: opts.Network, NoSync: opts.Simulation, Logger: opts.Logger.With("component", "selfcheck"),
+		Online: func() bool { return a.uplink.Status().Connected },
+	})
 	if err := a.build(); err != nil {
 		return nil, errors.Join(err, a.spool.Close())
 	}
@@ -126,7 +133,10 @@ func owner(id *identity.Identity) string {
 
 // build makes the parts that need one another.
 func (a *Agent) build() error {
-	var err error
+	err := a.openMails()
+	if err != nil {
+		return err
+	}
 	a.schedule, err = schedule.New(schedule.Options{
 		Self: a.identity.Name(), Members: a.regionMembers, Settled: a.meshSettled, Run: a.run,
 		Panicked: a.panicked, Logger: a.opts.Logger.With("component", "schedule"),
@@ -169,6 +179,8 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return nil
 	})
 	g.Go(func() error { return a.followPlan(ctx, last) })
+	g.Go(func() error { return a.followMails(ctx) })
+	g.Go(func() error { return a.followDomains(ctx) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}

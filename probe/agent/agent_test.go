@@ -72,7 +72,7 @@ func newStation(t *testing.T, changes ...func(*wire.Plan)) *station {
 		Number: wire.PlanNumber{Generation: 1, Revision: 1}, Issued: time.Now(), Authorities: [][]byte{ca},
 		Checks: []checks.Target{{
 			ID: "smtp", Service: "smtp", Kind: checks.SMTP, URL: "smtp://" + ct.LabName,
-			Every: 5 * time.Second, Timeout: 5 * time.Second, Families: []checks.Family{checks.IPv4},
+			Every: 5 * time.Second, Timeout: 5 * time.Second, Families: []checks.Family{checks.IPv4}, Consent: true,
 		}},
 		Regions: []wire.Region{{ID: "eu-north", Name: "Northern Europe"}}, GossipKeys: [][]byte{bytes.Repeat([]byte{1}, 32)},
 		Coordinators: []string{"c1.example.net:7950"},

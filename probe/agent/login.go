@@ -2,19 +2,16 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"varde/checks"
 )
 
-// A login that was refused is left alone, or its provider locks the account, or
-// the probe out: after so many refusals in a row it is tried again once after
-// firstRest, then after twice and always four times that.
-const (
-	maxRefused = 2
-	firstRest  = 15 * time.Minute
-)
+// maxRefused is after how many refusals in a row a login is left alone, or its
+// provider locks the account, or the probe out.
+const maxRefused = 2
 
 // login is a user and the hash of a password, whatever checks use it.
 type login struct {
@@ -22,93 +19,138 @@ type login struct {
 	secret [32]byte
 }
 
-// account is how a login fared.
-type account struct {
-	// refused counts refusals in a row, rests how often it was left alone for
-	// them. While there are rests there is no attempt before next.
-	refused, rests int
-	next           time.Time
+// place is one service of one host: servers count connections and refusals by
+// it.
+type place struct {
+	kind checks.Kind
+	host string
 }
 
-// begin says whether to log in now; retry is true for the one attempt after a
-// rest.
-func (a *account) begin(now time.Time) (retry, ok bool) {
-	if a.rests == 0 {
-		return false, true
-	}
-	if now.Before(a.next) {
-		return false, false
-	}
-	a.next = now.Add(a.rest()) // for all others
-	return true, true
+// seat is a login at one place.
+type seat struct {
+	login
+	place
 }
 
-// end notes what became of an attempt.
-func (a *account) end(r checks.Result, retry bool, now time.Time) {
+// standing is how logging in has gone.
+type standing struct {
+	ladder
+	// refused counts refusals in a row.
+	refused int
+}
+
+// end notes what became of an attempt, and says whether a rest begins by it.
+func (s *standing) end(w welcome, retry bool, now time.Time) (rests bool) {
+	switch w {
+	case refused:
+		s.refused++
+		if retry || s.refused >= maxRefused {
+			return s.climb(retry, now)
+		}
+	case welcomed:
+		*s = standing{}
+	default:
+		s.again(retry, now)
+	}
+	return false
+}
+
+// welcome is what a server said to a login.
+type welcome uint8
+
+const (
+	unsaid welcome = iota
+	refused
+	welcomed
+)
+
+// welcomeOf reads it out of a result.
+func welcomeOf(r checks.Result) welcome {
 	tried := slices.ContainsFunc(r.Phases, func(p checks.PhaseTiming) bool { return p.Name == checks.Auth })
 	switch {
 	case r.Class == checks.AuthRejected:
-		a.refused++
-		if retry || a.rests == 0 && a.refused >= maxRefused {
-			a.rests++
-			a.next = now.Add(a.rest())
-		}
+		return refused
 	case tried && r.FailedPhase != checks.Auth: // it came past that
-		*a = account{}
-	case retry:
-		a.next = now // it did not come so far
+		return welcomed
 	}
+	return unsaid
 }
 
-func (a *account) rest() time.Duration { return firstRest << min(a.rests-1, 2) }
+// account is one login at one place.
+type account struct {
+	standing
+	// whole is how the login has gone at all places together: a password that is
+	// wrong is so everywhere, but one that is right can be refused at one place.
+	whole *standing
+	// free holds one token while nobody here uses the account: one connection at
+	// a time, whatever check or family it is for.
+	free chan struct{}
+}
 
-// attempt runs the check of j, without its login while that is left alone: then
-// the service can still be seen to fail, and is never up.
-func (a *Agent) attempt(ctx context.Context, j job, f checks.Family) checks.Result {
-	if j.bare == nil {
-		return j.check.Attempt(ctx, f)
-	}
-	retry, next, ok := a.work.beginLogin(j)
-	if !ok {
-		r := j.bare.Attempt(ctx, f)
-		if r.Outcome == checks.Up {
-			r.Outcome, r.FailedPhase, r.Class = checks.Unknown, checks.Auth, checks.AuthRejected
-			r.Detail = "the login was refused and is left alone until " + next.UTC().Format("15:04 UTC")
+// turn is the leave to log in. Whoever has it is the only one here with the
+// account, until it leaves.
+type turn struct {
+	*account
+	// retry and retryWhole say that this is the one attempt after a rest.
+	retry, retryWhole bool
+}
+
+// enter waits for a turn with an account as long as patience and ctx allow. The
+// time from when it returns is the server's, that before is not. Without a turn
+// the failure says why, and is as good a result as any.
+func (w *workload) enter(ctx context.Context, s seat, patience time.Duration) (*turn, *checks.Failure) {
+	began := time.Now()
+	a := w.account(s)
+	give, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case <-a.free:
+	case <-give.Done():
+		return nil, &checks.Failure{
+			Phase: checks.Auth, Class: checks.OwnLate,
+			Detail: fmt.Sprintf("other runs here had the account for %s", time.Since(began).Round(time.Millisecond)),
 		}
-		return r
 	}
-	r := j.check.Attempt(ctx, f)
-	if next, rests := a.work.endLogin(j, r, retry); rests {
-		a.opts.Logger.Warn("login is refused, leaving it alone", "check", j.target.ID, "detail", r.Detail, "until", next.UTC())
-	}
-	return r
-}
-
-func (w *workload) beginLogin(j job) (retry bool, next time.Time, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a := w.accountLocked(j)
-	retry, ok = a.begin(time.Now())
-	return retry, a.next, ok
+	now := time.Now()
+	for _, l := range []*ladder{&a.ladder, &a.whole.ladder} {
+		if l.resting(now) {
+			a.free <- struct{}{}
+			return nil, &checks.Failure{
+				Phase: checks.Auth, Class: checks.AuthRejected,
+				Detail: "the login was refused and is left alone until " + l.until(),
+			}
+		}
+	}
+	return &turn{a, a.try(now), a.whole.try(now)}, nil
 }
 
-// endLogin says until when the login is left alone, if a rest begins by r.
-func (w *workload) endLogin(j job, r checks.Result, retry bool) (next time.Time, rests bool) {
+// leave ends a turn, and says until when the login is left alone if a rest
+// begins by what the server said.
+func (w *workload) leave(t *turn, said welcome) (until time.Time, rests bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a := w.accountLocked(j)
-	before := a.rests
-	a.end(r, retry, time.Now())
-	return a.next, a.rests > before
-}
-
-func (w *workload) accountLocked(j job) *account {
-	l := j.login()
-	if w.accounts[l] == nil {
-		w.accounts[l] = new(account)
+	now := time.Now()
+	here, whole := t.end(said, t.retry, now), t.whole.end(said, t.retryWhole, now)
+	t.free <- struct{}{}
+	if whole {
+		return t.whole.next, true
 	}
-	return w.accounts[l]
+	return t.next, here
 }
 
-// login is what the job logs in with; it must have a login.
-func (j job) login() login { return login{j.target.Login.User, j.secret} }
+func (w *workload) account(s seat) *account {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.accounts[s]
+	if a == nil {
+		if w.logins[s.login] == nil {
+			w.logins[s.login] = new(standing)
+		}
+		a = &account{whole: w.logins[s.login], free: make(chan struct{}, 1)}
+		a.free <- struct{}{}
+		w.accounts[s] = a
+	}
+	return a
+}

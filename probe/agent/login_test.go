@@ -1,9 +1,15 @@
 package agent
 
 import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +17,64 @@ import (
 	"varde/checks"
 	ct "varde/checks/checktest"
 	"varde/probe/internal/schedule"
+	"varde/proto/wire"
 )
+
+// mailbox serves IMAP at the lab's server. Every command is answered with OK, a
+// login with what login returns; greet is said at the beginning.
+func (s *station) mailbox(t *testing.T, greet func() string, login func() string) {
+	t.Helper()
+	ct.Serve(t, s.Listen(t, ":993"), func(_ context.Context, raw net.Conn) {
+		conn := tls.Server(raw, s.TLS())
+		fmt.Fprint(conn, greet())
+		for lines := bufio.NewScanner(conn); lines.Scan(); {
+			words := strings.Fields(lines.Text())
+			if len(words) < 2 {
+				return
+			}
+			answer := "OK done"
+			switch words[1] {
+			case "CAPABILITY":
+				fmt.Fprint(conn, "* CAPABILITY IMAP4rev1\r\n")
+			case "LOGIN":
+				answer = login()
+			}
+			fmt.Fprintf(conn, "%s %s\r\n", words[0], answer)
+		}
+	})
+}
+
+func greeting() string { return "* OK hi\r\n" }
+
+// inbox is a check that logs in.
+func (s *station) inbox(id string, every time.Duration) checks.Target {
+	return checks.Target{
+		ID: id, Service: "imap", Kind: checks.IMAP, URL: "imaps://" + ct.LabName, Every: every, Timeout: min(every, 10*time.Second),
+		Families: []checks.Family{checks.IPv4}, CA: &checks.Authority{PEM: s.CA.PEM()}, Consent: true,
+		Login: &checks.Login{User: "probe", Password: checks.Secret{Name: "one"}}, Expect: checks.Expect{Mailbox: "INBOX"},
+	}
+}
+
+// give makes the station's checks the work of a, with the password of all logins.
+func (s *station) give(t *testing.T, a *Agent, password string, targets ...checks.Target) []schedule.Entry {
+	t.Helper()
+	s.plan.Checks = targets
+	entries, _ := a.work.set(t.Context(), s.network, s.plan, wire.Subject{Name: "osl-1", Region: "eu-north"},
+		map[string]string{"one": password}, slog.New(slog.NewTextHandler(&s.log, nil)))
+	return entries
+}
+
+// turn runs a check once and returns what was seen.
+func (s *station) turn(t *testing.T, a *Agent, target checks.Target, f checks.Family) checks.Observation {
+	t.Helper()
+	before := a.spool.Stats().Records
+	a.run(t.Context(), schedule.Run{Target: target, Family: f, Scheduled: time.Now()})
+	records, err := a.spool.Next(a.spool.Epoch(), before, 2)
+	if err != nil || len(records) != 1 {
+		t.Fatalf("kept %+v, %v, want one observation", records, err)
+	}
+	return records[0].Observation
+}
 
 // TestRefusedLoginIsLeftAlone: after two refusals a wrong password is tried after
 // 15, 30 and 60 minutes, whatever checks use it. What else fails is still seen,
@@ -19,42 +82,24 @@ import (
 func TestRefusedLoginIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStation(t)
-		target := checks.Target{
-			Service: "imap", Kind: checks.IMAP, URL: "imaps://" + ct.LabName, Every: time.Minute, Timeout: 5 * time.Second,
-			Families: []checks.Family{checks.IPv4}, CA: &checks.Authority{PEM: s.CA.PEM()},
-			Login: &checks.Login{User: "probe", Password: checks.Secret{Name: "one"}}, Expect: checks.Expect{Mailbox: "INBOX"},
-		}
-		s.plan.Checks = nil
-		for _, id := range []string{"one", "two"} {
-			target.ID = id
-			s.plan.Checks = append(s.plan.Checks, target)
-		}
+		one, two := s.inbox("one", time.Minute), s.inbox("two", time.Minute)
 		begin, answer := time.Now(), "NO [AUTHENTICATIONFAILED] no"
 		var at []time.Duration
-		s.Play(t, ":993",
-			ct.Secure(s.TLS()), ct.Send("* OK hi\r\n"), ct.Expect("a1 CAPABILITY"), ct.Send("* CAPABILITY IMAP4rev1\r\na1 OK\r\n"),
-			ct.Expect("a2 LOGIN"), func(p *ct.Peer) error {
-				at = append(at, time.Since(begin))
-				return ct.Send("a2 " + answer + "\r\n")(p)
-			},
-			ct.Expect("a3 EXAMINE"), ct.Send("a3 OK\r\n"), ct.Expect("a4 LOGOUT"), ct.Send("a4 OK\r\n"),
-		)
+		s.mailbox(t, greeting, func() string {
+			at = append(at, time.Since(begin))
+			return answer
+		})
 		a := s.agent(t)
 		defer a.spool.Close()
-		set := func(password string) {
-			a.work.set(t.Context(), s.network, s.plan, "eu-north", map[string]string{"one": password}, slog.Default())
-		}
 		look := func(minutes int) (newest checks.Observation) {
 			for range minutes {
-				for _, c := range s.plan.Checks {
-					a.run(t.Context(), schedule.Run{Target: c, Family: checks.IPv4, Scheduled: time.Now()})
-				}
+				s.turn(t, a, one, checks.IPv4)
+				newest = s.turn(t, a, two, checks.IPv4)
 				time.Sleep(time.Minute)
 			}
-			all := s.spooled(t, a)
-			return all[len(all)-1]
+			return newest
 		}
-		set("wrong")
+		s.give(t, a, "wrong", one, two)
 		if o := look(3); o.Outcome != checks.Unknown || o.Class != checks.AuthRejected || o.FailedPhase != checks.Auth ||
 			o.Detail != "the login was refused and is left alone until 00:15 UTC" {
 			t.Errorf("left alone: got %+v", o)
@@ -75,7 +120,7 @@ func TestRefusedLoginIsLeftAlone(t *testing.T) {
 		}
 		s.Rule(nil)
 		answer = "OK in"
-		set("right")
+		s.give(t, a, "right", one, two)
 		if o := look(2); o.Outcome != checks.Up || len(at) != 4 {
 			t.Errorf("with a new password: %d logins, want 4; got %+v", len(at), o)
 		}

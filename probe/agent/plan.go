@@ -55,7 +55,8 @@ func (a *Agent) apply(ctx context.Context, p wire.Plan, bundle []byte) (guessed 
 			log.Error("open secrets of plan", "error", err)
 		}
 	}
-	entries, guessed := a.work.set(ctx, a.opts.Network, p, a.identity.Region(), secrets, log)
+	entries, guessed := a.work.set(ctx, a.opts.Network, p, wire.Subject{Name: a.identity.Name(), Region: a.identity.Region()}, secrets, log)
+	a.ports.SetControls(p.Controls)
 	a.schedule.Set(entries)
 	log.Debug("plan applied", "entries", len(entries))
 	return guessed

@@ -21,8 +21,9 @@ func (a *Agent) run(ctx context.Context, r schedule.Run) {
 	if !ok {
 		return // the plan changed between its turn and now
 	}
+	late := time.Since(r.Scheduled)
 	o := a.observation(r, revision)
-	o.Result = a.attempt(ctx, j, r.Family)
+	o.Result, o.Started = a.look(ctx, a.onTrip(j, o), r.Family)
 	if ctx.Err() != nil && o.Outcome == checks.Unknown {
 		return // we stopped; a slot without observation is unknown all the same
 	}
@@ -30,7 +31,8 @@ func (a *Agent) run(ctx context.Context, r schedule.Run) {
 		a.opts.Logger.Debug("family left out", "check", o.Check, "family", o.Family, "reason", o.Detail)
 		return
 	}
-	if late := o.Started.Sub(o.Scheduled); late > maxLate && o.Outcome == checks.Down {
+	o.Result = a.ports.Judge(ctx, o.Result)
+	if late > maxLate && o.Outcome == checks.Down {
 		o.Outcome, o.Detail = checks.Unknown, fmt.Sprintf("began %s late, then %s", late.Round(time.Millisecond), o.Class)
 		o.Class = checks.OwnLate
 	}

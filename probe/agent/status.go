@@ -2,7 +2,10 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"varde/probe/internal/status"
 	"varde/probe/internal/uplink"
@@ -32,6 +35,10 @@ func (a *Agent) status() status.Status {
 		Spool:           status.Spool{Records: stats.Records, Bytes: stats.Bytes, Dropped: stats.Dropped},
 		Mesh:            status.Mesh{Peers: []status.Peer{}},
 		Schedule:        status.Schedule{Runs: runs.Runs, Missed: runs.Missed, Panics: runs.Panics},
+		Resting:         a.work.resting(time.Now()), BlockedPorts: []status.BlockedPort{},
+	}
+	for _, b := range a.ports.Blocked() {
+		s.BlockedPorts = append(s.BlockedPorts, status.BlockedPort(b))
 	}
 	if m := a.mesh.Load(); m != nil {
 		s.Mesh.Address, s.Mesh.Settled = m.Address(), m.Settled()
@@ -55,6 +62,31 @@ func coordinatorOf(link uplink.Status) status.Uplink {
 		u.LastAck = &at
 	}
 	return u
+}
+
+// resting is what turned this probe away and is left alone now, in order.
+func (w *workload) resting(now time.Time) []status.Resting {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := []status.Resting{}
+	add := func(l *ladder, format string, args ...any) {
+		if l.resting(now) {
+			out = append(out, status.Resting{What: fmt.Sprintf(format, args...), Until: l.next.UTC()})
+		}
+	}
+	for d, s := range w.doors {
+		add(&s.ladder, "%s of %s over %s: it refuses this probe", d.kind, d.host, d.family)
+	}
+	for l, s := range w.logins {
+		add(&s.ladder, "login of %s: refused", l.user)
+	}
+	for s, a := range w.accounts {
+		if !a.whole.resting(now) {
+			add(&a.ladder, "login of %s to %s of %s: refused", s.user, s.kind, s.host)
+		}
+	}
+	slices.SortFunc(out, func(x, y status.Resting) int { return strings.Compare(x.What, y.What) })
+	return out
 }
 
 // state is what the probe says of itself to the coordinator. It tries no control

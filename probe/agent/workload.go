@@ -2,15 +2,12 @@ package agent
 
 import (
 	"context"
-	"crypto/sha256"
-	"fmt"
 	"log/slog"
-	"reflect"
+	"maps"
 	"slices"
 	"sync"
 
 	"varde/checks"
-	"varde/checks/catalog"
 	"varde/probe/internal/schedule"
 	"varde/proto/wire"
 )
@@ -21,38 +18,31 @@ type workload struct {
 	// revision of the plan that jobs were made of.
 	revision uint64
 	jobs     map[string]job
-	// accounts are those of the jobs.
-	accounts map[login]*account
+	// accounts and logins are those of the jobs, made as they are used.
+	accounts map[seat]*account
+	logins   map[login]*standing
+	// doors are those that were shut in our face.
+	doors map[door]*shut
 }
 
-// job is one check of the plan, ready to run.
-type job struct {
-	target checks.Target
-	// secret is the hash of the password that check was built with.
-	secret [32]byte
-	check  checks.Check
-	// bare is check without its login; nil if there is none.
-	bare     checks.Check
-	families []checks.Family
-	// guessed says that a resolver did not tell which families there are.
-	guessed bool
+func newWorkload() *workload {
+	return &workload{accounts: map[seat]*account{}, logins: map[login]*standing{}, doors: map[door]*shut{}}
 }
 
 // set makes the jobs of a plan and returns what to schedule, and whether some of
-// that is a guess. A job whose target and secret did not change stays as it is.
-func (w *workload) set(ctx context.Context, network checks.Network, p wire.Plan, region string, secrets map[string]string, log *slog.Logger) (entries []schedule.Entry, guessed bool) {
+// that is a guess. A job whose target and secrets did not change stays as it is.
+func (w *workload) set(ctx context.Context, network checks.Network, p wire.Plan, self wire.Subject, secrets map[string]string, log *slog.Logger) (entries []schedule.Entry, guessed bool) {
 	w.mu.Lock()
 	old := w.jobs
 	w.mu.Unlock()
 	jobs := make(map[string]job, len(p.Checks))
 	for _, t := range p.Checks {
-		if len(t.Regions) > 0 && !slices.Contains(t.Regions, region) {
+		if !wanted(t, self) {
 			continue
 		}
-		j, err := newJob(t, old[t.ID], network, secrets)
-		if err != nil {
-			log.Error("check of plan cannot run here", "check", t.ID, "error", err)
-			continue
+		j, made := newJob(t, old[t.ID], network, secrets)
+		if made && j.problem != nil {
+			log.Error("check of plan does not run here", "check", t.ID, "error", j.problem)
 		}
 		jobs[t.ID] = j
 	}
@@ -60,51 +50,55 @@ func (w *workload) set(ctx context.Context, network checks.Network, p wire.Plan,
 	for _, t := range p.Checks {
 		guessed = guessed || jobs[t.ID].guessed
 		for _, f := range jobs[t.ID].families {
-			entries = append(entries, schedule.Entry{Target: t, Family: f})
+			entries = append(entries, entry(t, f, p, self.Region))
 		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.jobs, w.revision = jobs, p.Number.Revision
-	w.keepAccountsLocked()
+	w.forgetLocked()
 	return entries, guessed
 }
 
-func newJob(t checks.Target, old job, network checks.Network, secrets map[string]string) (job, error) {
-	var sum [32]byte
-	if t.Login != nil {
-		sum = sha256.Sum256([]byte(secrets[t.Login.Password.Name]))
+// wanted says whether a probe is to look at a target. One that may not log in
+// would see less than was asked for, and is no witness of it.
+func wanted(t checks.Target, self wire.Subject) bool {
+	if len(t.Regions) > 0 && !slices.Contains(t.Regions, self.Region) {
+		return false
 	}
-	if old.check != nil && old.secret == sum && reflect.DeepEqual(old.target, t) {
-		return old, nil
-	}
-	env := checks.Env{Network: network, Password: func(name string) (string, error) {
-		if s, ok := secrets[name]; ok {
-			return s, nil
-		}
-		return "", fmt.Errorf("password %q is not among the secrets of this probe", name)
-	}}
-	j := job{target: t, secret: sum, families: old.families}
-	var err error
-	if j.check, err = catalog.New(t, env); err == nil && t.Login != nil {
-		t.Login, t.Expect.Mailbox = nil, ""
-		j.bare, err = catalog.New(t, env)
-	}
-	return j, err
+	return t.MayLogIn(self.Name)
 }
 
-// keepAccountsLocked forgets the logins that no job has any more: a password that
-// was changed in the plan is tried at once.
-func (w *workload) keepAccountsLocked() {
-	kept := map[login]*account{}
+// entry is the place of a target in the schedule. Nobody, whoever signed the
+// plan, makes this probe look more often than the target's floor.
+func entry(t checks.Target, f checks.Family, p wire.Plan, region string) schedule.Entry {
+	e := schedule.Entry{Target: t, Family: f}
+	e.Target.Every = max(t.Every, t.Floor())
+	for _, r := range p.Regions {
+		if len(t.Regions) > 0 && !slices.Contains(t.Regions, r.ID) {
+			continue
+		}
+		if r.ID == region {
+			e.Region = e.Regions
+		}
+		e.Regions++
+	}
+	return e
+}
+
+// forgetLocked forgets what no job meets any more: a password that was changed in
+// the plan is tried at once.
+func (w *workload) forgetLocked() {
+	doors, places, logins := map[door]bool{}, map[seat]bool{}, map[login]bool{}
 	for _, j := range w.jobs {
-		if j.bare != nil {
-			if a := w.accounts[j.login()]; a != nil {
-				kept[j.login()] = a
-			}
+		doors[j.door(checks.IPv4)], doors[j.door(checks.IPv6)] = true, true
+		for _, s := range j.seats {
+			places[s], logins[s.login] = true, true
 		}
 	}
-	w.accounts = kept
+	maps.DeleteFunc(w.doors, func(d door, _ *shut) bool { return !doors[d] })
+	maps.DeleteFunc(w.accounts, func(s seat, _ *account) bool { return !places[s] })
+	maps.DeleteFunc(w.logins, func(l login, _ *standing) bool { return !logins[l] })
 }
 
 // job returns the check of the given id and the revision of its plan.

@@ -32,6 +32,23 @@ type Status struct {
 	Spool           Spool     `json:"spool"`
 	Mesh            Mesh      `json:"mesh"`
 	Schedule        Schedule  `json:"schedule"`
+	// Resting is what turned this probe away and is left alone for it.
+	Resting []Resting `json:"resting"`
+	// BlockedPorts have never worked from here.
+	BlockedPorts []BlockedPort `json:"blocked_ports"`
+}
+
+// Resting is an account or a server that is left alone.
+type Resting struct {
+	// What is left alone, in words.
+	What  string    `json:"what"`
+	Until time.Time `json:"until"`
+}
+
+// BlockedPort is an outbound port to which no connection has ever come about.
+type BlockedPort struct {
+	Port  uint16    `json:"port"`
+	Since time.Time `json:"since"`
 }
 
 // Plan is the plan in force.
