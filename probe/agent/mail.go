@@ -13,10 +13,16 @@ import (
 	"varde/proto/wire"
 )
 
-// maxMails is how many test mails a mailbox may hold, those on their way counted:
-// above it something keeps them from being found or removed, and more of them
-// would fill it.
-const maxMails = 50
+// No mail is sent while there are more than so many.
+const (
+	// maxMails is for those in the mailbox: something keeps them from being
+	// removed, and more of them would fill it.
+	maxMails = 50
+	// maxUnderway is for those that are still looked for: as many as a provider
+	// holds back that delivers nothing for five days, at one in 15 min. An outage
+	// must go on being measured.
+	maxUnderway = 500
+)
 
 // mailroom is what the agent keeps for its round trips.
 type mailroom struct {
@@ -76,10 +82,13 @@ func (a *Agent) crowded(j job) string {
 	a.mails.mu.Lock()
 	left := a.mails.left[j.seats[receiveLogin]]
 	a.mails.mu.Unlock()
-	if pending+left < maxMails {
-		return ""
+	switch {
+	case left >= maxMails:
+		return fmt.Sprintf("%d test mails are in the mailbox, expected fewer than %d: none is sent until they are gone", left, maxMails)
+	case pending >= maxUnderway:
+		return fmt.Sprintf("%d test mails are on their way, expected fewer than %d: none is sent until they are found or lost", pending, maxUnderway)
 	}
-	return fmt.Sprintf("%d test mails are on their way and %d in the mailbox, expected fewer than %d: none is sent until they are gone", pending, left, maxMails)
+	return ""
 }
 
 // post is what the round trip of j needs.
