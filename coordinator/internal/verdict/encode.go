@@ -11,12 +11,14 @@ import (
 // judgeJSON is a judge at rest. Times are nanoseconds since 1970, and 0 is none:
 // what is kept must give back exactly the same instants.
 type judgeJSON struct {
-	State   State        `json:"state"`
-	Since   int64        `json:"since,omitempty"`
-	Reason  string       `json:"reason,omitempty"`
-	Clock   int64        `json:"clock,omitempty"`
-	Failing int64        `json:"failing,omitempty"`
-	Window  []resultJSON `json:"window,omitempty"`
+	State   State  `json:"state"`
+	Since   int64  `json:"since,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Clock   int64  `json:"clock,omitempty"`
+	Failing int64  `json:"failing,omitempty"`
+	// Broken is absent where it is the same as Failing.
+	Broken *int64       `json:"broken,omitempty"`
+	Window []resultJSON `json:"window,omitempty"`
 }
 
 type resultJSON struct {
@@ -35,6 +37,9 @@ type resultJSON struct {
 // bytes. Times outside 1678 to 2262 cannot be kept.
 func (j Judge) MarshalJSON() ([]byte, error) {
 	k := judgeJSON{State: j.state, Since: nanos(j.since), Reason: j.reason, Clock: nanos(j.clock), Failing: nanos(j.failing)}
+	if broken := nanos(j.broken); broken != k.Failing {
+		k.Broken = &broken
+	}
 	for _, r := range j.window {
 		k.Window = append(k.Window, resultJSON{
 			r.Probe, r.Epoch, r.Seq, nanos(r.Started), nanos(r.Ended), int64(r.Every), r.Outcome, r.Class,
@@ -54,6 +59,9 @@ func (j *Judge) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("judge: %d results, expected at most %d", len(k.Window), maxWindow)
 	}
 	out := Judge{state: k.State, since: instant(k.Since), reason: k.Reason, clock: instant(k.Clock), failing: instant(k.Failing)}
+	if out.broken = out.failing; k.Broken != nil {
+		out.broken = instant(*k.Broken)
+	}
 	for i, r := range k.Window {
 		out.window = append(out.window, Result{
 			r.Probe, r.Epoch, r.Seq, instant(r.Started), instant(r.Ended), time.Duration(r.Every), r.Outcome, r.Class,

@@ -16,8 +16,9 @@ type Judge struct {
 	// clock is the largest time that the judge was told of.
 	clock time.Time
 	// failing is the start of the first failure of the run under way, which may
-	// be older than the window; zero when the last vote was good.
-	failing time.Time
+	// be older than the window; zero when the last vote was good. broken is the
+	// same of failures that are not late mail: late mail ends that run.
+	failing, broken time.Time
 	// window are the results that can still matter, in order, Unknown included.
 	window []Result
 }
@@ -130,23 +131,31 @@ func (j *Judge) insert(rule Rule, r Result) bool {
 	return r.votes()
 }
 
-// follow keeps the start of the run of failures under way; first says that the
-// window held no vote before.
+// follow keeps the starts of the runs of failures under way; first says that
+// the window held no vote before.
 func (j *Judge) follow(first bool) {
+	j.failing = j.running(first, j.failing, Result.failed)
+	j.broken = j.running(first, j.broken, Result.broken)
+}
+
+// running is the start of the run of votes under way that are of one kind, of
+// which was says where it began before the last result came in.
+func (j *Judge) running(first bool, was time.Time, is func(Result) bool) time.Time {
 	var start time.Time
 	for _, r := range slices.Backward(j.window) {
-		if r.Outcome == checks.Up {
-			j.failing = start
-			return
+		if r.votes() && !is(r) {
+			return start
 		}
-		if r.Outcome == checks.Down {
+		if r.votes() {
 			start = r.Started
 		}
 	}
-	// Every vote in the window failed: the run may be older than the window.
-	if first || j.failing.IsZero() {
-		j.failing = start
+	// Every vote in the window is of that kind: the run may be older than the
+	// window.
+	if first || was.IsZero() {
+		return start
 	}
+	return was
 }
 
 // prune forgets what no part of the rule can look at again. A vote stays as long as

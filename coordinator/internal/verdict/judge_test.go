@@ -14,7 +14,7 @@ import (
 
 var start = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
-// script is a list of events "SECONDS PROBE up|down|unknown" and "SECONDS -",
+// script is a list of events "SECONDS PROBE up|down|late|unknown" and "SECONDS -",
 // which only moves the clock. A run takes a tenth of a second.
 func play(t *testing.T, rule Rule, script string) (*Judge, []string) {
 	t.Helper()
@@ -43,6 +43,10 @@ func play(t *testing.T, rule Rule, script string) (*Judge, []string) {
 func result(t *testing.T, f []string, at time.Time, seq uint64) Result {
 	t.Helper()
 	r := Result{Probe: f[1], Epoch: "e", Seq: seq, Started: at.Add(-100 * time.Millisecond), Ended: at}
+	if f[2] == "late" {
+		r.Outcome, r.Class = checks.Down, checks.Late
+		return r
+	}
 	if err := r.Outcome.UnmarshalText([]byte(f[2])); err != nil {
 		t.Fatal(err)
 	}
@@ -188,6 +192,51 @@ func TestJudge(t *testing.T) {
 			[]string{"0 up since 0 (1/0/0)", "120.4 down since 29.9 (0/1/0)", "210 up since 210 (1/0/0)"},
 		},
 		{
+			"late mail is slow, since the first that was late", half,
+			three + "40 b late\n50 c late\n60 a late\n70 b late",
+			[]string{"10 up since 10 (2/0/0)", "70 slow since 39.9 (0/3/0)"},
+		},
+		{
+			"late in one probe alone changes nothing", half,
+			three + "40 b late\n40.2 b late\n41 b late\n42 b late\n43 a up",
+			[]string{"10 up since 10 (2/0/0)"},
+		},
+		{
+			"slow ends with the third good result", half,
+			three + "40 b late\n50 c late\n60 a late\n70 b late\n80 c up\n90 a up\n100 b up",
+			[]string{"10 up since 10 (2/0/0)", "70 slow since 39.9 (0/3/0)", "100 up since 100 (3/0/0)"},
+		},
+		{
+			"a failure among late mail does not make it down", half,
+			three + "40 b late\n50 c down\n60 a late\n70 b late\n80 c late\n90 a down\n100 b late",
+			[]string{"10 up since 10 (2/0/0)", "70 slow since 39.9 (0/3/0)"},
+		},
+		{
+			"late mail that can be sent no more is down, since then", half,
+			three + "40 b late\n50 c late\n60 a late\n70 b late\n80 c down\n90 a down\n100 b down\n110 c down",
+			[]string{"10 up since 10 (2/0/0)", "70 slow since 39.9 (0/3/0)", "110 down since 79.9 (0/3/0)"},
+		},
+		{
+			"down that becomes late is slow", half,
+			three + "40 b down\n40.2 b down\n40.3 a down\n40.4 c down\n70 b late\n80 c late\n90 a late\n100 b up\n110 c up\n120 a up",
+			[]string{"10 up since 10 (2/0/0)", "40.4 down since 39.9 (0/3/0)", "90 slow since 90 (0/3/0)", "120 up since 120 (3/0/0)"},
+		},
+		{
+			"down that becomes good, one of three late, is up", half,
+			three + "40 b down\n40.2 b down\n40.3 a down\n40.4 c down\n70 b up\n80 c late\n90 a up",
+			[]string{"10 up since 10 (2/0/0)", "40.4 down since 39.9 (0/3/0)", "90 up since 90 (2/1/0)"},
+		},
+		{
+			"late from the start is never up", half,
+			"0 a late\n10 b late\n30 a late",
+			[]string{"30 slow since -0.1 (0/2/0)"},
+		},
+		{
+			"a single probe is late alone", alone,
+			"0 a up\n30 a late\n60 a late\n90 a late\n120 a late",
+			[]string{"0 up since 0 (1/0/0)", "120 slow since 29.9 (0/1/0)"},
+		},
+		{
 			"a second probe makes two necessary where one would do", alone,
 			"0 a up\n5 b up\n30 a down\n30.2 a down\n30.4 a down\n30.6 a down\n31 b down",
 			[]string{"0 up since 0 (1/0/0)", "31 down since 29.9 (0/2/0)"},
@@ -205,6 +254,10 @@ func TestReasons(t *testing.T) {
 	rule := Rule{Interval: 30 * time.Second, MinProbes: 2}
 	for _, c := range []struct{ name, script, want string }{
 		{"down", three + "40 b down\n45 c down\n50 a down\n61 b down", "connect_timeout, 3 of 3 probes, 21 s after the first failure"},
+		{"late", three + "40 b late\n45 c late\n50 a late\n61 b late", "mail is late, 3 of 3 probes, 21 s after the first failure"},
+		{"late and broken", three + "40 b late\n45 c down\n50 a late\n61 b late", "mail is late or fails (connect_timeout), 3 of 3 probes, 21 s after the first failure"},
+		{"late no more than that", three + "40 b down\n40.2 b down\n40.3 a down\n40.4 c down\n70 b late\n80 c late\n90 a late", "nothing fails any more, mail is late, 3 of 3 probes"},
+		{"late in part", three + "40 b down\n40.2 b down\n40.3 a down\n40.4 c down\n70 b up\n80 c late\n90 a up", "2 of 3 results in a row good, the others late, from 3 probes"},
 		{"up", "0 a up\n1 b up", "2 of 2 probes good"},
 		{"a lost quorum", "0 a up\n1 b up\n60.5 -", "1 probe with a current result, 2 needed"},
 		{"no probe any more", "0 a up\n1 b up\n300 -", "0 probes with a current result, 2 needed"},
@@ -244,7 +297,7 @@ func TestOutOfOrder(t *testing.T) {
 
 func TestJudgeAtRest(t *testing.T) {
 	rule := Rule{Interval: 30 * time.Second, MinProbes: 2}
-	j, _ := play(t, rule, three+"40 b down\n41 a unknown\n50 c down")
+	j, _ := play(t, rule, three+"40 b late\n41 a unknown\n50 c down")
 	b, err := json.Marshal(j)
 	if err != nil {
 		t.Fatal(err)
@@ -276,6 +329,7 @@ func TestStateText(t *testing.T) {
 
 func FuzzJudgeAtRest(f *testing.F) {
 	f.Add([]byte(`{"state":"up","clock":5,"window":[{"p":"a","n":1,"s":1,"t":2,"o":"up"}]}`))
+	f.Add([]byte(`{"state":"slow","failing":3,"broken":0}`))
 	f.Add([]byte(`{"state":"down","window":[{"t":2},{"t":1}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var j Judge

@@ -34,25 +34,29 @@ func results() *rapid.Generator[[]Result] {
 		n := rapid.IntRange(0, 60).Draw(t, "n")
 		probes := rapid.IntRange(1, 4).Draw(t, "probes")
 		at, mood, every := start, checks.Up, time.Duration(0)
+		class := checks.TLSTimeout
 		out := make([]Result, n)
 		for i := range out {
 			at = at.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 2, 5, 5, 5, 10, 30, 200}).Draw(t, "gap")) * time.Second)
 			if rapid.IntRange(0, 9).Draw(t, "turn") == 0 {
 				mood = checks.Up + checks.Down - mood
+				class = rapid.SampledFrom([]checks.Class{checks.TLSTimeout, checks.Late}).Draw(t, "class")
 			}
 			if rapid.IntRange(0, 9).Draw(t, "reload") == 0 {
 				every = time.Duration(rapid.SampledFrom([]int{0, 5, 20, 90}).Draw(t, "every")) * time.Second
 			}
-			outcome := mood
+			outcome, as := mood, class
 			switch rapid.IntRange(0, 11).Draw(t, "noise") {
 			case 0:
 				outcome = checks.Unknown
 			case 1:
 				outcome = checks.Up + checks.Down - mood
+			case 2:
+				as = checks.Late
 			}
 			out[i] = Result{
 				Probe: string(rune('a' + rapid.IntRange(0, probes-1).Draw(t, "probe"))), Epoch: "e", Seq: uint64(i + 1),
-				Started: at.Add(-time.Second), Ended: at, Every: every, Outcome: outcome, Class: checks.TLSTimeout,
+				Started: at.Add(-time.Second), Ended: at, Every: every, Outcome: outcome, Class: as,
 			}
 		}
 		return out
@@ -168,11 +172,11 @@ func inWords(rule Rule, state State, earlier, now []Result) State {
 	counts := func(r Result, intervals time.Duration) bool {
 		return r.Outcome != checks.Unknown && at.Sub(r.Ended) <= intervals*cmp.Or(r.Every, rule.Interval)
 	}
-	current := func(rs []Result) map[string]checks.Outcome {
-		m := map[string]checks.Outcome{}
+	current := func(rs []Result) map[string]string {
+		m := map[string]string{}
 		for _, r := range rs {
 			if counts(r, 2) {
-				m[r.Probe] = r.Outcome
+				m[r.Probe] = word(r)
 			} else if r.Outcome != checks.Unknown {
 				delete(m, r.Probe)
 			}
@@ -185,14 +189,11 @@ func inWords(rule Rule, state State, earlier, now []Result) State {
 	if now[len(now)-1].Outcome == checks.Unknown {
 		return state
 	}
-	probes := current(now)
-	bad := 0
-	for _, o := range probes {
-		if o == checks.Down {
-			bad++
-		}
+	says := map[string]int{}
+	for _, w := range current(now) {
+		says[w]++
 	}
-	n := len(probes)
+	n := says["good"] + says["late"] + says["broken"]
 	if n < rule.MinProbes {
 		return Unknown
 	}
@@ -203,19 +204,34 @@ func inWords(rule Rule, state State, earlier, now []Result) State {
 	if n == 1 {
 		from, reach = 1, 4
 	}
+	bad := says["late"] + says["broken"]
 	votes := slices.DeleteFunc(slices.Clone(now), func(r Result) bool { return !counts(r, reach) })
 	switch {
-	case state == Down && lastAre(votes, 3, from, checks.Up):
+	case state == Down && lastAre(votes, 3, from, "good late") && 3*says["late"] >= 2*n:
+		return Slow
+	case state == Down && lastAre(votes, 3, from, "good late"), state == Slow && lastAre(votes, 3, from, "good"):
 		return Up
-	case state != Down && lastAre(votes, k, from, checks.Down) && 3*bad >= 2*n:
+	case state != Down && lastAre(votes, k, from, "broken") && 3*says["broken"] >= 2*n:
 		return Down
+	case state < Slow && lastAre(votes, k, from, "late broken") && 3*bad >= 2*n:
+		return Slow
 	case state == Unknown && (2*(n-bad) > n || len(votes) >= k && 3*bad < 2*n):
 		return Up
 	}
 	return state
 }
 
-func lastAre(votes []Result, k, from int, want checks.Outcome) bool {
+func word(r Result) string {
+	switch {
+	case r.Outcome == checks.Up:
+		return "good"
+	case r.Class == checks.Late:
+		return "late"
+	}
+	return "broken"
+}
+
+func lastAre(votes []Result, k, from int, words string) bool {
 	if len(votes) < k {
 		return false
 	}
@@ -223,12 +239,29 @@ func lastAre(votes []Result, k, from int, want checks.Outcome) bool {
 	// The judge orders equal ends by probe, epoch and number.
 	slices.SortFunc(votes, Result.Compare)
 	for _, r := range votes[len(votes)-k:] {
-		if r.Outcome != want {
+		if !strings.Contains(words, word(r)) {
 			return false
 		}
 		probes[r.Probe] = true
 	}
 	return len(probes) >= from
+}
+
+// Mail that is late never makes a Down, and what is not late never makes a Slow.
+func TestLateIsSlow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rule, rs := rules().Draw(t, "rule"), results().Draw(t, "results")
+		for class, never := range map[checks.Class]State{checks.Late: Down, checks.TLSTimeout: Slow} {
+			for i := range rs {
+				rs[i].Class = class
+			}
+			for _, c := range judgeAll(rule, rs) {
+				if c.To == never {
+					t.Fatalf("every failure is %s: got %s: %s", class, c.To, c.Reason)
+				}
+			}
+		}
+	})
 }
 
 func TestSpansFollowOneAnother(t *testing.T) {

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"varde/checks"
@@ -25,11 +26,29 @@ func firstReason(c Counts) string {
 }
 
 func recoveryReason(votes []*Result) string {
-	return fmt.Sprintf("%d good results in a row from %s", goodRun, probes(distinct(votes[len(votes)-goodRun:])))
+	last := votes[len(votes)-goodRun:]
+	if good := count(last, Result.good); good < goodRun {
+		return fmt.Sprintf("%d of %d results in a row good, the others late, from %s", good, goodRun, probes(distinct(last)))
+	}
+	return fmt.Sprintf("%d good results in a row from %s", goodRun, probes(distinct(last)))
 }
 
-func downReason(run []*Result, c Counts, after time.Duration) string {
-	return fmt.Sprintf("%s, %d of %s, %s after the first failure", commonest(run), c.Down, probes(c.Up+c.Down), span(after))
+func downReason(run []*Result, broken, n int, after time.Duration) string {
+	return fmt.Sprintf("%s, %d of %s, %s after the first failure", commonest(run), broken, probes(n), span(after))
+}
+
+// lateReason also names what else fails, which is too little for a Down.
+func lateReason(run []*Result, c Counts, after time.Duration) string {
+	run = slices.DeleteFunc(slices.Clone(run), func(r *Result) bool { return !r.broken() })
+	also := ""
+	if len(run) > 0 {
+		also = fmt.Sprintf(" or fails (%s)", commonest(run))
+	}
+	return fmt.Sprintf("mail is late%s, %d of %s, %s after the first failure", also, c.Down, probes(c.Up+c.Down), span(after))
+}
+
+func stillLateReason(late, n int) string {
+	return fmt.Sprintf("nothing fails any more, mail is late, %d of %s", late, probes(n))
 }
 
 func probes(n int) string {

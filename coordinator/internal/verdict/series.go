@@ -34,7 +34,7 @@ type Rule struct {
 
 // The numbers of the rule.
 const (
-	// goodRun is how many good results in a row end a Down.
+	// goodRun is how many good results in a row end a Down or a Slow.
 	goodRun = 3
 	// badRun and badRunOfTwo are K, in general and while two probes have a
 	// current result. The first failing probe looks a second time in its own
@@ -86,7 +86,8 @@ type Result struct {
 	// is current by it, so that a changed interval judges nothing anew.
 	Every   time.Duration
 	Outcome checks.Outcome
-	// Class says how it failed; it is quoted in the reason of a Down.
+	// Class says how it failed; it is quoted in the reason of a Down. Late says
+	// that the answer came too late, or has not come yet, and nothing else.
 	Class checks.Class
 }
 
@@ -102,6 +103,17 @@ func ResultOf(o checks.Observation) (r Result, ok bool) {
 // votes says whether the result claims anything.
 func (r Result) votes() bool { return r.Outcome != checks.Unknown }
 
+// failed says whether the vote is not good, broken whether it is more than late:
+// mail that takes long is no mail that cannot be sent.
+func (r Result) failed() bool { return r.Outcome == checks.Down }
+
+func (r Result) broken() bool { return r.failed() && r.Class != checks.Late }
+
+func (r Result) good() bool { return r.Outcome == checks.Up }
+
+// passable says whether the vote is good or only late.
+func (r Result) passable() bool { return r.votes() && !r.broken() }
+
 // Compare orders results by end, then by probe, epoch and sequence number, so
 // that equal times cannot make an answer depend on the order of arrival.
 func (r Result) Compare(o Result) int {
@@ -116,8 +128,8 @@ type Change struct {
 	// At is when it was judged: the time given with the deciding result (its end,
 	// in a final judgement), or the instant at which the quorum was lost.
 	At time.Time
-	// Since is when the new state began: for Down the start of the first failed
-	// run of those that led to it, otherwise At.
+	// Since is when the new state began: for Down and Slow the start of the first
+	// failed run of those that led to it, otherwise At.
 	Since time.Time
 	// Reason is a few words for people.
 	Reason string
