@@ -83,7 +83,7 @@ func (b *board) batchLocked(batch *wire.Batch) {
 		}
 		b.addLocked(b.panel.Observe(at, series, r))
 		b.moved[series] = struct{}{}
-	})
+	}, nil)
 }
 
 // pass lets time pass without an observation.

@@ -94,6 +94,12 @@ func (s *Store) knows(series verdict.Series) bool {
 	return known
 }
 
+// asked says the same of a check.
+func (s *Store) asked(check string) bool {
+	_, known := s.options.Config().check(check)
+	return known || s.series.hasCheck(check)
+}
+
 func (c *Config) has(region string) bool {
 	return slices.ContainsFunc(c.Regions, func(r Region) bool { return r.ID == region })
 }

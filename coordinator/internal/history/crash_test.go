@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -15,9 +16,10 @@ import (
 
 // troubled is a journal of three hours in which much happens: a region that goes
 // dark, flakes, a probe whose reports come an hour late, a batch that the journal
-// holds twice, a gap, and a second epoch.
+// holds twice, a gap, a second epoch, events, and servers that change.
 func troubled(t testing.TB) (*fleet, *fakeJournal) {
 	f, j := newFleet("imap"), newFakeJournal()
+	f.tls = true
 	flakes := rand.New(rand.NewPCG(7, 7))
 	f.fails = func(_, probe, region string, at time.Time) checks.Class {
 		switch m := at.Sub(ten).Minutes(); {
@@ -45,6 +47,19 @@ func troubled(t testing.TB) (*fleet, *fakeJournal) {
 	}}}}
 	gap.Attribute("us-east-1", "us-east", "")
 	j.append(t, gap)
+	f.seq["us-east-1"] += 9
+	for i := range 60 {
+		at := ten.Add(3*time.Hour + time.Duration(i)*time.Second)
+		m := checks.MailEvent{Mail: fmt.Sprint("m", i%20), Check: "imap", Service: "mail", Route: "internal", Sent: ten.Add(time.Duration(i%20) * time.Minute), State: checks.MailPending}
+		switch i / 20 {
+		case 1:
+			m.State = checks.MailLate
+		case 2:
+			m.State, m.Found = checks.MailLate, m.Sent.Add(time.Hour)
+		}
+		f.tell(t, j, "us-east-1", at, wire.Event{Mail: &m})
+		f.tell(t, j, "us-east-1", at, wire.Event{Findings: &checks.Findings{Check: "imap", Service: "mail", List: []checks.Finding{{Code: "dane", Detail: fmt.Sprint(i)}}}})
+	}
 	return f, j
 }
 

@@ -24,6 +24,11 @@
 // made of are deleted; a crash between the two repeats the sealing, which gives
 // the same block. Late data opens a sealed hour again.
 //
+// Beside availability it keeps, made by [Rollup] in the same transactions, the ledger
+// of test mails, what servers presented and what changed in that, and what was found
+// of their configuration. What is known of a mail is the sum of its events in any
+// order: a later one never takes a fact back.
+//
 // The queries answer for a window [from, to). A number is given whenever anything
 // is known, with its coverage beside it, and the unfinished minute is included.
 package history

@@ -26,6 +26,8 @@ var recordTables = map[string]string{
 	"hour":         `SELECT check_id, r.region, family, h.* FROM hour h JOIN series r ON r.id = h.series`,
 	"day":          `SELECT check_id, r.region, family, h.* FROM day h JOIN series r ON r.id = h.series`,
 	"days_closed":  `SELECT * FROM days_closed`,
+	"mail":         `SELECT * FROM mail`, "sighting": `SELECT * FROM sighting`, "chain": `SELECT * FROM chain`,
+	"annotation": `SELECT * FROM annotation`, "finding": `SELECT * FROM finding`,
 }
 
 // dump is everything that the history holds, line by line, sorted.

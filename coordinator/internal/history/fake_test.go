@@ -2,11 +2,14 @@ package history
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -132,6 +135,9 @@ type fleet struct {
 	epoch  string
 	seq    map[string]uint64
 	random *rand.Rand
+	// tls says that the servers show certificates, whose issuer changes three times
+	// an hour.
+	tls bool
 	// fails says whether a run fails, and how.
 	fails func(check, probe, region string, at time.Time) checks.Class
 }
@@ -182,11 +188,35 @@ func (f *fleet) run(c Check, p Probe, at time.Time) checks.Observation {
 	}
 	o.Outcome, o.Elapsed = checks.Up, time.Duration(60+f.random.IntN(40))*time.Millisecond
 	o.Phases = []checks.PhaseTiming{{Name: checks.Connect, Duration: 20 * time.Millisecond}, {Name: checks.TLS, Duration: 35 * time.Millisecond}}
+	if f.tls {
+		o.Address, o.TLS = "192.0.2.25:993", presented("R"+strconv.Itoa(at.Minute()/20), "k"+p.Region)
+	}
 	if class := f.fails(c.ID, p.Name, p.Region, at); class != "" {
 		o.Outcome, o.Class, o.FailedPhase = class.Outcome(), class, checks.Connect
 		o.Elapsed, o.Phases = 5*time.Second, []checks.PhaseTiming{{Name: checks.Connect, Duration: 5 * time.Second}}
 	}
 	return o
+}
+
+// presented is what a server showed: a leaf and its issuer.
+func presented(issuer, key string) *checks.Handshake {
+	sum := sha256.Sum256([]byte(key))
+	hash := hex.EncodeToString(sum[:])
+	return &checks.Handshake{Version: "1.3", Chain: []checks.Certificate{
+		{Subject: "mail.example.net", Issuer: issuer, Names: []string{"mail.example.net"}, NotAfter: ten.AddDate(0, 0, 10), Key: hash},
+		{Subject: issuer, Issuer: "root", NotAfter: ten.AddDate(1, 0, 0), Key: hash},
+	}}
+}
+
+// tell puts an event of a probe into the journal, as it arrives.
+func (f *fleet) tell(t testing.TB, j *fakeJournal, probe string, received time.Time, e wire.Event) {
+	t.Helper()
+	f.seq[probe]++
+	e.Seq, e.At = f.seq[probe], received
+	b := wire.Batch{Epoch: f.epoch, Received: received, ClockKnown: true, Records: []wire.Record{{Event: &e}}}
+	i := slices.IndexFunc(f.config.Probes, func(p Probe) bool { return p.Name == probe })
+	b.Attribute(probe, f.config.Probes[i].Region, "")
+	j.append(t, b)
 }
 
 // batch is one batch of a probe, as it arrives.

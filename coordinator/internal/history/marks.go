@@ -52,9 +52,10 @@ func loadMarks(db *sql.DB, reader string) (*marks, error) {
 // hold says whether all of the batch was taken before.
 func (m *marks) hold(b *wire.Batch) bool { return b.Last() <= m.last[epoch{b.Probe, b.Epoch}] }
 
-// take calls fn with every observation of the batch that was not taken before,
-// its times corrected. It returns how many made no sense.
-func (m *marks) take(b *wire.Batch, fn func(checks.Observation)) (ignored int) {
+// take calls observed with every observation of the batch that was not taken
+// before, its times corrected, and told with every such event, or leaves events
+// out if told is nil. It returns how many observations made no sense.
+func (m *marks) take(b *wire.Batch, observed func(checks.Observation), told func(wire.Event)) (ignored int) {
 	e := epoch{b.Probe, b.Epoch}
 	m.received = forward(m.received, b.Received.UTC())
 	for i := range b.Records {
@@ -63,13 +64,17 @@ func (m *marks) take(b *wire.Batch, fn func(checks.Observation)) (ignored int) {
 			continue
 		}
 		m.last[e], m.changed[e] = r.Last(), b.Received
-		if !r.IsObservation() {
+		switch {
+		case r.Event != nil && told != nil:
+			told(*r.Event)
+		case !r.IsObservation():
 			continue // what was dropped is unknown by being absent
-		}
-		if o, ok := correct(b, r.Observation); ok {
-			fn(o)
-		} else {
-			ignored++
+		default:
+			if o, ok := correct(b, r.Observation); ok {
+				observed(o)
+			} else {
+				ignored++
+			}
 		}
 	}
 	return ignored

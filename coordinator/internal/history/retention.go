@@ -36,6 +36,11 @@ func (s *Store) retain(now time.Time) error {
 		w.exec(`DELETE FROM verdict WHERE at < ? AND id NOT IN
 			(SELECT id FROM (SELECT id, max(at) FROM verdict GROUP BY kind, series))`,
 			now.Add(-keep.Days).UnixNano())
+		for _, table := range []string{"mail WHERE sent", "annotation WHERE at", "finding WHERE at"} {
+			w.exec(`DELETE FROM `+table+` < ?`, now.Add(-keep.Days).UnixNano())
+		}
+		w.exec(`DELETE FROM sighting WHERE at < ?`, now.Add(-maxAge).UnixNano())
+		w.exec(`DELETE FROM chain WHERE hash NOT IN (SELECT chain FROM sighting)`)
 		w.exec(`DELETE FROM mark WHERE received < ?`, now.Add(-maxAge).Unix())
 		w.forget(`last < ?`, first)
 	})

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"varde/checks"
+	"varde/proto/wire"
 )
 
 // Minutes go by whole months, hours and days by their age.
@@ -158,4 +161,31 @@ func firstAfter(t *testing.T, s *Store, minute time.Time) (seq uint64) {
 	t.Helper()
 	must(t, s.reads.QueryRow(`SELECT min(first) FROM passage WHERE minute = ?`, minute.Unix()).Scan(&seq))
 	return seq
+}
+
+// Mails, annotations and findings are kept as long as days; what servers showed goes
+// when it is of no use.
+func TestRetentionOfEvents(t *testing.T) {
+	atTen(t, func(t *testing.T, f *fleet, m *machine) {
+		f.mails(t, m, ten.Add(time.Hour), mailed("m", 0, checks.MailArrived, 1))
+		f.tell(t, m.j, "us-east-1", ten.Add(time.Hour), wire.Event{Findings: &checks.Findings{Check: "imap", Service: "mail"}})
+		f.met(t, m, []seen{{probe: "us-east-2", hours: 2, address: "192.0.2.1:993", issuer: "R1", key: "k1"}, {probe: "us-east-2", hours: 3, address: "192.0.2.1:993", issuer: "R1", key: "k2"}})
+		rows := func() (out []int) {
+			for _, table := range []string{"mail", "annotation", "finding", "sighting", "chain"} {
+				out = append(out, len(rowsOf(t, m.s.reads, "", "SELECT * FROM "+table)))
+			}
+			return out
+		}
+		for _, c := range []struct {
+			age  time.Duration
+			want []int
+		}{{0, []int{1, 1, 1, 2, 2}}, {59 * day, []int{1, 1, 1, 2, 2}}, {61 * day, []int{1, 1, 1, 0, 0}}, {3653 * day, []int{1, 1, 1, 0, 0}}, {3654 * day, []int{0, 0, 0, 0, 0}}} {
+			_, err := m.s.db.Exec(`UPDATE retention SET clock = ?`, ten.Add(c.age-time.Hour).Unix())
+			must(t, err)
+			must(t, m.s.retain(ten.Add(c.age)))
+			if got := rows(); !slices.Equal(got, c.want) {
+				t.Errorf("after %s: got %v, want %v", c.age, got, c.want)
+			}
+		}
+	})
 }

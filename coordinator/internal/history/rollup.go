@@ -10,12 +10,15 @@ import (
 	"varde/proto/wire"
 )
 
-// Rollup adds observations up by minute, hour and day.
+// Rollup adds observations up by minute, hour and day, keeps the ledger of mails
+// and notes what servers showed.
 type Rollup struct {
 	s        *Store
 	marks    *marks
 	hours    *openHours
 	passages *passages
+	ledger   *ledger
+	servers  *servers
 	// reported are the probes whose newest observation is not written yet.
 	reported map[string]struct{}
 	// clock is the time of arrival of what was read last, or now when all was.
@@ -56,6 +59,7 @@ func (r *Rollup) reload() (uint64, error) {
 		return 0, err
 	}
 	r.marks, r.hours, r.passages = m, newOpenHours(r.s), newPassages(r.s)
+	r.ledger, r.servers = newLedger(r.s), newServers(r.s)
 	r.reported, r.entries, r.flushed = make(map[string]struct{}), 0, time.Now()
 	r.s.rolled.Store(m.place())
 	return m.seq, nil
@@ -90,6 +94,10 @@ func (r *Rollup) batch(b *wire.Batch, seq uint64) (err error) {
 		default:
 			strange++
 		}
+	}, func(e wire.Event) {
+		if !r.ledger.take(b, e) {
+			strange++
+		}
 	})
 	if senseless > 0 || strange > 0 {
 		r.ignore(b, senseless, strange)
@@ -107,6 +115,9 @@ func (r *Rollup) observe(o checks.Observation, b *wire.Batch, seq uint64) error 
 	}
 	r.s.newest.see(o.Probe, o.Region, o.End(), b.Received)
 	r.reported[o.Probe] = struct{}{}
+	if err := r.servers.look(o); err != nil {
+		return err
+	}
 	return r.hours.add(r.s.options.Config().bounded(o), id, r.clock)
 }
 
@@ -116,7 +127,7 @@ func (r *Rollup) ignore(b *wire.Batch, senseless, strange int) {
 		return
 	}
 	r.doubtful[b.Probe] = b.Received
-	r.s.log.Warn("observations ignored, their times make no sense or nobody configured their check", "probe", b.Probe,
+	r.s.log.Warn("observations or events ignored, their times make no sense or nobody configured their check", "probe", b.Probe,
 		"times", senseless, "checks", strange, "received", b.Received)
 }
 
@@ -143,6 +154,8 @@ func (r *Rollup) flush() error {
 	err := r.s.write(func(w *writer) {
 		r.hours.save(w)
 		r.passages.save(w)
+		r.ledger.save(w)
+		r.servers.save(w)
 		for name := range r.reported {
 			l := r.s.newest.of(name)
 			w.exec(saveProbe, name, l.region, l.ended.UnixNano(), l.received.UnixNano())
@@ -155,6 +168,8 @@ func (r *Rollup) flush() error {
 	r.marks.saved()
 	r.hours.saved(r.clock)
 	r.passages.saved(r.clock)
+	r.ledger.saved()
+	r.servers.saved()
 	clear(r.reported)
 	r.entries = 0
 	r.s.rolled.Store(r.marks.place())

@@ -2,7 +2,7 @@ package history
 
 // migrations make the schema of history.db, each from what those before it made.
 // How many were made is kept in PRAGMA user_version.
-var migrations = [...]string{tables, retentionTable}
+var migrations = [...]string{tables, retentionTable, eventTables}
 
 // tables are those of the first version. Instants are nanoseconds since 1970
 // (columns at, since, newest), starts of minutes, hours and days are seconds.
@@ -44,6 +44,29 @@ CREATE TABLE retention (one INTEGER PRIMARY KEY CHECK (one = 1), clock INTEGER N
 INSERT INTO retention (one, clock, forgotten) VALUES (1, 0, 0);
 `
 
+// eventTables hold what is known beside availability: what became of mails (delay
+// is null until one is found; final is 0 while it is looked for, 1 where nobody can
+// tell, 2 if it is lost), where each probe met a server and the certificates that
+// it showed there, what changed in that, and what is to be said of configurations.
+// Instants are nanoseconds since 1970.
+const eventTables = `
+CREATE TABLE mail (probe TEXT, mail TEXT, check_id TEXT NOT NULL, service TEXT NOT NULL, route TEXT NOT NULL,
+	region TEXT NOT NULL, sent INTEGER NOT NULL, delay INTEGER, late INTEGER NOT NULL, final INTEGER NOT NULL,
+	junk INTEGER NOT NULL, spf TEXT NOT NULL, dkim TEXT NOT NULL, dmarc TEXT NOT NULL,
+	PRIMARY KEY (probe, mail)) WITHOUT ROWID;
+CREATE INDEX mail_sent ON mail (sent);
+CREATE INDEX mail_route ON mail (route, sent);
+CREATE INDEX mail_check ON mail (check_id, probe, sent);
+CREATE TABLE sighting (check_id TEXT, family TEXT, probe TEXT, address TEXT, chain TEXT, region TEXT NOT NULL, at INTEGER NOT NULL,
+	PRIMARY KEY (check_id, family, probe, address, chain)) WITHOUT ROWID;
+CREATE TABLE chain (hash TEXT PRIMARY KEY, handshake TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE annotation (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, check_id TEXT NOT NULL, region TEXT NOT NULL,
+	family TEXT NOT NULL, probe TEXT NOT NULL, kind TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL);
+CREATE INDEX annotation_at ON annotation (check_id, at);
+CREATE TABLE finding (check_id TEXT, probe TEXT, region TEXT NOT NULL, at INTEGER NOT NULL, list TEXT NOT NULL,
+	PRIMARY KEY (check_id, probe)) WITHOUT ROWID;
+`
+
 // monthSchema is that of minutes-YYYY-MM.db: one block per series and hour, as
 // cell.Hour encodes it. A file stands on its own.
 const monthSchema = `
@@ -64,9 +87,10 @@ const (
 	saveOpen    = `INSERT OR REPLACE INTO open_hour (hour, series, probes) VALUES (?, ?, ?)`
 	saveVerdict = `INSERT INTO verdict (kind, series, at, was, state, since, reason, up, down, unknown)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	touchHour = `INSERT OR IGNORE INTO touched (hour) SELECT ? FROM final WHERE until > ?`
+	saveSighting = `INSERT OR REPLACE INTO sighting (check_id, family, probe, address, chain, region, at) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	touchHour    = `INSERT OR IGNORE INTO touched (hour) SELECT ? FROM final WHERE until > ?`
 )
 
 var hotStatements = [...]string{
-	savePlace, saveMark, saveJudge, dropJudge, saveProbe, savePassage, saveMinute, saveQuarter, saveOpen, saveVerdict, touchHour,
+	savePlace, saveMark, saveJudge, dropJudge, saveProbe, savePassage, saveMinute, saveQuarter, saveOpen, saveVerdict, saveSighting, touchHour,
 }

@@ -142,18 +142,23 @@ func TestFolderWithAwkwardName(t *testing.T) {
 
 // A file of an older version is brought up to date, and what it holds stays.
 func TestOlderSchema(t *testing.T) {
-	dir := t.TempDir()
 	f := newFleet("imap")
-	db, err := openSQLite(filepath.Join(dir, "history.db"), "NORMAL", 1)
-	must(t, err)
-	_, err = db.Exec("BEGIN; " + tables + "PRAGMA user_version = 1; INSERT INTO place (reader, seq) VALUES ('told', 7); COMMIT")
-	must(t, errors.Join(err, db.Close()))
-	s := open(t, dir, newFakeJournal(), func() *Config { return f.config })
-	if got := s.board.place().Seq; got != 7 {
-		t.Errorf("place %d, want 7", got)
+	for version := 1; version < len(migrations); version++ {
+		dir := t.TempDir()
+		db, err := openSQLite(filepath.Join(dir, "history.db"), "NORMAL", 1)
+		must(t, err)
+		_, err = db.Exec(fmt.Sprintf("BEGIN; %s PRAGMA user_version = %d; INSERT INTO place (reader, seq) VALUES ('told', 7); COMMIT",
+			strings.Join(migrations[:version], ""), version))
+		must(t, errors.Join(err, db.Close()))
+		j := newFakeJournal()
+		j.entries = make([][]byte, 7)
+		m := start(t, dir, j, func() *Config { return f.config })
+		if got := m.s.board.place().Seq; got != 7 {
+			t.Errorf("version %d: place %d, want 7", version, got)
+		}
+		must(t, m.s.retain(ten))
+		must(t, m.s.Close())
 	}
-	must(t, s.retain(ten))
-	must(t, s.Close())
 }
 
 // A file of another version is refused and not touched.
@@ -165,7 +170,7 @@ func TestOtherSchema(t *testing.T) {
 	must(t, err)
 	must(t, s.Close())
 	_, err = Open(s.options)
-	if err == nil || !strings.Contains(err.Error(), "schema version 9, expected 2") {
+	if err == nil || !strings.Contains(err.Error(), "schema version 9, expected 3") {
 		t.Errorf("got %v", err)
 	}
 }

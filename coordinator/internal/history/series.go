@@ -92,6 +92,18 @@ func (d *dictionary) name(id int64) (s verdict.Series, ok bool) {
 	return verdict.Series{}, false
 }
 
+// hasCheck says whether any series is of the check.
+func (d *dictionary) hasCheck(check string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for s := range d.ids {
+		if s.Check == check {
+			return true
+		}
+	}
+	return false
+}
+
 func seriesOf(o checks.Observation) verdict.Series {
 	return verdict.Series{Check: o.Check, Region: o.Region, Family: o.Family}
 }

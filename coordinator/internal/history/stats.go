@@ -26,8 +26,8 @@ type Stats struct {
 	Told, Rolled Place
 	// Final is the time up to which verdicts are final; zero when none is.
 	Final time.Time
-	// Ignored counts observations, since the start, whose times made no sense or
-	// whose check nobody configured.
+	// Ignored counts observations and events, since the start, whose times made no
+	// sense or whose check nobody configured.
 	Ignored uint64
 	// Commits counts the transactions, since the start, that are on disk.
 	Commits uint64

@@ -34,7 +34,7 @@ type Retention struct {
 	Minutes time.Duration
 	// Hours: default one year.
 	Hours time.Duration
-	// Days and verdicts: default ten years.
+	// Days, verdicts, mails, annotations and findings: default ten years.
 	Days time.Duration
 }
 

@@ -1,0 +1,272 @@
+package history
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"varde/checks"
+)
+
+// AnnotationKind says what of a server changed.
+type AnnotationKind string
+
+// The kinds of annotations.
+const (
+	// IssuerChanged says that the server's certificate has another issuer.
+	IssuerChanged AnnotationKind = "issuer"
+	// KeyChanged says that it has another key.
+	KeyChanged AnnotationKind = "key"
+	// AddressChanged says that the name leads to another address.
+	AddressChanged AnnotationKind = "address"
+)
+
+func annotationKinds() []AnnotationKind {
+	return []AnnotationKind{AddressChanged, IssuerChanged, KeyChanged}
+}
+
+// Annotation is one change in what a server shows of itself.
+type Annotation struct {
+	// At is when it was first seen, by Probe in Region over Family.
+	At                   time.Time
+	Check, Region, Probe string
+	Family               checks.Family
+	Kind                 AnnotationKind
+	From, To             string
+}
+
+// meeting is one address with what was presented there; what was not shown is
+// empty.
+type meeting struct {
+	address, issuer, key string
+	// chain is the hash of all that was presented.
+	chain string
+}
+
+func (m meeting) value(k AnnotationKind) string {
+	switch k {
+	case AddressChanged:
+		return m.address
+	case IssuerChanged:
+		return m.issuer
+	}
+	return m.key
+}
+
+// What a probe remembers of one check over one family.
+const (
+	// familiar is how long something that was seen is nothing new: names lead to
+	// several addresses in turn, and behind one address stand several servers.
+	familiar = day
+	// maxMeetings is how many are remembered.
+	maxMeetings = 32
+	// maxAnnotations is how many annotations of a check are kept of a day.
+	maxAnnotations = 50
+)
+
+// viewpoint is one probe that looks at one check over one family.
+type viewpoint struct {
+	check, probe string
+	family       checks.Family
+}
+
+// memory is whom a viewpoint has met, each the last time.
+type memory struct {
+	region string
+	met    map[meeting]time.Time
+	// changed and gone are not written yet.
+	changed, gone map[meeting]struct{}
+}
+
+// servers remember what every viewpoint was shown.
+type servers struct {
+	s      *Store
+	known  map[viewpoint]*memory
+	dirty  map[viewpoint]struct{}
+	chains map[string][]byte // shown, and not written yet
+	notes  []Annotation
+}
+
+func newServers(s *Store) *servers {
+	return &servers{s: s, known: make(map[viewpoint]*memory), dirty: make(map[viewpoint]struct{}), chains: make(map[string][]byte)}
+}
+
+// look takes note of what an observation was shown, and of what changed since the
+// viewpoint's last look. What ended before that is remembered and changes nothing.
+func (v *servers) look(o checks.Observation) error {
+	m, shown, err := meetingOf(o)
+	if err != nil || m == (meeting{}) || o.Class == checks.OwnError {
+		return err // the time of an own_error is not to be believed
+	}
+	at := viewpoint{o.Check, o.Probe, o.Family}
+	mem := v.known[at]
+	if mem == nil {
+		if mem, err = v.s.remember(at); err != nil {
+			return fmt.Errorf("read what servers showed: %w", err)
+		}
+		v.known[at] = mem
+	}
+	mem.region = o.Region
+	for _, kind := range annotationKinds() {
+		if was, news := mem.news(kind, m.value(kind), o.End()); news {
+			v.notes = append(v.notes, Annotation{
+				At: o.End(), Check: o.Check, Region: o.Region, Probe: o.Probe, Family: o.Family, Kind: kind, From: was, To: m.value(kind),
+			})
+		}
+	}
+	if mem.see(m, o.End()) {
+		v.chains[m.chain] = shown
+	}
+	v.dirty[at] = struct{}{}
+	return nil
+}
+
+// meetingOf is whom the observation met, and what was presented as it is kept.
+func meetingOf(o checks.Observation) (m meeting, shown []byte, err error) {
+	if host, _, err := net.SplitHostPort(o.Address); err == nil {
+		m.address = host
+	}
+	if o.TLS == nil || len(o.TLS.Chain) == 0 {
+		return m, nil, nil
+	}
+	shown, err = json.Marshal(o.TLS)
+	sum := sha256.Sum256(shown)
+	m.issuer, m.key, m.chain = o.TLS.Chain[0].Issuer, o.TLS.Chain[0].Key, hex.EncodeToString(sum[:16])
+	return m, shown, err
+}
+
+// news says whether a value is new at the given time, and what stood in its place.
+func (m *memory) news(kind AnnotationKind, value string, at time.Time) (was string, news bool) {
+	if value == "" {
+		return "", false
+	}
+	var newest time.Time
+	for met, last := range m.met {
+		switch v := met.value(kind); {
+		case last.After(at): // it is late
+			return "", false
+		case v == value && at.Sub(last) < familiar:
+			return "", false
+		case v != "" && (last.After(newest) || last.Equal(newest) && v > was):
+			was, newest = v, last
+		}
+	}
+	return was, was != "" && was != value
+}
+
+// see remembers a meeting; it says whether that is the first of its kind for long.
+func (m *memory) see(one meeting, at time.Time) (first bool) {
+	last, met := m.met[one]
+	if met && !at.After(last) {
+		return false
+	}
+	m.met[one], m.changed[one] = at, struct{}{}
+	delete(m.gone, one)
+	for !met && len(m.met) > maxMeetings {
+		m.forget(m.oldest())
+	}
+	return !met || at.Sub(last) >= familiar
+}
+
+func (m *memory) forget(one meeting) {
+	delete(m.met, one)
+	delete(m.changed, one)
+	m.gone[one] = struct{}{}
+}
+
+func (m *memory) oldest() (oldest meeting) {
+	var at time.Time
+	for one, last := range m.met {
+		if at.IsZero() || last.Before(at) || last.Equal(at) && one.chain+one.address < oldest.chain+oldest.address {
+			oldest, at = one, last
+		}
+	}
+	return oldest
+}
+
+// remember reads what a viewpoint was shown.
+func (s *Store) remember(at viewpoint) (*memory, error) {
+	m := &memory{met: make(map[meeting]time.Time), changed: make(map[meeting]struct{}), gone: make(map[meeting]struct{})}
+	rows, err := s.reads.Query(`SELECT region, address, chain, at, handshake FROM sighting LEFT JOIN chain ON hash = chain
+		WHERE check_id = ? AND family = ? AND probe = ?`, at.check, at.family.String(), at.probe)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
+	for rows.Next() {
+		var one meeting
+		var last int64
+		var shown sql.Null[[]byte]
+		if err := rows.Scan(&m.region, &one.address, &one.chain, &last, &shown); err != nil {
+			return nil, err
+		}
+		if shown.Valid {
+			h, err := handshakeOf(shown.V)
+			if err != nil {
+				return nil, err
+			}
+			one.issuer, one.key = h.Chain[0].Issuer, h.Chain[0].Key
+		}
+		m.met[one] = time.Unix(0, last).UTC()
+	}
+	return m, rows.Err()
+}
+
+// handshakeOf reads what was presented as it is kept: a certificate at least.
+func handshakeOf(shown []byte) (*checks.Handshake, error) {
+	var h checks.Handshake
+	if err := json.Unmarshal(shown, &h); err != nil {
+		return nil, err
+	}
+	if len(h.Chain) == 0 {
+		return nil, errors.New("no certificate is in it")
+	}
+	return &h, nil
+}
+
+// saveAnnotation leaves out what another probe of the region, or the same over
+// another way, has told within a day, and what is too much for a day.
+const saveAnnotation = `INSERT INTO annotation (at, check_id, region, family, probe, kind, was, became)
+	SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+	WHERE NOT EXISTS (SELECT 1 FROM annotation WHERE check_id = ?2 AND region = ?3 AND family = ?4 AND kind = ?6 AND became = ?8
+		AND at > ?1 - ?9 AND at < ?1 + ?9)
+	AND (SELECT count(*) FROM annotation WHERE check_id = ?2 AND at > ?1 - ?9 AND at < ?1 + ?9) < ?10`
+
+// save writes what changed.
+func (v *servers) save(w *writer) {
+	for hash, shown := range v.chains {
+		if hash != "" {
+			w.exec(`INSERT OR IGNORE INTO chain (hash, handshake) VALUES (?, ?)`, hash, string(shown))
+		}
+	}
+	for at := range v.dirty {
+		mem := v.known[at]
+		for one := range mem.changed {
+			w.exec(saveSighting, at.check, at.family.String(), at.probe, one.address, one.chain, mem.region, mem.met[one].UnixNano())
+		}
+		for one := range mem.gone {
+			w.exec(`DELETE FROM sighting WHERE check_id = ? AND family = ? AND probe = ? AND address = ? AND chain = ?`,
+				at.check, at.family.String(), at.probe, one.address, one.chain)
+		}
+	}
+	for _, n := range v.notes {
+		w.exec(saveAnnotation, n.At.UnixNano(), n.Check, n.Region, n.Family.String(), n.Probe, string(n.Kind), n.From, n.To,
+			int64(familiar), maxAnnotations)
+	}
+}
+
+// saved says that what save wrote is on disk.
+func (v *servers) saved() {
+	for at := range v.dirty {
+		clear(v.known[at].changed)
+		clear(v.known[at].gone)
+	}
+	clear(v.dirty)
+	clear(v.chains)
+	v.notes = nil
+}
