@@ -53,6 +53,7 @@ func TestMetrics(t *testing.T) {
 			`varde_probe_notices{probe="us-east-1",region="us-east"}`:                              is(0),
 			`varde_probe_certificate_expiry_timestamp_seconds{probe="us-east-1",region="us-east"}`: between(at+20*24*3600, at+31*24*3600),
 			`varde_region_newest_observation_timestamp_seconds{region="oceania"}`:                  between(at-interval.Seconds(), at),
+			`varde_check_certificate_expiry_timestamp_seconds{check="imap",service="imap"}`:        between(at, at+100*365*24*3600),
 
 			`varde_verdict{check="imap",family="ipv4",region="oceania",service="imap",state="down"}`: is(1),
 			`varde_verdict{check="imap",family="ipv4",region="oceania",service="imap",state="up"}`:   is(0),

@@ -36,6 +36,8 @@ type facts struct {
 	// with it when it was last read again.
 	loaded time.Time
 	reload error
+	// certificates is the first end of what each check's servers present.
+	certificates map[string]time.Time
 }
 
 // collector tells Prometheus what is so at the moment of a scrape. What is gone,
@@ -106,5 +108,6 @@ func (s *Server) facts(ctx context.Context) facts {
 	f.room, err = s.journal.Free()
 	f.roomKnown = err == nil
 	f.loaded, f.reload = s.lastReload()
+	f.certificates = s.firstEnds(ctx)
 	return f
 }

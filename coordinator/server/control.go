@@ -139,6 +139,7 @@ func (s *Server) Status(ctx context.Context) (control.Status, error) {
 			out.Notices = append(out.Notices, p.Name+": "+n)
 		}
 	}
+	out.Notices = append(out.Notices, s.endingCertificates(ctx)...)
 	if first, last := s.journal.Bounds(); first <= last {
 		out.JournalFirst, out.JournalLast = first, last
 	}

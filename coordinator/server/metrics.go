@@ -73,6 +73,12 @@ func ownMetrics() []metric {
 			func(f facts, tell tell) { tell(float64(f.plan.Revision)) }),
 		gauge("varde_verdict", "What is told of a series: 1 for the state that holds, 0 for the others.",
 			[]string{"check", "service", "region", "family", "state"}, tellVerdicts),
+		timestamp("varde_check_certificate_expiry_timestamp_seconds", "When the first certificate ends that the servers of a check present.", []string{"check", "service"},
+			func(f facts, tell func(time.Time, ...string)) {
+				for check, end := range f.certificates {
+					tell(end, check, f.services[check])
+				}
+			}),
 		gauge("varde_data_free_bytes", "Bytes that are free on the disk of the data folder.", nil,
 			func(f facts, tell tell) {
 				if f.roomKnown {

@@ -14,6 +14,8 @@ import (
 
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/history"
+	"varde/coordinator/internal/mail"
 	"varde/coordinator/internal/ops"
 	"varde/coordinator/internal/statuspage"
 )
@@ -36,7 +38,7 @@ func (s *Server) buildPages() error {
 		return err
 	}
 	s.ops, err = ops.New(ops.Options{
-		Live: present{s}, History: past{s}, Observations: past{s},
+		Live: present{s}, History: past{s}, Observations: past{s}, Ledger: past{s}, Servers: past{s},
 		Logger: s.log.With("component", "ops"), Listen: c.Listen.Ops, Token: token,
 		Hosts: func() []string { return hostNames(s.current().Advertise) }, Metrics: s.metricsHandler(), Ready: s.ready,
 	})
@@ -68,6 +70,12 @@ func (p publicSource) Now(ctx context.Context) (statuspage.Now, error) { return 
 // History is what was seen of one service.
 func (p publicSource) History(ctx context.Context, service string, w graph.Window) ([]statuspage.RegionHistory, error) {
 	return p.publicHistory(ctx, service, w)
+}
+
+// Mail is what became of the test mails of one service.
+func (p publicSource) Mail(ctx context.Context, service string, w graph.Window) (mail.Sums, error) {
+	all, _, err := p.history.MailSums(ctx, history.MailQuery{Service: service, From: w.From, To: w.To})
+	return all, err
 }
 
 // hostNames are the names under which this machine is known: operators may ask

@@ -20,6 +20,8 @@ type past struct{ *Server }
 var (
 	_ ops.History      = past{}
 	_ ops.Observations = past{}
+	_ ops.Ledger       = past{}
+	_ ops.Servers      = past{}
 )
 
 // window is a query for a stretch of time in steps.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"varde/checks"
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/ingest"
@@ -103,6 +104,7 @@ func (s *Server) publicPresent(ctx context.Context) (statuspage.Now, error) {
 			if err != nil {
 				return statuspage.Now{}, err
 			}
+			reading.Late = reading.State == verdict.Slow && onlyLate(c, r.ID, made, verdicts)
 			entry.Readings = append(entry.Readings, reading)
 		}
 		out.Services = append(out.Services, entry)
@@ -153,6 +155,17 @@ func readingOf(region string, made []string, verdicts []history.Verdict, last re
 	}
 	r.Partial = r.State != verdict.Unknown && (gone || len(unseen) > 0)
 	return r, nil
+}
+
+// onlyLate says whether all of the checks made in a region that are slow are round
+// trips, which are slow when mail is late.
+func onlyLate(c config.Config, region string, made []string, verdicts []history.Verdict) bool {
+	slow := func(t checks.Target) bool {
+		return slices.Contains(made, t.ID) && slices.ContainsFunc(verdicts, func(v history.Verdict) bool {
+			return v.Check == t.ID && v.Region == region && v.State == verdict.Slow
+		})
+	}
+	return !slices.ContainsFunc(c.Checks, func(t checks.Target) bool { return slow(t) && t.Kind != checks.RoundTrip })
 }
 
 // before says which of two times a service in the given state counts from:

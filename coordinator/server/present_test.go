@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"varde/checks"
+	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/verdict"
 )
@@ -42,6 +43,28 @@ func TestReadingSaysWhatItLeavesOut(t *testing.T) {
 		}
 		if got.State == verdict.Unknown && (got.Last != verdict.Down || !got.LastAt.Equal(at)) {
 			t.Errorf("%s: last known %s until %s, want down until %s", c.name, got.Last, got.LastAt, at)
+		}
+	}
+}
+
+// TestOnlyLate: a service is late when nothing but round trips are slow.
+func TestOnlyLate(t *testing.T) {
+	c := config.Config{Checks: []checks.Target{{ID: "loop", Kind: checks.RoundTrip}, {ID: "login", Kind: checks.IMAP}}}
+	of := func(check, region string, state verdict.State) history.Verdict {
+		return history.Verdict{Series: verdict.Series{Check: check, Region: region, Family: checks.IPv4}, State: state}
+	}
+	for _, v := range []struct {
+		name     string
+		verdicts []history.Verdict
+		want     bool
+	}{
+		{"mail is late", []history.Verdict{of("loop", "oceania", verdict.Slow), of("login", "oceania", verdict.Up)}, true},
+		{"logins are slow", []history.Verdict{of("loop", "oceania", verdict.Up), of("login", "oceania", verdict.Slow)}, false},
+		{"both are", []history.Verdict{of("loop", "oceania", verdict.Slow), of("login", "oceania", verdict.Slow)}, false},
+		{"logins are slow elsewhere", []history.Verdict{of("loop", "oceania", verdict.Slow), of("login", "us-east", verdict.Slow)}, true},
+	} {
+		if got := onlyLate(c, "oceania", []string{"loop", "login"}, v.verdicts); got != v.want {
+			t.Errorf("%s: got %t", v.name, got)
 		}
 	}
 }

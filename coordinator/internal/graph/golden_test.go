@@ -83,6 +83,20 @@ func someStandalone(w Window) Standalone {
 	}
 }
 
+// someDelays hold every kind of bar, and what must be escaped.
+func someDelays(w Window) Delays {
+	d := Delays{Words: Words{"d", "Delays <&>", "1 lost"}, Window: w, Points: []DelayPoint{
+		{At: w.Start(0), Sent: 4, Arrived: 4, Longest: 1400 * time.Millisecond},
+		{At: w.Start(1), Sent: 4, Arrived: 4, Late: 2, Longest: 47 * time.Minute},
+		{At: w.Start(2), Sent: 4, Arrived: 2, Late: 3, Lost: 1, Pending: 1, Longest: 3 * time.Minute},
+		{At: w.Start(4)},
+		{At: w.Start(5), Sent: 1, Unknown: 1},
+		{At: w.Start(11), Sent: 2, Pending: 2, Late: 1},
+	}}
+	d.Scale = DelayScale(d.Points)
+	return d
+}
+
 func TestGolden(t *testing.T) {
 	w := Last(12*time.Hour, time.Hour, noon.Add(-time.Minute))
 	strip := Strip{Words: Words{"s", "IMAP", "One day"}, Cells: someCells(), Lines: []float64{2.5}}
@@ -97,7 +111,7 @@ func TestGolden(t *testing.T) {
 	ridge := Ridge{Regions: []Beacon{{"Northern Europe", false}, {"North America", true}, {"Oceania", true}}, First: 0.28}
 	for name, got := range map[string][]byte{
 		"strip.svg": []byte(strip.HTML()), "strip-spaced.svg": []byte(spaced.HTML()), "panel.html": []byte(panel.HTML()),
-		"stack.html": []byte(someStack(w).HTML()), "bars.svg": []byte(bars.HTML()), "waterfall.html": []byte(fall.HTML()),
+		"delays.html": []byte(someDelays(w).HTML()), "stack.html": []byte(someStack(w).HTML()), "bars.svg": []byte(bars.HTML()), "waterfall.html": []byte(fall.HTML()),
 		"ridge.html": []byte(ridge.HTML()), "axis.svg": []byte(w.Axis("00:00", "now")), "letters.svg": []byte(w.Letters([]time.Time{w.From, w.From, noon})),
 		"standalone.svg": someStandalone(w).SVG(), "badge.svg": Badge{"IMAP", "unreachable: Oceania", Down}.SVG(),
 	} {

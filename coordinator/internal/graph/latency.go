@@ -115,6 +115,17 @@ func (s Scale) marks() []time.Duration {
 	return nil
 }
 
+// words are those beside the lines of the scale.
+func (s Scale) words(height float64, marks []time.Duration, write func(time.Duration) string) string {
+	var b builder
+	b.raw(`<svg class="yl" height="`, num(height), `" aria-hidden="true" focusable="false">`)
+	for _, v := range marks {
+		b.raw(`<text x="100%" y="`, num(s.y(v, height)), `">`, write(v), `</text>`)
+	}
+	b.raw(`</svg>`)
+	return b.String()
+}
+
 // Panel is one region's latency on a logarithmic scale: p50 strong, p95 thin,
 // p99 dotted, the smoke between them filled.
 type Panel struct {
@@ -147,11 +158,7 @@ func (p Panel) HTML() template.HTML {
 	}
 	var b builder
 	b.raw(`<div class="pl">`, string(plot(panelWidth, p.Height, p.Words, p.body())))
-	b.raw(`<svg class="yl" height="`, num(p.Height), `" aria-hidden="true" focusable="false">`)
-	for _, v := range p.Scale.marks() {
-		b.raw(`<text x="100%" y="`, num(p.Scale.y(v, p.Height)), `">`, Round(v), `</text>`)
-	}
-	b.raw(`</svg>`)
+	b.raw(p.Scale.words(p.Height, p.Scale.marks(), Round))
 	if n := len(p.Silent); n > 0 {
 		b.raw(note(p.Window, p.Silent[n-1], p.Height, p.Room, p.Note))
 	}

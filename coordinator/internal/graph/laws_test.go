@@ -81,12 +81,18 @@ func fragments(t *rapid.T) []template.HTML {
 		stack.Points = append(stack.Points, StackPoint{p.At, rapid.SliceOfN(anyDuration(), 0, 9).Draw(t, "medians")})
 	}
 	counts := rapid.SliceOfN(rapid.Int(), 0, 20).Draw(t, "counts")
+	delays := Delays{Words: words, Window: w, Height: size}
+	for _, p := range points {
+		delays.Points = append(delays.Points, DelayPoint{p.At, p.P50, p.N, p.N % 3, p.N % 4, p.N % 2, p.N % 5, p.N % 7})
+	}
+	delays.Scale = DelayScale(delays.Points)
 	return []template.HTML{
 		Strip{words, cells, size, anyFloat().Draw(t, "ground"), anyFloat().Draw(t, "gap"), []float64{size}}.HTML(),
 		Panel{words, w, points, ScaleOf(points), size, []Window{w}, names, size, []time.Time{w.From}}.HTML(),
 		Panel{Words: words, Window: w, Points: points, Scale: Scale{anyDuration().Draw(t, "low"), anyDuration().Draw(t, "high")}}.HTML(),
 		stack.HTML(), fall.HTML(), ridge.HTML(), w.NarrowAxis(), w.Axis(words.Title, words.Desc), w.Letters([]time.Time{w.From, w.To}),
 		Bars{words, w, counts, rapid.Int().Draw(t, "most"), len(counts)%2 == 0, words.Title, size, []float64{size}}.HTML(),
+		delays.HTML(), DelayKey("db"), DelayKey("dlost"),
 		Key(Mark(rapid.Byte().Draw(t, "key"))), Mark(rapid.Byte().Draw(t, "glyph")).Glyph(), Mast(true, 3, "m", words.Title), HueKey(1, 9),
 		template.HTML(Badge{words.Title, words.Desc, Mark(rapid.Byte().Draw(t, "badge"))}.SVG()),
 		template.HTML(Standalone{words.Title, words.Desc, words.Title, w, w.To, []StandaloneRow{

@@ -8,6 +8,11 @@ var paletteCSS string
 //go:embed marks.css
 var marksCSS string
 
+// delaysCSS is not in a stand-alone SVG, which holds no delays.
+//
+//go:embed delays.css
+var delaysCSS string
+
 //go:embed symbols.svg
 var symbolsSVG string
 
@@ -17,7 +22,7 @@ func Palette() string { return paletteCSS }
 
 // Style is the style sheet of everything that this package draws; it needs
 // [Palette] before it.
-func Style() string { return marksCSS }
+func Style() string { return marksCSS + delaysCSS }
 
 // Symbols is the hidden SVG with the shapes and patterns that the fragments
 // refer to. A page holds it once, before them.

@@ -80,6 +80,14 @@ func Latency(d time.Duration) string {
 	return strconv.FormatFloat(ms/1000, 'f', 0, 64) + " s"
 }
 
+// Delay writes how long a mail took: "1.4 s", "47 min", "2 h 5 min".
+func Delay(d time.Duration) string {
+	if d < 10*time.Second {
+		return Latency(d)
+	}
+	return Span(d)
+}
+
 // Exact writes the time of one run to the millisecond: "4,002 ms", and with a
 // decimal below ten: "1.4 ms".
 func Exact(d time.Duration) string {

@@ -157,3 +157,11 @@ func TestTypicalIsTheMedian(t *testing.T) {
 		t.Error("no run gave a typical time")
 	}
 }
+
+func TestDelay(t *testing.T) {
+	for d, want := range map[time.Duration]string{0: "0.0 ms", 1400 * time.Millisecond: "1.4 s", 59 * time.Second: "59 s", 47*time.Minute + 59*time.Second: "47 min", 125 * time.Minute: "2 h 5 min"} {
+		if got := Delay(d); got != want {
+			t.Errorf("%s: got %q, want %q", d, got, want)
+		}
+	}
+}

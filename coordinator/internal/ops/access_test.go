@@ -39,7 +39,7 @@ func TestNewRefusesToBeOpen(t *testing.T) {
 		{":8081", secret, true},
 		{"[::]:8081", secret, true},
 	} {
-		_, err := New(Options{Live: f, History: f, Observations: f, Logger: logger, Listen: c.listen, Token: c.token})
+		_, err := New(Options{Live: f, History: f, Observations: f, Ledger: f, Servers: f, Logger: logger, Listen: c.listen, Token: c.token})
 		if (err == nil) != c.ok {
 			t.Errorf("listen %q with the token %q: got %v", c.listen, c.token, err)
 		}

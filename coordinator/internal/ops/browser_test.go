@@ -42,11 +42,12 @@ func send(h http.Handler, r *http.Request, header ...string) *httptest.ResponseR
 // TestBrowser looks at the pages as an operator does.
 func TestBrowser(t *testing.T) {
 	b := pagetest.Start(t)
-	open := newServerAnswers(t, nil, "/", "/check/imap-login?range=24h", "/probes")
+	open := newServerAnswers(t, nil, "/", "/check/imap-login?range=24h", "/probes", "/mail")
 	closed := newServerAnswers(t, func(o *Options) { o.Listen, o.Token = ":8081", "a token of some length" }, "/login")
 	for _, v := range []pagetest.View{
 		{Name: "ops-overview", URL: open + "/"},
 		{Name: "ops-check", URL: open + "/check/imap-login?range=24h"},
+		{Name: "ops-mail", URL: open + "/mail"},
 		{Name: "ops-probes", URL: open + "/probes"},
 		{Name: "ops-login", URL: closed + "/login"},
 	} {
@@ -77,7 +78,7 @@ func newServerAnswers(t *testing.T, change func(*Options), paths ...string) stri
 	t.Helper()
 	answers := map[string]*httptest.ResponseRecorder{}
 	inBubble(t, func(t *testing.T) {
-		s := newServer(t, newFake(), change)
+		s := newServer(t, newFake().withMail(), change)
 		for _, p := range paths {
 			answers[p] = get(s, p)
 		}

@@ -60,6 +60,16 @@ func worstOf(series []Verdict) worst {
 	return w
 }
 
+// word is what operators read of a state in which checks are: mail that takes long
+// is late.
+func (n Now) word(state verdict.State, ids ...string) string {
+	trip := func(id string) bool { return n.checkOf(id).Kind == checks.RoundTrip }
+	if state == verdict.Slow && !slices.ContainsFunc(ids, func(id string) bool { return !trip(id) }) {
+		return "late"
+	}
+	return state.String()
+}
+
 // mark is what the pages show.
 func (w worst) mark() graph.Mark { return graph.MarkOf(w.state) }
 
@@ -123,6 +133,18 @@ func (n Now) serviceOf(id string) Service {
 		return Service{ID: id, Name: id}
 	}
 	return n.Services[i]
+}
+
+// has says whether a check is configured.
+func (n Now) has(check string) bool { return n.checkOf(check).ID != "" }
+
+// checkOf is a configured check; the zero value if there is none of that id.
+func (n Now) checkOf(id string) checks.Target {
+	i := slices.IndexFunc(n.Checks, func(c checks.Target) bool { return c.ID == id })
+	if i < 0 {
+		return checks.Target{}
+	}
+	return n.Checks[i]
 }
 
 func (n Now) regionName(id string) string {

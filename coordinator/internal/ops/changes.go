@@ -76,7 +76,7 @@ func (n Now) changeView(t turn) changeView {
 		where += ", " + familyWords(t.families)
 	}
 	return changeView{
-		Time: stamp{stampOf(t.at, "").Machine, when(t.at, n.At)}, Glyph: mark.Glyph(), Class: mark.Class(), Word: mark.String(),
+		Time: stamp{stampOf(t.at, "").Machine, when(t.at, n.At)}, Glyph: mark.Glyph(), Class: mark.Class(), Word: n.word(t.to, t.checks...),
 		Checks: t.checks, Where: where, Why: t.reason,
 	}
 }
@@ -105,14 +105,5 @@ func (n Now) turnsOf(check string, w graph.Window) []turn {
 	out := turns(mine)
 	out = out[:min(maxLetters, len(out))]
 	slices.Reverse(out)
-	return out
-}
-
-// linesOf are the places of events on the time axis: when each state began.
-func linesOf(turns []turn) []time.Time {
-	out := make([]time.Time, len(turns))
-	for i, t := range turns {
-		out[i] = t.since
-	}
 	return out
 }

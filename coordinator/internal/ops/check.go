@@ -80,8 +80,14 @@ type checkView struct {
 	Classes               []classView
 	ClassStep             string
 	Changes               []changeView
-	Observations          []observationView
-	One                   *oneView
+	// Moves are the changes of the server, Findings those of its configuration,
+	// Shown what it presents now.
+	Moves        []moveView
+	Findings     []findingView
+	Shown        []shownView
+	MoreShown    int
+	Observations []observationView
+	One          *oneView
 	// Gone says that the observation asked for is not in the journal.
 	Gone bool
 }
@@ -120,12 +126,11 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.withNow(w, r, func(ctx context.Context, now Now) error {
-		i := slices.IndexFunc(now.Checks, func(c checks.Target) bool { return c.ID == id })
-		if i < 0 {
+		if !now.has(id) {
 			s.refuse(w, r, http.StatusNotFound, fmt.Sprintf("check %q is not configured", id))
 			return nil
 		}
-		v, err := s.checkOf(ctx, now, now.Checks[i], query)
+		v, err := s.checkOf(ctx, now, now.checkOf(id), query)
 		if err != nil {
 			return err
 		}
@@ -147,20 +152,34 @@ func (s *Server) checkOf(ctx context.Context, now Now, c checks.Target, q checkQ
 	if err != nil {
 		return checkView{}, fmt.Errorf("read history of %s: %w", c.ID, err)
 	}
+	sv, err := s.serverOf(ctx, c.ID, w)
+	if err != nil {
+		return checkView{}, err
+	}
 	events := now.turnsOf(c.ID, w)
-	d := drawing{now: now, check: c, span: q.span, window: w, history: h, lines: linesOf(events)}
+	lines, ofEvents, ofMoves := lettered(events, sv.moves)
+	d := drawing{now: now, check: c, span: q.span, window: w, history: h, lines: lines}
 	v := checkView{
 		Bar: s.bar(now, "Checks"), Service: now.serviceOf(c.Service).Name, ID: c.ID, Headline: now.checkHeadline(c.ID),
 		Meta: now.meta(c), Range: q.span.name, Words: q.span.words, Outcome: q.outcome, Axis: w.Axis("", "now"),
-		Letters: w.Letters(d.lines), Regions: d.regions(), Classes: d.classes(), ClassStep: graph.Span(w.Step),
+		Findings: findingViews(sv.findings), Regions: d.regions(), Classes: d.classes(), ClassStep: graph.Span(w.Step),
 	}
 	for _, sp := range spans() {
 		v.Ranges = append(v.Ranges, rangeView{sp.name, sp.name == q.span.name})
 	}
 	for i, event := range events {
 		view := now.changeView(event)
-		view.Letter = graph.Letter(i)
+		view.Letter = ofEvents[i]
 		v.Changes = append(v.Changes, view)
+	}
+	for i, m := range sv.moves {
+		view := now.moveView(m)
+		view.Letter = ofMoves[i]
+		v.Moves = append(v.Moves, view)
+	}
+	v.Shown, v.MoreShown = now.shownViews(sv.presented)
+	if len(lines) > 0 {
+		v.Letters = w.Letters(lines)
 	}
 	for _, r := range v.Regions {
 		v.HasLatency = v.HasLatency || r.P50 != ""
@@ -185,7 +204,7 @@ func (n Now) checkHeadline(id string) string {
 			up++
 			continue
 		}
-		part := w.state.String() + " in " + r.Name
+		part := n.word(w.state, id) + " in " + r.Name
 		if !w.since.IsZero() {
 			part += " since " + strings.TrimSuffix(when(w.since, n.At), w.since.UTC().Format(":05"))
 		}
@@ -195,23 +214,29 @@ func (n Now) checkHeadline(id string) string {
 	return id + ": " + strings.Join(parts, ", ")
 }
 
-// meta says what the check asks, and how often.
-func (n Now) meta(c checks.Target) []metaView {
-	c = c.WithDefaults()
-	out := []metaView{
-		{"every ", graph.Span(c.Every), ", timeout " + graph.Span(c.Timeout)},
-		{"", familyWords(n.familiesOf(c)), ""},
+// serverView is what the server of a check showed in a window and shows now.
+type serverView struct {
+	moves     []moved
+	findings  []Findings
+	presented []Presented
+}
+
+// maxMoves is how many annotations are read for a page.
+const maxMoves = 100
+
+func (s *Server) serverOf(ctx context.Context, check string, w graph.Window) (v serverView, err error) {
+	list, err := s.servers.Annotations(ctx, AnnotationQuery{Check: check, From: w.From, To: w.To, Limit: maxMoves})
+	if err != nil {
+		return v, fmt.Errorf("read annotations of %s: %w", check, err)
 	}
-	if c.Expect.Mailbox != "" {
-		out = append(out, metaView{"mailbox ", c.Expect.Mailbox, ""})
+	v.moves = moves(list)
+	if v.findings, err = s.servers.Findings(ctx, check); err != nil {
+		return v, fmt.Errorf("read findings of %s: %w", check, err)
 	}
-	if c.Expect.Status != "" {
-		out = append(out, metaView{"status ", string(c.Expect.Status), ""})
+	if v.presented, err = s.servers.Presented(ctx, check); err != nil {
+		return v, fmt.Errorf("read what the server of %s shows: %w", check, err)
 	}
-	if slo := n.serviceOf(c.Service).SLO; slo > 0 {
-		out = append(out, metaView{"objective ", strconv.FormatFloat(slo, 'f', -1, 64) + " %", ""})
-	}
-	return append([]metaView{{"", c.URL, ""}}, out...)
+	return v, nil
 }
 
 // familiesOf are the address families over which a check is made: the configured

@@ -73,10 +73,10 @@ func (d drawing) region(region Region, h CheckRegion, series []Verdict, scale gr
 	mark := w.mark()
 	cells := pad(d.window, h.Tallies)
 	v := regionView{
-		Name: region.Name, Class: mark.Class(), Word: mark.String(), Glyph: mark.Glyph(), Bold: mark != graph.Up,
+		Name: region.Name, Class: mark.Class(), Word: d.now.word(w.state, d.check.ID), Glyph: mark.Glyph(), Bold: mark != graph.Up,
 		Uptime: h.Uptime.Percent(3), Looked: graph.Looked(h.Coverage),
 		Strip: graph.Strip{
-			Words: graph.Words{ID: fmt.Sprintf("s_%d", i), Title: d.title(region), Desc: "Now " + mark.String() + ". " + graph.Describe(cells, "step")},
+			Words: graph.Words{ID: fmt.Sprintf("s_%d", i), Title: d.title(region), Desc: "Now " + d.now.word(w.state, d.check.ID) + ". " + graph.Describe(cells, "step")},
 			Cells: cells, Height: 24, Ground: 4, Lines: d.window.Places(d.lines, float64(max(1, len(cells)))),
 		}.HTML(),
 	}

@@ -12,6 +12,7 @@ import (
 
 	"varde/checks"
 	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/mail"
 	"varde/coordinator/internal/presence"
 	"varde/coordinator/internal/verdict"
 	"varde/proto/wire"
@@ -35,12 +36,21 @@ type fake struct {
 	// last are the last known verdicts of those that are unknown.
 	last map[verdict.Series]verdict.State
 
+	// routes, mails, presented, annotations and findings are empty in most tests.
+	routes      []mail.Route
+	mails       []checks.MailEvent
+	presented   []Presented
+	annotations []Annotation
+	findings    []Findings
+
 	mu      sync.Mutex
 	fail    error
 	calls   map[string]int
 	asked   AvailabilityQuery
 	latency LatencyQuery
 	listed  []ObservationQuery
+	mailed  MailQuery
+	noted   AnnotationQuery
 }
 
 func newFake() *fake {
@@ -347,7 +357,7 @@ var (
 
 func newServer(t *testing.T, f *fake, change func(*Options)) *Server {
 	t.Helper()
-	o := Options{Live: f, History: f, Observations: f, Logger: slog.New(slog.DiscardHandler), Listen: "127.0.0.1:8081"}
+	o := Options{Live: f, History: f, Observations: f, Ledger: f, Servers: f, Logger: slog.New(slog.DiscardHandler), Listen: "127.0.0.1:8081"}
 	if change != nil {
 		change(&o)
 	}

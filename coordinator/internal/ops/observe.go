@@ -40,6 +40,8 @@ type oneView struct {
 	Code    string
 	Detail  string
 	Address string
+	// TLS is what the server presented; nothing if it came not so far.
+	TLS *shownView
 	// Good is the last run that worked; nothing if there is none or if the
 	// observation itself worked.
 	GoodLine string
@@ -148,6 +150,9 @@ func (s *Server) one(ctx context.Context, now Now, o checks.Observation) (*oneVi
 	}
 	if o.FailedPhase != "" {
 		v.Where = "in " + string(o.FailedPhase)
+	}
+	if o.TLS != nil && len(o.TLS.Chain) > 0 {
+		v.TLS = new(shownOf(o.TLS, now.At))
 	}
 	good := o
 	if o.Outcome != checks.Up {

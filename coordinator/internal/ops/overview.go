@@ -43,12 +43,15 @@ type overviewView struct {
 	Troubles []troubleView
 	// MoreTroubles are those that are not shown.
 	MoreTroubles int
-	Query        string
-	State        string
-	Chips        []chip
-	Heads        []headView
-	Rows         []rowView
-	Axis         template.HTML
+	// Notices are what is to be mended although everything may be up.
+	Notices     []noticeView
+	MoreNotices int
+	Query       string
+	State       string
+	Chips       []chip
+	Heads       []headView
+	Rows        []rowView
+	Axis        template.HTML
 	// Found and All count the cells that the filter keeps and all there are.
 	Found, All  int
 	Presence    string
@@ -102,7 +105,13 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		s.show(w, r, http.StatusOK, "overview.html", "varde: overview", s.overviewOf(now, m, f))
+		standing, err := s.readStanding(ctx)
+		if err != nil {
+			return err
+		}
+		v := s.overviewOf(now, m, f)
+		v.Notices, v.MoreNotices = now.notices(standing)
+		s.show(w, r, http.StatusOK, "overview.html", "varde: overview", v)
 		return nil
 	})
 }
@@ -227,9 +236,9 @@ func (n Now) view(c cell, w graph.Window, id string) cellView {
 	mark := c.worst.mark()
 	cells := pad(w, c.strip.Tallies)
 	v := cellView{
-		Region: c.region.ID, Glyph: mark.Glyph(), Class: mark.Class(), Word: mark.String(), Bold: mark != graph.Up,
+		Region: c.region.ID, Glyph: mark.Glyph(), Class: mark.Class(), Word: n.word(c.worst.state, c.check.ID), Bold: mark != graph.Up,
 		Strip: graph.Strip{
-			Words: graph.Words{ID: id, Title: c.check.ID + " in " + c.region.Name + ", 24 hours", Desc: "Now " + mark.String() + ". " + graph.Describe(cells, "quarter hour")},
+			Words: graph.Words{ID: id, Title: c.check.ID + " in " + c.region.Name + ", 24 hours", Desc: "Now " + n.word(c.worst.state, c.check.ID) + ". " + graph.Describe(cells, "quarter hour")},
 			Cells: cells, Height: 18, Ground: 3,
 		}.HTML(),
 	}

@@ -16,10 +16,12 @@ import (
 
 // Options of a Server.
 type Options struct {
-	// Live, History and Observations are where the facts come from. Required.
+	// Live, History, Observations, Ledger and Servers are where the facts come from. Required.
 	Live         Live
 	History      History
 	Observations Observations
+	Ledger       Ledger
+	Servers      Servers
 	// Logger takes what could not be read. Required.
 	Logger *slog.Logger
 	// Listen is the address that the handler is served on, "127.0.0.1:8081".
@@ -47,12 +49,15 @@ type Server struct {
 	live         Live
 	history      History
 	observations Observations
+	ledger       Ledger
+	servers      Servers
 	logger       *slog.Logger
 	gate         *gate
 	metrics      http.Handler
 	ready        func(context.Context) error
 	views        *views
 	strips       *page.Memo[struct{}, matrix]
+	standing     *page.Memo[struct{}, standing]
 	hub          *hub
 	mux          *http.ServeMux
 }
@@ -84,8 +89,9 @@ func New(o Options) (*Server, error) {
 		o.Refresh = 3 * time.Second
 	}
 	s := &Server{
-		live: o.Live, history: o.History, observations: o.Observations, logger: o.Logger, gate: g,
-		metrics: o.Metrics, ready: o.Ready, views: v, strips: page.NewMemo[struct{}, matrix](o.Refresh), hub: newHub(),
+		live: o.Live, history: o.History, observations: o.Observations, ledger: o.Ledger, servers: o.Servers, logger: o.Logger, gate: g,
+		metrics: o.Metrics, ready: o.Ready, views: v, strips: page.NewMemo[struct{}, matrix](o.Refresh),
+		standing: page.NewMemo[struct{}, standing](noticesFor), hub: newHub(),
 	}
 	s.routes()
 	return s, nil
@@ -93,8 +99,8 @@ func New(o Options) (*Server, error) {
 
 func (o Options) validate() error {
 	switch {
-	case o.Live == nil, o.History == nil, o.Observations == nil:
-		return errors.New("a source is missing, expected Live, History and Observations")
+	case o.Live == nil, o.History == nil, o.Observations == nil, o.Ledger == nil, o.Servers == nil:
+		return errors.New("a source is missing, expected Live, History, Observations, Ledger and Servers")
 	case o.Logger == nil:
 		return errors.New("no logger given")
 	case !Loopback(o.Listen) && len(o.Token) < MinToken:
@@ -108,6 +114,7 @@ func (s *Server) routes() {
 	for path, handler := range map[string]http.HandlerFunc{
 		"GET /{$}":                   s.overview,
 		"GET /check/{id}":            s.check,
+		"GET /mail":                  s.mailPage,
 		"GET /probes":                s.probes,
 		"GET /login":                 s.loginForm,
 		"POST /login":                s.login,
@@ -123,6 +130,9 @@ func (s *Server) routes() {
 		"GET /api/v1/observations":   s.apiObservations,
 		"GET /api/v1/availability":   s.apiAvailability,
 		"GET /api/v1/latency":        s.apiLatency,
+		"GET /api/v1/mail":           s.apiMail,
+		"GET /api/v1/annotations":    s.apiAnnotations,
+		"GET /api/v1/findings":       s.apiFindings,
 		"GET /api/v1/stream":         s.stream,
 		"/":                          s.missing,
 	} {

@@ -99,7 +99,7 @@ func (n Now) trouble(group, all []cell) troubleView {
 			counts = c.worst.counts
 		}
 	}
-	v.Title = graph.List(regions) + ": " + graph.List(services) + " " + first.worst.state.String()
+	v.Title = graph.List(regions) + ": " + graph.List(services) + " " + n.word(first.worst.state, v.Checks...)
 	if words, class := cannotTell(first.worst.reason); class != "" && first.worst.state == verdict.Unknown {
 		v.Title = fmt.Sprintf("%s: %s (%s) in %s", graph.List(services), words, class, graph.List(regions))
 	}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"varde/coordinator/internal/mail"
 	"varde/coordinator/pagetest"
 )
 
@@ -51,7 +52,9 @@ func replay(t *testing.T, f *fake, paths ...string) string {
 // TestBrowser looks at the pages as a reader does.
 func TestBrowser(t *testing.T) {
 	b := pagetest.Start(t)
-	out := replay(t, newFake(true), "/", "/service/imap?range=24h", "/badge/imap.svg", "/graph/imap.svg?range=24h")
+	attacked := newFake(true)
+	attacked.mails = mail.Sums{Sent: 1440, Arrived: 1438, Longest: 47 * time.Minute, Late: 12, Pending: 2, Waiting: morning.Add(-time.Minute)}
+	out := replay(t, attacked, "/", "/service/imap?range=24h", "/badge/imap.svg", "/graph/imap.svg?range=24h")
 	quiet := replay(t, newFake(false), "/")
 	many := replay(t, crowd(), "/")
 	worst := newFake(false)

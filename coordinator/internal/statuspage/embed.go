@@ -140,10 +140,12 @@ func (s scene) shield(service Service) shieldJSON {
 func (s scene) badgeMark(service Service) graph.Mark { return s.badgeShowing(service).mark }
 
 func (s scene) badgeShowing(service Service) showing {
-	if worst := service.worst(); worst > graph.Up {
-		return showing{mark: worst}
-	}
 	shown := s.byShowing(service)
+	if worst := service.worst(); worst > graph.Up {
+		_, late := shown[showing{mark: worst, late: true}]
+		_, slow := shown[showing{mark: worst}]
+		return showing{mark: worst, late: late && !slow}
+	}
 	for _, gap := range []showing{{mark: graph.Unknown}, {mark: graph.Unknown, part: true}} {
 		if _, ok := shown[gap]; ok {
 			return gap
@@ -159,7 +161,7 @@ func (s scene) badgeWords(service Service) string {
 	if len(regions) == 0 {
 		return "not measured"
 	}
-	words := strings.ToLower(shown.mark.Public())
+	words := strings.ToLower(shown.word())
 	if shown.part {
 		words = "partly " + words
 	}

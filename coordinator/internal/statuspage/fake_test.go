@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/mail"
 	"varde/coordinator/internal/verdict"
 )
 
@@ -25,6 +26,8 @@ type fake struct {
 	out      bool
 	services []Service
 	regions  []Region
+	// mails is what became of the test mails of every service.
+	mails mail.Sums
 
 	mu    sync.Mutex
 	fail  error
@@ -120,6 +123,10 @@ func (f *fake) History(_ context.Context, service string, w graph.Window) ([]Reg
 		out = append(out, h)
 	}
 	return out, nil
+}
+
+func (f *fake) Mail(_ context.Context, service string, _ graph.Window) (mail.Sums, error) {
+	return f.mails, f.count("mail " + service)
 }
 
 func (f *fake) tally(service, region string, w graph.Window, k int) graph.Tally {

@@ -134,7 +134,7 @@ func (s scene) cell(service Service, region Region) cellView {
 	}
 	mark := r.mark()
 	return cellView{
-		Region: region.Name, Glyph: mark.Glyph(), Class: mark.Class(), Word: mark.Public(),
+		Region: region.Name, Glyph: mark.Glyph(), Class: mark.Class(), Word: showing{mark: mark, late: r.showing().late}.word(),
 		Quiet: mark == graph.Up, Small: s.small(r, s.silent(region)),
 	}
 }

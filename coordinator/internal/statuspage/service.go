@@ -15,12 +15,14 @@ import (
 // serviceView is what the page of one service shows.
 type serviceView struct {
 	frame
-	Hero                             heroView
-	ID, Name, Words, Step, Range     string
-	Ranges                           []rangeView
-	Legend                           []legendView
-	Regions                          []serviceRegion
-	Axis                             template.HTML
+	Hero                         heroView
+	ID, Name, Words, Step, Range string
+	Ranges                       []rangeView
+	Legend                       []legendView
+	Regions                      []serviceRegion
+	Axis                         template.HTML
+	// Mail says what became of test mails; empty where none was sent.
+	Mail                             string
 	HasLatency                       bool
 	KeyP50, KeyP95, KeyP99           template.HTML
 	BadgeWords, BadgeCode, GraphCode string
@@ -60,7 +62,12 @@ func (s *Site) service(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
+		mails, err := s.readMail(ctx, id, p)
+		if err != nil {
+			return nil, err
+		}
 		v := sc.serviceView(p)
+		v.Mail = mails.Sentence(sc.at)
 		v.Hero = sc.hero(time.Now())
 		return s.views.entity("service.html", sc.title(), v.Hero.First+" "+v.Hero.Rest, v)
 	})

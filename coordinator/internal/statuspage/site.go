@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/mail"
 	"varde/coordinator/internal/page"
 )
 
@@ -42,6 +43,7 @@ type Site struct {
 	views   *views
 	now     *page.Memo[struct{}, Now]
 	history *page.Memo[historyKey, past]
+	mails   *page.Memo[historyKey, mail.Sums]
 	// entities are the finished answers. Their keys are checked before, so the
 	// memo is as large as the configuration makes it.
 	entities *page.Memo[entityKey, *page.Entity]
@@ -95,6 +97,7 @@ func New(o Options) (*Site, error) {
 		source: o.Source, pages: slices.Clone(o.Pages), logger: o.Logger, views: v,
 		now:      page.NewMemo[struct{}, Now](o.Refresh),
 		history:  page.NewMemo[historyKey, past](o.HistoryRefresh),
+		mails:    page.NewMemo[historyKey, mail.Sums](o.HistoryRefresh),
 		entities: page.NewMemo[entityKey, *page.Entity](o.Refresh),
 		notices:  page.NewMemo[noticeKey, *page.Entity](24 * time.Hour),
 	}
@@ -226,6 +229,18 @@ func (s *Site) readPast(ctx context.Context, at time.Time, service string, sp sp
 			return past{}, fmt.Errorf("read history of %s: %w", service, err)
 		}
 		return past{sp, window, regions}, nil
+	})
+}
+
+// readMail returns what became of the test mails of a service in the same window.
+func (s *Site) readMail(ctx context.Context, service string, p past) (mail.Sums, error) {
+	return s.mails.Get(historyKey{service, p.span.name}, func() (mail.Sums, error) {
+		sums, err := s.source.Mail(ctx, service, p.window)
+		if err != nil {
+			s.logger.Warn("status page cannot read mails", "service", service, "range", p.span.name, "error", err)
+			return mail.Sums{}, fmt.Errorf("read mails of %s: %w", service, err)
+		}
+		return sums, nil
 	})
 }
 

@@ -5,10 +5,11 @@ import (
 	"time"
 
 	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/mail"
 	"varde/coordinator/internal/verdict"
 )
 
-// Source is where the facts of the pages come from. Both methods are called
+// Source is where the facts of the pages come from. Its methods are called
 // from the goroutine of a request, at most one call at a time for the same
 // arguments, and must return when ctx ends. What they return is not changed.
 type Source interface {
@@ -20,6 +21,9 @@ type Source interface {
 	// Options.HistoryRefresh for each service and length of window; the window
 	// ends with the current, unfinished step.
 	History(ctx context.Context, service string, window graph.Window) ([]RegionHistory, error)
+	// Mail returns what became of the test mails of a service that were sent in
+	// the window. It is called as rarely as History.
+	Mail(ctx context.Context, service string, window graph.Window) (mail.Sums, error)
 }
 
 // Now is one snapshot of the present.
@@ -66,6 +70,9 @@ type Reading struct {
 	// Partial says that State speaks for a part: other checks or address
 	// families of the service there are not measured now.
 	Partial bool
+	// Late says of a State that is slow that mail arrives late, and nothing else is
+	// slow.
+	Late bool
 	// Maintenance says that announced work is under way; it stands over State.
 	Maintenance bool
 	// Since is when State began; zero if that is not known.
@@ -91,10 +98,12 @@ func (r Reading) mark() graph.Mark {
 // showing is what the headline and the badge say of the reading: of a service
 // that works in part and is not measured in part, the gap.
 func (r Reading) showing() showing {
-	if m := r.mark(); m != graph.Up || !r.Partial {
-		return showing{mark: m}
+	switch m := r.mark(); {
+	case m == graph.Up && r.Partial:
+		return showing{mark: graph.Unknown, part: true}
+	default:
+		return showing{mark: m, late: m == graph.Slow && r.Late}
 	}
-	return showing{mark: graph.Unknown, part: true}
 }
 
 // RegionHistory is what one region saw of one service in a window.

@@ -28,6 +28,16 @@ type showing struct {
 	mark graph.Mark
 	// part says that only a part of the service is not measured; the rest works.
 	part bool
+	// late says of what is slow that it is mail that arrives late.
+	late bool
+}
+
+// word is what a cell and a badge say.
+func (s showing) word() string {
+	if s.late {
+		return "Late"
+	}
+	return s.mark.Public()
 }
 
 // weight orders what is shown: a gap in a part weighs less than one in all.
@@ -126,6 +136,9 @@ func (t trouble) sentence() string {
 	case graph.Intermittent:
 		return who + verb(many, " fails", " fail") + " at times " + t.in() + "."
 	case graph.Slow:
+		if t.late {
+			return "Mail arrives late " + t.in() + ": " + graph.List(serviceNames(t.services)) + "."
+		}
 		return who + verb(many, " is", " are") + " slow " + t.in() + "."
 	case graph.Maintenance:
 		return who + verb(many, " is", " are") + " under maintenance " + t.in() + "."

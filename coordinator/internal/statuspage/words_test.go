@@ -2,9 +2,11 @@ package statuspage
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
+	"varde/coordinator/internal/mail"
 	"varde/coordinator/internal/verdict"
 )
 
@@ -20,6 +22,7 @@ func unknown(r *Reading) {
 }
 func partial(r *Reading) { r.Partial = true }
 func slow(r *Reading)    { r.State = verdict.Slow }
+func late(r *Reading)    { r.State, r.Late = verdict.Slow, true }
 func flaky(r *Reading)   { r.State = verdict.Intermittent }
 
 func TestHeadline(t *testing.T) {
@@ -45,6 +48,9 @@ func TestHeadline(t *testing.T) {
 		}, "No service can be reached from any region.", ""},
 		{"the second trouble is named", func(f *fake) { f.set("imap", "oceania", down); f.set("webmail", "us-east", flaky) }, "IMAP cannot be reached from Oceania.", "Webmail fails at times in North America. Everything else works."},
 		{"slow", func(f *fake) { f.set("mx", "", slow); f.set("dav", "", slow) }, "Incoming mail and calendar and contacts are slow everywhere.", "Everything else works."},
+		{"late mail", func(f *fake) { f.set("smtp", "", late); f.set("imap", "", late) }, "Mail arrives late everywhere: IMAP and outgoing mail.", "Everything else works."},
+		{"late mail beside a slow page", func(f *fake) { f.set("smtp", "oceania", late); f.set("webmail", "oceania", slow) }, "Webmail is slow in Oceania.", "Mail arrives late in Oceania: outgoing mail. Everything else works."},
+		{"down is not late", func(f *fake) { f.set("smtp", "oceania", late); f.set("smtp", "oceania", down) }, "Outgoing mail cannot be reached from Oceania.", "Everything else works."},
 		{"maintenance", func(f *fake) { f.set("dav", "us-east", func(r *Reading) { r.Maintenance = true }) }, "Calendar and contacts is under maintenance in North America.", "Everything else works."},
 		{"a gap is no part of everything", func(f *fake) { f.set("imap", "oceania", unknown) }, "Everything that we measure works.", "Not measured: IMAP from Oceania."},
 		{"a silent region", func(f *fake) {
@@ -170,4 +176,57 @@ func TestBadgeSaysNoMoreThanWasMeasured(t *testing.T) {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}
+}
+
+// What is late is called so in cells and on badges, and its status is degraded.
+func TestLateWords(t *testing.T) {
+	f := newFake(false)
+	f.set("smtp", "oceania", late)
+	now, err := f.Now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sceneOf(Page{Services: []string{"smtp"}}, now)
+	if got := s.badgeWords(s.services[0]); got != "late: Oceania" {
+		t.Errorf("badge: %q", got)
+	}
+	oceania, _ := s.region("oceania")
+	if got := s.cell(s.services[0], oceania); got.Word != "Late" || got.Class != "slow" {
+		t.Errorf("cell: %+v", got)
+	}
+	f.set("smtp", "us-east", slow)
+	now, _ = f.Now(t.Context())
+	s = sceneOf(Page{Services: []string{"smtp"}}, now)
+	if got := s.badgeWords(s.services[0]); got != "slow: North America" {
+		t.Errorf("badge with a slow region: %q", got)
+	}
+}
+
+// The page of a service makes the promise of its mails, and none where there were
+// none.
+func TestMailSentence(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFake(false)
+		if body := ask(newSite(t, f), "/service/smtp").Body.String(); strings.Contains(body, "test mail") {
+			t.Error("a service without test mails speaks of some")
+		}
+		f.mails = mail.Sums{Sent: 1440, Arrived: 1438, Longest: 47 * time.Minute, Pending: 2, Waiting: morning.Add(-time.Minute)}
+		s := newSite(t, f)
+		for range 3 {
+			body := ask(s, "/service/smtp?range=7d").Body.String()
+			for _, want := range []string{"What became of test mails, the last 7 days", "1,440 test mails, 0 lost, longest delay 47 min, 2 pending, the oldest for 1 min."} {
+				if !strings.Contains(body, want) {
+					t.Errorf("the page lacks %q", want)
+				}
+			}
+			time.Sleep(3 * time.Second)
+		}
+		if n := f.called("mail smtp"); n != 2 {
+			t.Errorf("the mails were read %d times, want once by each site", n)
+		}
+		f.breaks(errBroken)
+		if w := ask(newSite(t, f), "/service/smtp?range=7d"); w.Code != 503 {
+			t.Errorf("broken: got %d", w.Code)
+		}
+	})
 }
