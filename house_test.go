@@ -122,6 +122,7 @@ func libraries() []arrow {
 	const one = "a library that one room hides can be replaced by changing one room"
 	list := []arrow{
 		{to: "github.com/emersion/...", allowed: []string{"varde/checks/...", "varde/deploy/local/internal/provider", "varde/deploy/fleettest"}},
+		{to: "github.com/miekg/dns", allowed: []string{"varde/checks/dns", "varde/checks/checktest"}},
 		{to: "github.com/hashicorp/memberlist", allowed: []string{"varde/probe/internal/mesh"}},
 		{
 			to:      "google.golang.org/grpc/...",
