@@ -58,7 +58,8 @@ type Result struct {
 	Address string
 	// Elapsed is the time from the start to the end of the attempt.
 	Elapsed time.Duration
-	// Phases are the phases that ran, in order, the failed one included.
+	// Phases are the phases that ran, in order, the failed one last. One that ran
+	// again stands once, where it last ran, with all its time.
 	Phases []PhaseTiming
 	// TLS is what the server showed in the handshake, whether it was believed
 	// or not; nil where there was none, or nothing was shown.

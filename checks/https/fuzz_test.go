@@ -2,11 +2,15 @@ package https
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	x "golang.org/x/net/http2"
 
 	"varde/checks"
 )
@@ -49,7 +53,7 @@ func FuzzLead(f *testing.F) {
 func FuzzContains(f *testing.F) {
 	f.Add("hello there", "o t")
 	f.Add("aaaaaaab", "aaab")
-	f.Add(strings.Repeat("x", 9000)+"y", "xy")
+	f.Add(strings.Repeat("x", 4100)+"y", "xy")
 	f.Fuzz(func(t *testing.T, body, text string) {
 		if text == "" || len(text) > expectMax {
 			return
@@ -62,6 +66,33 @@ func FuzzContains(f *testing.F) {
 			if got := contains(r, []byte(text)); got != want {
 				t.Errorf("%s: %q in %q is %v, want %v", name, text, body, got, want)
 			}
+		}
+	})
+}
+
+// FuzzFrames: frames are counted as net/http reads them, however they are cut.
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte("\x00\x00\x02\x00\x00\x00\x00\x00\x01hi\x00\x00\x00\x04\x00\x00\x00\x00\x00"), 3)
+	f.Add([]byte("\x00\x00\x01\xbe\x00\x00\x00\x00\x00x\x00\x00"), 1)
+	f.Fuzz(func(t *testing.T, words []byte, cut int) {
+		var want int
+		framer := x.NewFramer(nil, bytes.NewReader(words))
+		framer.SetMaxReadFrameSize(1<<24 - 1)
+		for head, err := framer.ReadFrameHeader(); err == nil; head, err = framer.ReadFrameHeader() {
+			if head.Type != x.FrameData {
+				want++
+			}
+			if _, err := framer.ReadFrameForHeader(head); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				break
+			}
+		}
+		var whole, pieces frames
+		whole.pass(words)
+		for piece := range slices.Chunk(words, max(1, cut)) {
+			pieces.pass(piece)
+		}
+		if whole.odd != want || pieces != whole {
+			t.Errorf("%x: counted %d whole and %d in pieces of %d, want %d", words, whole.odd, pieces.odd, cut, want)
 		}
 	})
 }

@@ -15,7 +15,7 @@ import (
 
 // http2 is HTTP/2 over one connection, which net/http holds.
 type http2 struct {
-	conn      net.Conn
+	conn      *listened
 	address   string // host:port
 	transport *http.Transport
 	client    *http.ClientConn
@@ -35,12 +35,13 @@ type trip struct {
 // given is the key of the connection in a context of transport.
 type given struct{}
 
-// transport speaks over the connection given to it and dials no other.
+// transport speaks HTTP/2 over the connection given to it, on which it was agreed
+// on, and dials no other.
 func transport(maxBody int64) *http.Transport {
 	var protocols http.Protocols
-	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true) // the connection is secure already
 	return &http.Transport{
-		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			conn, _ := ctx.Value(given{}).(net.Conn)
 			return conn, nil
 		},
@@ -60,7 +61,7 @@ func agreed(conn net.Conn) string {
 }
 
 func newHTTP2(v *visit) *http2 {
-	h := &http2{conn: v.rec.Conn(), address: v.at.String(), transport: v.check.transport}
+	h := &http2{conn: &listened{Conn: v.rec.Conn()}, address: v.at.String(), transport: v.check.transport}
 	v.rec.BeforeClose(h.close)
 	return h
 }
@@ -69,7 +70,7 @@ func newHTTP2(v *visit) *http2 {
 // answered before that.
 func (h *http2) send(ctx, within context.Context, request *http.Request) error {
 	if h.client == nil {
-		client, err := h.transport.NewClientConn(context.WithValue(within, given{}, h.conn), "https", h.address)
+		client, err := h.transport.NewClientConn(context.WithValue(within, given{}, h.conn), "http", h.address)
 		if err != nil {
 			return err
 		}
@@ -124,8 +125,12 @@ func (h *http2) close() {
 	}
 }
 
-// explain names the ends of a connection that net/http words in its own way.
+// explain says why the connection came to nothing: how its stream ended, if it
+// did, or what else net/http words in its own way.
 func (h *http2) explain(err error) error {
+	if ended := h.conn.ended.Load(); ended != nil && !errors.Is(*ended, net.ErrClosed) { // which is net/http leaving
+		return *ended
+	}
 	words := err.Error()
 	for _, end := range []string{"GOAWAY", "client conn not usable", "received from peer"} {
 		if strings.Contains(words, end) {
@@ -133,18 +138,7 @@ func (h *http2) explain(err error) error {
 		}
 	}
 	if strings.Contains(words, "client conn could not be established") {
-		return h.established(err)
+		return checks.Fail(checks.ProtocolError, "the server does not begin as HTTP/2 does")
 	}
 	return err
-}
-
-// established says why HTTP/2 found the connection dead before it was used: it
-// keeps the reason to itself, but a TLS connection that has ended says so for
-// ever. One that we closed had something else on it than HTTP/2.
-func (h *http2) established(err error) error {
-	_, ended := h.conn.Read(make([]byte, 1))
-	if ended == nil || errors.Is(ended, net.ErrClosed) {
-		return checks.Fail(checks.ProtocolError, "the server does not begin as HTTP/2 does: %v", err)
-	}
-	return ended
 }

@@ -92,6 +92,12 @@ func TestHTTP2ServerThatLeaves(t *testing.T) {
 			for f.WriteSettings() == nil {
 			}
 		}, checks.ProtocolError},
+		{"flood of frames of no kind", func(f framed) {
+			f.settle()
+			go f.silence()
+			for f.WriteRawFrame(0xbe, 0, 0, nil) == nil {
+			}
+		}, checks.ProtocolError},
 		{"garbage", func(f framed) {
 			_, _ = f.conn.Write(bytes.Repeat([]byte("\x00\xff\x01 garbage"), 20))
 			f.silence()

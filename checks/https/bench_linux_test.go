@@ -103,8 +103,8 @@ func served(b *testing.B, protocol string) (url string, authority []byte) {
 // of the client's.
 func BenchmarkAttempt(b *testing.B) {
 	for _, protocol := range []string{"http/1.1", "h2"} {
-		for name, chains := range map[string]*checks.Chains{"verifies": nil, "remembers": new(checks.Chains)} {
-			b.Run(protocol+"/"+name, func(b *testing.B) {
+		for i, chains := range []*checks.Chains{nil, new(checks.Chains)} {
+			b.Run(protocol+[]string{"/verifies", "/remembers"}[i], func(b *testing.B) {
 				url, authority := served(b, protocol)
 				roots := x509.NewCertPool()
 				roots.AppendCertsFromPEM(authority)
