@@ -218,17 +218,23 @@ func (p *programs) ready() bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// eventually polls a real process; there is no bubble around those.
+// eventually waits a minute until something is true.
 func (p *programs) eventually(what string, ok func() bool) {
+	p.t.Helper()
+	p.within(time.Minute, what, ok)
+}
+
+// within polls a real process; there is no bubble around those.
+func (p *programs) within(patience time.Duration, what string, ok func() bool) {
 	p.t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(patience)
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			p.t.Fatalf("not within 60 s: %s", what)
+			p.t.Fatalf("not within %s: %s", patience, what)
 		}
 	}
 }

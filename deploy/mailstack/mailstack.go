@@ -13,6 +13,7 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -235,8 +236,8 @@ type Fate string
 
 // The fates.
 const (
-	// Delivered mails are in the account's INBOX at once. What was held before is
-	// delivered too.
+	// Delivered mails are in the account's INBOX at once, and copies of them, as
+	// of what a sender keeps, in Sent. What was held before is delivered too.
 	Delivered Fate = "deliver"
 	// Held mails stay in the queue.
 	Held Fate = "hold"
@@ -246,5 +247,33 @@ const (
 	Junked Fate = "junk"
 )
 
-// Mail says what becomes of the mails of probes that are submitted from now on.
-func (s *Stack) Mail(f Fate) { s.t.Helper(); s.call("mail", string(f)) }
+// Mail says what becomes of the test mails that are submitted from now on: those
+// of the named probes, or all if none is named.
+func (s *Stack) Mail(f Fate, probes ...string) {
+	s.t.Helper()
+	s.call("mail", append([]string{string(f)}, probes...)...)
+}
+
+// Holding counts the messages in the account's mailbox INBOX, Junk or Sent that
+// hold some words.
+func (s *Stack) Holding(mailbox, words string) (n int) {
+	s.t.Helper()
+	maildir := filepath.Join(s.dir, "dovecot/mail", s.User)
+	if mailbox != "INBOX" {
+		maildir = filepath.Join(maildir, "."+mailbox)
+	}
+	files, err := filepath.Glob(filepath.Join(maildir, "[cn][ue][rw]", "*"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // it is read, moved and removed meanwhile
+			s.t.Fatal(err)
+		}
+		if err == nil && bytes.Contains(text, []byte(words)) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # A private mail system on loopback for tests: Dovecot (IMAP, POP3), Postfix
 # (SMTP) and nginx (HTTPS), with an authority of its own, and the faults that a
-# provider can have. A mail that is submitted for the account reaches its mailbox.
-# Everything is under one folder; /etc and systemd are not touched. Postfix wants
-# root.
+# provider can have. A mail that the account submits to itself reaches its INBOX,
+# and a copy of it the mailbox Sent. Everything is under one folder; /etc and
+# systemd are not touched. Postfix wants root.
 #
 #   mailstack.sh start   DIR PORT     on 127.0.0.1, ports PORT to PORT+8
 #   mailstack.sh stop    DIR
@@ -15,8 +15,9 @@
 #   mailstack.sh cert    DIR SERVER good|expired|name|untrusted
 #   mailstack.sh account DIR good|changed     another password on the server
 #   mailstack.sh http    DIR ok|unavailable   unavailable is status 503
-#   mailstack.sh mail    DIR deliver|hold|discard|junk   what becomes of mail that
-#                                     is taken; deliver releases what was held
+#   mailstack.sh mail    DIR deliver|hold|discard|junk [PROBE...]   what becomes of
+#                                     the test mails of these probes, or of all;
+#                                     deliver releases what was held
 #
 # SERVER is dovecot, postfix or nginx. With MAILSTACK_OWNER=PID everything stops
 # by itself soon after that process has ended.
@@ -203,11 +204,11 @@ EOF
 # It takes mail for the one account, and from that account alone for others.
 configure_postfix() {
   local etc=$dir/postfix/etc queue=$dir/postfix/queue q
-  mkdir -p "$etc" "$dir/postfix/data" "$queue/pid"
+  mkdir -p "$etc" "$dir/postfix/data" "$dir/postfix/fates" "$queue/pid"
   for q in active bounce corrupt defer deferred flush hold incoming maildrop saved trace; do
     install -d -o postfix -m 700 "$queue/$q"
   done
-  headers deliver
+  fate deliver
   install -d -o postfix -m 700 "$queue/private"
   install -d -o postfix -g postdrop -m 710 "$queue/public"
   chown postfix "$dir/postfix/data"
@@ -223,6 +224,7 @@ recipient_delimiter = +
 virtual_mailbox_domains = varde.test
 virtual_mailbox_maps = inline:{$user=x}
 virtual_transport = lmtp:unix:$dir/dovecot/run/lmtp
+sender_bcc_maps = inline:{$user=${user/@/+Sent@}}
 header_checks = regexp:$etc/headers
 mynetworks = 127.255.255.255/32
 inet_interfaces = 127.0.0.1
@@ -264,19 +266,47 @@ postlog unix-dgram n - n - 1 postlogd
 EOF
 }
 
-# headers FATE: what becomes of a probe's mail, by its headers; cleanup reads them
-# anew for every mail. The header of the receiver stands in it in any case.
-headers() {
-  local action=
+# action FATE: what cleanup does with a mail.
+action() {
   case $1 in
-    hold) action=HOLD ;;
-    discard) action=DISCARD ;;
-    junk) action="REDIRECT ${user/@/+Junk@}" ;;
+    deliver) echo DUNNO ;;
+    hold) echo HOLD ;;
+    discard) echo DISCARD ;;
+    junk) echo "REDIRECT ${user/@/+Junk@}" ;;
   esac
+}
+
+# fate FATE [PROBE...]: what becomes of mails, by their headers; cleanup reads them
+# anew for every mail. The header of the receiver stands in it in any case.
+fate() {
+  local of=$dir/postfix/fates probe
+  if [ $# = 1 ]; then
+    rm -f "$of"/*
+    echo "$1" > "$of/.others"
+  fi
+  for probe in "${@:2}"; do echo "$1" > "$of/$probe"; done
   {
     echo "/^Auto-Submitted:/ PREPEND Authentication-Results: $name; spf=pass smtp.mailfrom=$user; dkim=none; dmarc=fail"
-    [ -z "$action" ] || echo "/^X-Probe-Id:/ $action"
-  } > "$dir/postfix/etc/headers"
+    for probe in $(ls "$of"); do
+      echo "/^X-Probe-Id: [0-9a-f]+\.$probe\./ $(action "$(cat "$of/$probe")")"
+    done
+    echo "/^X-Probe-Id:/ $(action "$(cat "$of/.others")")"
+  } > "$dir/postfix/etc/headers.new"
+  mv "$dir/postfix/etc/headers.new" "$dir/postfix/etc/headers"
+}
+
+# release [PROBE...]: delivers what was held, of these probes or of all.
+release() {
+  local probe held
+  if [ $# = 0 ]; then
+    held=ALL
+  else
+    held=$(for probe in "$@"; do
+      { grep -ralE "X-Probe-Id: [0-9a-f]+\.$probe\." "$dir/postfix/queue/hold" || true; } | xargs -rn 1 basename
+    done)
+  fi
+  [ -z "$held" ] || postsuper -c "$dir/postfix/etc" -H - <<< "$held" 2> /dev/null
+  kill -HUP "$(alive postfix)" # it looks into its queue
 }
 
 configure_nginx() {
@@ -480,10 +510,7 @@ case $command in
     if [ "$1" = ok ]; then rm -f "$dir/nginx/unavailable"; else : > "$dir/nginx/unavailable"; fi ;;
   mail)
     one_of "${1:-}" deliver hold discard junk
-    headers "$1"
-    [ "$1" != deliver ] || {
-      postsuper -c "$dir/postfix/etc" -H ALL 2> /dev/null
-      kill -HUP "$(alive postfix)" # it looks into its queue
-    } ;;
+    fate "$@"
+    [ "$1" != deliver ] || release "${@:2}" ;;
   *) usage ;;
 esac

@@ -27,37 +27,43 @@ type check struct {
 	silent checks.Class
 }
 
-func stackChecks(t *testing.T, s *mailstack.Stack) []check {
+// checkOf makes a check of the stack; its password is named by its file.
+func checkOf(t *testing.T, s *mailstack.Stack, target checks.Target) checks.Check {
 	t.Helper()
 	pem, err := os.ReadFile(s.CA)
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := func(s string) []checks.Phase {
-		var out []checks.Phase
-		for w := range strings.FieldsSeq(s) {
-			out = append(out, checks.Phase(w))
-		}
-		return out
+	target.Service, target.Every = target.ID, time.Minute
+	target.CA = &checks.Authority{PEM: pem}
+	c, err := catalog.New(target, checks.Env{Network: &checks.System{}, Password: func(name string) (string, error) {
+		b, err := os.ReadFile(name)
+		return string(b), err
+	}})
+	if err != nil {
+		t.Fatalf("%s: %v", target.ID, err)
 	}
+	return c
+}
+
+func phasesOf(words string) (out []checks.Phase) {
+	for w := range strings.FieldsSeq(words) {
+		out = append(out, checks.Phase(w))
+	}
+	return out
+}
+
+func stackChecks(t *testing.T, s *mailstack.Stack) []check {
+	t.Helper()
 	build := func(id string, server mailstack.Server, kind checks.Kind, url, phases string, silent checks.Class) check {
-		target := checks.Target{
-			ID: id, Service: id, Kind: kind, URL: url, Every: time.Minute, Timeout: patience, CA: &checks.Authority{PEM: pem},
-		}
+		target := checks.Target{ID: id, Kind: kind, URL: url, Timeout: patience}
 		if strings.Contains(phases, "auth") {
-			target.Login = &checks.Login{User: s.User, Password: checks.Secret{File: s.PasswordFile}}
+			target.Login = &checks.Login{User: s.User, Password: checks.Secret{Name: s.PasswordFile}}
 		}
 		if strings.Contains(phases, "select") {
 			target.Expect.Mailbox = "INBOX"
 		}
-		c, err := catalog.New(target, checks.Env{Network: &checks.System{}, Password: func(string) (string, error) {
-			b, err := os.ReadFile(s.PasswordFile)
-			return string(b), err
-		}})
-		if err != nil {
-			t.Fatalf("%s: %v", id, err)
-		}
-		return check{id, server, c, words(phases), silent}
+		return check{id, server, checkOf(t, s, target), phasesOf(phases), silent}
 	}
 	return []check{
 		build("https", mailstack.Nginx, checks.HTTPS, "https://"+s.HTTPS+"/", "connect tls request first_byte body", checks.TLSTimeout),
@@ -99,6 +105,7 @@ func TestRealServers(t *testing.T) {
 	s := mailstack.Start(t)
 	all := stackChecks(t, s)
 	t.Run("up", func(t *testing.T) { testUp(t, all) })
+	t.Run("modes", func(t *testing.T) { testModes(t, s.In(t)) })
 	for _, server := range []mailstack.Server{mailstack.Dovecot, mailstack.Postfix, mailstack.Nginx} {
 		t.Run(fmt.Sprintf("%s frozen", server), func(t *testing.T) {
 			s := s.In(t)
