@@ -151,9 +151,14 @@ func (f *fetched) item(name, value string) {
 		}
 	case name == "INTERNALDATE":
 		f.Received, _ = time.Parse("_2-Jan-2006 15:04:05 -0700", value) // zero if it is none
-	case strings.HasPrefix(name, "BODY[HEADER]") && value != "NIL":
+	case isHeader(name) && value != "NIL":
 		f.header, f.Header = true, value[:min(len(value), HeaderMax)]
 	}
+}
+
+// isHeader says whether an item is a header or some fields of it.
+func isHeader(name string) bool {
+	return strings.HasPrefix(name, "BODY[HEADER]") || strings.HasPrefix(name, "BODY[HEADER.FIELDS ")
 }
 
 // count is the number of a response that begins with one, and what it counts or

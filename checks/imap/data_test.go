@@ -39,10 +39,11 @@ func TestTokens(t *testing.T) {
 
 func TestFetched(t *testing.T) {
 	for text, want := range map[string]fetched{
-		`FETCH (UID 5 BODY[HEADER] "a")`:                       {uid: 5, header: true, Message: Message{Header: "a"}},
-		`fetch (body[header]<0> "" FLAGS (\Seen (x)) uid 6)`:   {uid: 6, header: true},
-		`FETCH (UID x INTERNALDATE "y" BODY[HEADER] NIL)`:      {},
-		`FETCH (BODY[HEADER.FIELDS (DATE)]<0> "a" BODY[] "b")`: {},
+		`FETCH (UID 5 BODY[HEADER] "a")`:                        {uid: 5, header: true, Message: Message{Header: "a"}},
+		`fetch (body[header]<0> "" FLAGS (\Seen (x)) uid 6)`:    {uid: 6, header: true},
+		`FETCH (UID x INTERNALDATE "y" BODY[HEADER] NIL)`:       {},
+		`FETCH (BODY[HEADER.FIELDS (DATE)]<0> "a" BODY[] "b")`:  {header: true, Message: Message{Header: "a"}},
+		`FETCH (BODY[HEADER.FIELDS.NOT (DATE)] "a" BODY[] "b")`: {},
 		`FETCH (UID 5`:           {uid: 5},
 		`FETCH (UID`:             {},
 		`FETCH (FLAGS (`:         {},

@@ -126,6 +126,9 @@ func find(t *testing.T, s *imap.Session) error {
 	if !strings.HasPrefix(m.Header, "From: contact@example.org\r\n") || strings.Contains(m.Header, "Hi there") || !m.Received.Equal(time.Now()) || !ok || err != nil {
 		t.Errorf("fetch: %+v, %v, %v, want the header alone", m, ok, err)
 	}
+	if m, ok, err = s.Fetch(6, "Message-ID", "X-None"); m.Header != "Message-ID: <0000000@localhost/>\r\n\r\n" || !ok || err != nil {
+		t.Errorf("fetch: %+v, %v, %v, want one field", m, ok, err)
+	}
 	if err := s.Delete([]uint32{6}); !errors.Is(err, imap.ErrNoExpunge) {
 		t.Errorf("delete: %v, want ErrNoExpunge", err)
 	}

@@ -18,12 +18,9 @@ func (s *Session) logIn(ctx context.Context, as checks.Credentials) error {
 		case err != nil:
 			return err
 		case mechanism == checks.MechanismLogin:
-			s.rec.Hide(as.Password)
 			return s.command(checks.Auth, pieces("LOGIN", as.User, as.Password)...)
 		}
-		initial := sasl.Initial(mechanism, as, s.check.endpoint)
-		s.rec.Hide(as.Password, initial)
-		return s.authenticate(mechanism, initial)
+		return s.authenticate(mechanism, sasl.Initial(mechanism, as, s.check.endpoint))
 	})
 }
 

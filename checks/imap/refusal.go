@@ -2,6 +2,7 @@ package imap
 
 import (
 	"slices"
+	"strings"
 
 	"varde/checks"
 )
@@ -31,6 +32,25 @@ func (r response) meaning() meaning {
 		return trouble
 	case "CLIENTBUG", "OVERQUOTA", "NONEXISTENT", "NOPERM", "CANNOT", "ALREADYEXISTS", "TRYCREATE":
 		return ours
+	}
+	return r.said()
+}
+
+// said is what a refusal without a code of RFC 5530 means by its words, as those
+// servers have them that users meet often.
+func (r response) said() meaning {
+	for words, m := range map[string]meaning{
+		"Request is throttled":                    policy,  // Exchange
+		"Server Unavailable":                      trouble, // Exchange
+		"User is authenticated but not connected": trouble, // Exchange
+		"System Error":                            trouble, // Gmail
+		"Temporary ":                              trouble, // Dovecot 1, Courier
+		"Mailbox doesn't exist":                   ours,    // Dovecot
+		"Mailbox does not exist":                  ours,    // Cyrus
+	} {
+		if strings.HasPrefix(r.text, words) {
+			return m
+		}
 	}
 	return unsaid
 }

@@ -10,6 +10,7 @@ import (
 
 	"varde/checks"
 	"varde/checks/dialogue"
+	"varde/checks/sasl"
 )
 
 // ErrNoExpunge is returned by [Session.Delete] when the server cannot expunge
@@ -47,8 +48,8 @@ type Message struct {
 	// Received is when the server took it, by its own clock (INTERNALDATE);
 	// zero if it does not say.
 	Received time.Time
-	// Header is the beginning of its header as it stands in the mailbox, at
-	// most HeaderMax bytes.
+	// Header is the beginning of its header, or of the fields asked for, as they
+	// stand in the mailbox, at most HeaderMax bytes.
 	Header string
 }
 
@@ -58,6 +59,7 @@ type Message struct {
 // *checks.Failure, and the server has been told that we leave.
 func (c *Check) Open(ctx context.Context, r *checks.Recorder, family checks.Family) (*Session, error) {
 	s := &Session{check: c, rec: r}
+	r.Hide(sasl.Secrets(c.login, c.endpoint)...)
 	if err := s.enter(ctx, family); err != nil {
 		s.Leave()
 		return nil, err
@@ -89,10 +91,15 @@ func (s *Session) Search(header, value string) ([]uint32, error) {
 	return firstOf(found), err
 }
 
-// Fetch returns the header of a message without marking it as read; ok is false
-// if there is none of this UID (any more).
-func (s *Session) Fetch(uid uint32) (m Message, ok bool, err error) {
-	command := fmt.Sprintf("UID FETCH %d (INTERNALDATE BODY.PEEK[HEADER]<0.%d>)", uid, HeaderMax)
+// Fetch returns the header of a message without marking it as read, of it only
+// the given fields if there are any; ok is false if there is none of this UID (any
+// more).
+func (s *Session) Fetch(uid uint32, fields ...string) (m Message, ok bool, err error) {
+	section := "HEADER"
+	if len(fields) > 0 {
+		section = "HEADER.FIELDS (" + strings.Join(fields, " ") + ")"
+	}
+	command := fmt.Sprintf("UID FETCH %d (INTERNALDATE BODY.PEEK[%s]<0.%d>)", uid, section, HeaderMax)
 	err = s.ask(func(r response) {
 		if got := r.fetched(); got.header && got.uid == uid {
 			m, ok = got.Message, true

@@ -24,12 +24,9 @@ func (s *session) logIn(ctx context.Context, as checks.Credentials) error {
 		case err != nil:
 			return err
 		case mechanism == checks.MechanismLogin:
-			s.rec.Hide(as.Password)
 			return s.commands("USER "+as.User, "PASS "+as.Password)
 		}
-		initial := sasl.Initial(mechanism, as, s.check.endpoint)
-		s.rec.Hide(as.Password, initial)
-		return s.authenticate(mechanism, initial)
+		return s.authenticate(mechanism, sasl.Initial(mechanism, as, s.check.endpoint))
 	})
 }
 

@@ -7,12 +7,14 @@ import (
 
 	"varde/checks"
 	"varde/checks/dialogue"
+	"varde/checks/sasl"
 )
 
 // Attempt asks once, over one family.
 func (c *Check) Attempt(ctx context.Context, family checks.Family) checks.Result {
 	return checks.Record(ctx, c.timeout, func(ctx context.Context, r *checks.Recorder) error {
 		s := &session{check: c, rec: r}
+		r.Hide(sasl.Secrets(c.login, c.endpoint)...)
 		err := s.ask(ctx, family)
 		s.leave(ctx, err)
 		return err

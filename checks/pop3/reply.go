@@ -60,6 +60,10 @@ func readReply(talk *dialogue.Conversation, class checks.Class) (reply, error) {
 	return r, nil
 }
 
+// listMax is how many lines a list may have: one of ours takes more room than its
+// break on the wire.
+const listMax = 100
+
 // readList reads the lines of an answer up to the dot that ends it (RFC 1939
 // section 3).
 func readList(talk *dialogue.Conversation) ([]string, error) {
@@ -69,8 +73,11 @@ func readList(talk *dialogue.Conversation) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if line == "." {
+		switch {
+		case line == ".":
 			return lines, nil
+		case len(lines) >= listMax:
+			return nil, checks.Fail(checks.ProtocolError, "a list of more than %d lines", listMax)
 		}
 		lines = append(lines, strings.TrimPrefix(line, "."))
 	}
@@ -99,7 +106,7 @@ func refused(p checks.Phase, r reply) error {
 // classify names what -ERR means in a phase. What the server says in a code (RFC
 // 2449 section 8.1, RFC 3206) stands over what the phase alone would mean.
 func classify(p checks.Phase, r reply) checks.Class {
-	trouble := r.code == "SYS/TEMP" || r.code == "SYS/PERM"
+	trouble := r.code == "SYS/TEMP" || r.code == "SYS/PERM" || r.code == "" && strings.HasPrefix(r.text, "Temporary ") // Courier
 	switch {
 	case r.mark != wrong:
 		return checks.ProtocolError

@@ -64,6 +64,17 @@ func Initial(m checks.Mechanism, c checks.Credentials, at checks.Endpoint) strin
 	return Encode(words)
 }
 
+// Secrets returns what nobody may be shown of a login, for
+// [checks.Recorder.Hide]: the password and the initial response in which it
+// stands. A server that has heard them once may say them at any time, so they are
+// hidden before it is asked. Without a login there are none.
+func Secrets(as *checks.Credentials, at checks.Endpoint) []string {
+	if as == nil {
+		return nil
+	}
+	return []string{as.Password, Initial(as.Mechanism, *as, at)}
+}
+
 // Cancel is what a client says to the words with which a server refuses a bearer
 // token: one byte 0x01 (RFC 7628 section 3.2.3), which XOAUTH2 takes too.
 func Cancel() string { return Encode("\x01") }

@@ -25,11 +25,9 @@ func (s *Session) logIn(ctx context.Context, as checks.Credentials) error {
 		case err != nil:
 			return err
 		case mechanism == checks.MechanismLogin:
-			s.rec.Hide(as.Password)
 			return s.authenticate(mechanism, "AUTH LOGIN", sasl.Encode(as.User), sasl.Encode(as.Password))
 		}
 		initial := sasl.Initial(mechanism, as, s.check.endpoint)
-		s.rec.Hide(as.Password, initial)
 		command := "AUTH " + sasl.Name(mechanism)
 		if whole := command + " " + initial; len(whole)+len("\r\n") <= commandMax {
 			return s.authenticate(mechanism, whole)

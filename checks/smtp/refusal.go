@@ -50,6 +50,8 @@ func greetingClass(r reply) checks.Class {
 func authClass(r reply) checks.Class {
 	s := r.status()
 	switch {
+	case r.kind() == 4 && r.says("too many login"): // Gmail, of one account
+		return checks.Policy
 	case r.kind() == 4:
 		return checks.AuthTempfail
 	case r.kind() != 5, r.code <= 504:
@@ -64,7 +66,7 @@ func authClass(r reply) checks.Class {
 // have, which is our fault, or for STARTTLS (RFC 3207 section 4), which would
 // be in use if it were offered.
 func unpreparedClass(r reply) checks.Class {
-	if strings.Contains(strings.ToUpper(r.text()), "STARTTLS") {
+	if r.says("starttls") {
 		return checks.TLSError
 	}
 	return checks.OwnError
@@ -80,8 +82,10 @@ func unpreparedClass(r reply) checks.Class {
 //   - of the content (x.6.z): what we said was wrong.
 //   - of its system or its network (x.3.z, x.4.z): the server cannot.
 //
-// Without a status a 5yz that is about the mail (RFC 5321 4.2.2, x5z) may be any
-// of the first two, and one that is about the command breaks the protocol.
+// Where the status says nothing, a 5yz that is about the mail (RFC 5321 4.2.2,
+// x5z) may be any of the first two, and one that is about the command breaks the
+// protocol. So may a 550 of Exchange and Outlook, which write 5.4.1 and 5.5.0 for
+// a mailbox that they do not have.
 func submitClass(r reply) checks.Class {
 	s := r.status()
 	switch {
@@ -91,10 +95,10 @@ func submitClass(r reply) checks.Class {
 		return checks.OwnError
 	case s.subject == ofPolicy:
 		return checks.Policy
+	case r.code == 550 && s.subject != ofSystem, r.kind() == 5 && s.subject == 0 && r.code/10%10 == 5, r.code == 521, r.code == 556:
+		return checks.Policy
 	case s.subject == ofSystem, s.subject == ofNetwork, r.kind() == 4:
 		return checks.Busy
-	case s == (status{}) && r.code/10%10 == 5, r.code == 521, r.code == 556:
-		return checks.Policy
 	}
 	return checks.ProtocolError
 }
@@ -104,13 +108,18 @@ func mailboxBusy() status { return status{4, ofMailbox, 1} }
 
 // greylisted says whether a server asks us to come again later because it does
 // not know us yet (RFC 6647): code and status as postgrey, rspamd and Postfix
-// have them, or the word.
+// have them, postscreen's to a client that it has just put to the test, or the
+// word.
 func (r reply) greylisted() bool {
 	if r.code != 450 && r.code != 451 {
 		return false
 	}
-	words := strings.ToLower(r.text())
 	s := r.status()
-	return s == status{4, ofPolicy, 1} || s == status{4, ofMailbox, 0} ||
-		strings.Contains(words, "greylist") || strings.Contains(words, "graylist")
+	return s == status{4, ofPolicy, 1} || s == status{4, ofMailbox, 0} || r.says("450 4.3.2 service currently unavailable") ||
+		r.says("greylist") || r.says("graylist")
+}
+
+// says is whether words, in lower case, stand in a reply.
+func (r reply) says(words string) bool {
+	return strings.Contains(strings.ToLower(r.String()), words)
 }

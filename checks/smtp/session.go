@@ -8,6 +8,7 @@ import (
 
 	"varde/checks"
 	"varde/checks/dialogue"
+	"varde/checks/sasl"
 )
 
 // Session is a conversation with a server that has let us in. It belongs to the
@@ -32,6 +33,7 @@ type Session struct {
 // been told that we leave.
 func (c *Check) Open(ctx context.Context, r *checks.Recorder, family checks.Family) (*Session, error) {
 	s := &Session{check: c, rec: r}
+	r.Hide(sasl.Secrets(c.login, c.endpoint)...)
 	if err := s.enter(ctx, family); err != nil {
 		s.leave()
 		return nil, err

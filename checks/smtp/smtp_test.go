@@ -203,6 +203,7 @@ func TestAnswers(t *testing.T) {
 		{"554 5.7.8 at AUTH", auth("554 5.7.8 wrong\r\n"), checks.Auth, checks.AuthRejected, "554 5.7.8 wrong"},
 		{"454 at AUTH", auth("454 4.7.0 try later\r\n"), checks.Auth, checks.AuthTempfail, "454 4.7.0 try later"},
 		{"432 at AUTH", auth("432 4.7.12 change it\r\n"), checks.Auth, checks.AuthTempfail, "432 4.7.12 change it"},
+		{"454 of too many logins at AUTH, as Gmail has it", auth("454 4.7.0 Too many login attempts, please try again later.\r\n"), checks.Auth, checks.Policy, "454 4.7.0 Too many login attempts"},
 		{"421 at AUTH", auth("421 4.7.0 bye\r\n"), checks.Auth, checks.Busy, "421 4.7.0 bye"},
 		{"550 5.7.1 at AUTH", auth("550 5.7.1 blocked\r\n"), checks.Auth, checks.Policy, "550 5.7.1 blocked"},
 		{"502 at AUTH", auth("502 not here\r\n"), checks.Auth, checks.ProtocolError, "502 not here"},
