@@ -72,7 +72,8 @@ func answerStream(conn net.Conn, answer Answering) {
 
 // Zone answers from records in the form of a zone file, "example.net. 300 IN MX
 // 10 mx.example.net.", with authority. An alias is followed, a name without
-// records does not exist, and what is too long for a datagram is cut.
+// records does not exist, one without any of the type asked for has none by the
+// word of its authority, and what is too long for a datagram is cut.
 func Zone(records ...string) Answering {
 	all := make([]dns.RR, len(records))
 	for i, r := range records {
@@ -90,15 +91,16 @@ func Zone(records ...string) Answering {
 func zoned(records []dns.RR, asked *dns.Msg, network string) *dns.Msg {
 	m := new(dns.Msg).SetReply(asked)
 	m.Authoritative = true
-	name, exists := asked.Question[0].Name, false
+	name, exists, served := asked.Question[0].Name, false, false
 	for range len(records) + 1 { // no chain of aliases is longer
 		alias := ""
+		served = false
 		for _, rr := range records {
 			h := rr.Header()
 			if dns.CanonicalName(h.Name) != dns.CanonicalName(name) {
 				continue
 			}
-			exists = true
+			exists, served = true, true
 			if cname, ok := rr.(*dns.CNAME); ok && h.Rrtype != asked.Question[0].Qtype {
 				alias = cname.Target
 			}
@@ -112,6 +114,9 @@ func zoned(records []dns.RR, asked *dns.Msg, network string) *dns.Msg {
 	}
 	if !exists {
 		m.Rcode = dns.RcodeNameError
+	}
+	if n := len(m.Answer); served && (n == 0 || m.Answer[n-1].Header().Rrtype != asked.Question[0].Qtype) {
+		m.Ns = append(m.Ns, must(dns.NewRR(". 60 IN SOA ns1.example.net. hostmaster.example.net. 1 7200 3600 1209600 60")))
 	}
 	if opt := asked.IsEdns0(); opt != nil && network == "udp" {
 		m.Truncate(int(opt.UDPSize()))

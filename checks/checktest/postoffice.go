@@ -104,6 +104,13 @@ func (p *PostOffice) Letters(mailbox string) []Letter {
 	return all
 }
 
+// Empty throws away what a mailbox holds.
+func (p *PostOffice) Empty(mailbox string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.letters = slices.DeleteFunc(p.letters, func(l Letter) bool { return l.Mailbox == mailbox })
+}
+
 // Logins returns how often somebody logged in over IMAP.
 func (p *PostOffice) Logins() int {
 	p.mu.Lock()
@@ -263,7 +270,7 @@ func (c *clerk) do(command string) {
 	case verb == "UID SEARCH":
 		c.search(strings.Trim(words[len(words)-1], `"`))
 	case verb == "UID FETCH":
-		c.fetch(words[2])
+		c.fetch(words[2], command)
 	case verb == "UID STORE":
 		c.each(words[2], func(l *Letter) { l.deleted = true })
 	case verb == "UID EXPUNGE":
@@ -307,11 +314,29 @@ func (c *clerk) search(value string) {
 	c.say("* SEARCH%s", found.String())
 }
 
-func (c *clerk) fetch(set string) {
+// fetch says the headers of letters, of them the fields that the command names if
+// it names any, from the beginning as far as it wants them.
+func (c *clerk) fetch(set, command string) {
+	section, size := command[strings.Index(command, "[")+1:strings.LastIndex(command, "]")], 0
+	_, partial, _ := strings.Cut(command, "]<0.")
+	_, _ = fmt.Sscanf(partial, "%d>", &size) // zero of a command that has none
+	_, list, chosen := strings.Cut(section, "(")
+	fields := strings.Fields(strings.ToLower(strings.TrimSuffix(list, ")")))
 	c.each(set, func(l *Letter) {
-		header, _, _ := strings.Cut(l.Text, "\r\n\r\n")
-		header += "\r\n\r\n"
-		c.say("* 1 FETCH (UID %d INTERNALDATE %q BODY[HEADER]<0> {%d}", l.uid, l.At.UTC().Format("02-Jan-2006 15:04:05 -0700"), len(header))
+		header := ""
+		whole, _, _ := strings.Cut(l.Text, "\r\n\r\n")
+		wanted := false
+		for line := range strings.Lines(whole + "\r\n") {
+			if name, _, _ := strings.Cut(strings.ToLower(line), ":"); line[0] != ' ' && line[0] != '\t' {
+				wanted = !chosen || slices.Contains(fields, name)
+			}
+			if wanted {
+				header += line
+			}
+		}
+		header += "\r\n"
+		header = header[:min(len(header), size)]
+		c.say("* 1 FETCH (UID %d INTERNALDATE %q BODY[%s]<0> {%d}", l.uid, l.At.UTC().Format("02-Jan-2006 15:04:05 -0700"), section, len(header))
 		_, _ = io.WriteString(c.conn, header+")\r\n")
 	})
 }

@@ -2,6 +2,7 @@ package dns
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -15,6 +16,10 @@ func (s *session) judge(m *dns.Msg, expected []expectation) error {
 		return s.refused(m)
 	}
 	records := found(m, s.asked)
+	if away := s.leadsAway(m); away != "" && len(records)+len(expected) == 0 {
+		s.rec.Note("an alias for %s, which others serve", shown(away))
+		return nil
+	}
 	if len(records) == 0 {
 		return checks.Fail(checks.DNSError, "%s", s.nothing(m))
 	}
@@ -89,26 +94,45 @@ func shown(name string) string {
 // found returns the records that answer a question: those of its type at its
 // name, or at the end of the aliases that lead from there. Others say nothing.
 func found(m *dns.Msg, q dns.Question) []dns.RR {
-	owners := map[string]bool{dns.CanonicalName(q.Name): true}
-	for grown := true; grown; {
-		grown = false
-		for _, rr := range m.Answer {
-			alias, ok := rr.(*dns.CNAME)
-			if !ok || !owners[dns.CanonicalName(alias.Hdr.Name)] || owners[dns.CanonicalName(alias.Target)] {
-				continue
-			}
-			owners[dns.CanonicalName(alias.Target)] = true
-			grown = true
-		}
-	}
+	owners := aliases(m, q.Name)
 	var all []dns.RR
 	for _, rr := range m.Answer {
 		h := rr.Header()
-		if h.Rrtype == q.Qtype && h.Class == q.Qclass && owners[dns.CanonicalName(h.Name)] {
+		if h.Rrtype == q.Qtype && h.Class == q.Qclass && slices.Contains(owners, dns.CanonicalName(h.Name)) {
 			all = append(all, rr)
 		}
 	}
 	return all
+}
+
+// aliases are a name and what it stands for, one after the other.
+func aliases(m *dns.Msg, name string) []string {
+	all := []string{dns.CanonicalName(name)}
+	for i := 0; i < len(all); i++ {
+		for _, rr := range m.Answer {
+			alias, ok := rr.(*dns.CNAME)
+			if !ok || dns.CanonicalName(alias.Hdr.Name) != all[i] {
+				continue
+			}
+			if target := dns.CanonicalName(alias.Target); !slices.Contains(all, target) {
+				all = append(all, target)
+			}
+		}
+	}
+	return all
+}
+
+// leadsAway is the name for which an answer, whole and with authority, is an
+// alias, when the server does not serve it; empty if the answer is none of that.
+// One that serves the name says who is the authority for that it has nothing
+// there (RFC 2308 section 2.2), and a resolver has gone to the end.
+func (s *session) leadsAway(m *dns.Msg) string {
+	names := aliases(m, s.asked.Name)
+	isSOA := func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA }
+	if !m.Authoritative || m.RecursionAvailable || len(names) == 1 || len(m.Answer) != len(names)-1 || slices.ContainsFunc(m.Ns, isSOA) {
+		return ""
+	}
+	return names[len(names)-1]
 }
 
 // data is the presentation form of a record's data.

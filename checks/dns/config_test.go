@@ -101,7 +101,8 @@ func FuzzURL(f *testing.F) {
 		}
 		for _, family := range []checks.Family{checks.IPv4, checks.IPv6} {
 			s := session{asked: question(q.name, q.asks(family))}
-			if _, err := s.pack(); err != nil {
+			s.sent = s.message()
+			if _, err := s.sent.Pack(); err != nil {
 				t.Errorf("%q was taken but cannot be asked: %v", raw, err)
 			}
 		}
@@ -147,8 +148,9 @@ func FuzzExpectation(f *testing.F) {
 
 // FuzzMessage takes apart whatever comes as the answer to a question.
 func FuzzMessage(f *testing.F) {
-	s := session{asked: question("example.net", TypeA)}
-	packed, err := s.pack()
+	s := session{asked: question("example.net", TypeA), rec: new(checks.Recorder)}
+	s.sent = s.message()
+	packed, err := s.sent.Pack()
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -62,27 +62,24 @@ func (s *session) fetch(ctx context.Context) (*dns.Msg, error) {
 	if err != nil {
 		return nil, err
 	}
-	packed, err := s.pack()
-	if err != nil {
-		return nil, err
-	}
+	s.sent = s.message()
 	if s.stream {
 		if err := s.rec.Dial(ctx, s.network, s.family, to); err != nil {
 			return nil, err
 		}
-		return s.request(ctx, packed, s.overStream)
+		return s.request(ctx, s.overStream)
 	}
 	if err := s.rec.DialDatagram(ctx, s.network, s.family, to); err != nil {
 		return nil, err
 	}
-	m, err := s.request(ctx, packed, s.overDatagram)
+	m, err := s.request(ctx, s.overDatagram)
 	if err != nil || !m.Truncated {
 		return m, err
 	}
 	if err := s.rec.Redial(ctx, s.network, s.family); err != nil {
 		return nil, err
 	}
-	return s.request(ctx, packed, s.overStream)
+	return s.request(ctx, s.overStream)
 }
 
 // to is who is asked.
@@ -99,26 +96,46 @@ func (s *session) to(ctx context.Context) (checks.Endpoint, error) {
 	})
 }
 
-// pack makes the question: it asks for recursion, for the word of a resolver
+// message is the question: it asks for recursion, for the word of a resolver
 // that verifies (RFC 6840 5.7), and for no more than a datagram holds.
-func (s *session) pack() ([]byte, error) {
-	s.sent = dns.Msg{
-		MsgHdr:   dns.MsgHdr{Id: dns.Id(), RecursionDesired: true, AuthenticatedData: true},
+func (s *session) message() dns.Msg {
+	m := dns.Msg{
+		MsgHdr:   dns.MsgHdr{RecursionDesired: true, AuthenticatedData: true},
 		Question: []dns.Question{s.asked},
 	}
-	s.sent.SetEdns0(payload, false)
-	return s.sent.Pack()
+	m.SetEdns0(payload, false)
+	return m
 }
 
-// request is one exchange and its limit.
-func (s *session) request(ctx context.Context, packed []byte, exchange func([]byte) (*dns.Msg, error)) (m *dns.Msg, err error) {
+// request is one exchange and its limit. A server that is older than extensions
+// is asked once more without (RFC 6891 section 7), as resolvers do.
+func (s *session) request(ctx context.Context, exchange func([]byte) (*dns.Msg, error)) (m *dns.Msg, err error) {
 	err = s.rec.Phase(ctx, checks.Request, checks.CommandLimit, func(context.Context) error {
-		m, err = exchange(packed)
-		if err == nil {
-			s.present(m)
+		m, err = s.put(exchange)
+		if err == nil && s.sent.IsEdns0() != nil && knowsNoExtensions(m) {
+			s.sent.Extra = nil
+			m, err = s.put(exchange)
 		}
 		return err
 	})
+	return m, err
+}
+
+func knowsNoExtensions(m *dns.Msg) bool {
+	return (m.Rcode == dns.RcodeFormatError || m.Rcode == dns.RcodeNotImplemented) && m.IsEdns0() == nil
+}
+
+// put asks under a number of its own.
+func (s *session) put(exchange func([]byte) (*dns.Msg, error)) (*dns.Msg, error) {
+	s.sent.Id = dns.Id()
+	packed, err := s.sent.Pack()
+	if err != nil {
+		return nil, checks.Fail(checks.OwnError, "pack the question: %v", err)
+	}
+	m, err := exchange(packed)
+	if err == nil {
+		s.present(m)
+	}
 	return m, err
 }
 

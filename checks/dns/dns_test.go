@@ -104,6 +104,29 @@ func TestTypes(t *testing.T) {
 	}
 }
 
+// TestAliasThatLeadsAway is all that a server knows which serves the alias and not
+// what it stands for.
+func TestAliasThatLeadsAway(t *testing.T) {
+	away := func(change func(*miekg.Msg)) ct.Answering {
+		return reply(func(m *miekg.Msg) {
+			m.Authoritative, m.Answer = true, []miekg.RR{record("mail.example.net. 1 IN CNAME mx.example.org.")}
+			change(m)
+		})
+	}
+	const ask = "dns://" + server + "/mail.example.net"
+	want(t, attempt(t, ask, away(func(*miekg.Msg) {})), "", "", 0, "an alias for mx.example.org, which others serve")
+	const nothing = "mail.example.net has no A record"
+	want(t, attempt(t, ask, away(func(*miekg.Msg) {}), "192.0.2.1"), checks.Request, checks.DNSError, 0, nothing)
+	for _, change := range []func(*miekg.Msg){
+		func(m *miekg.Msg) { m.RecursionAvailable = true },
+		func(m *miekg.Msg) { m.Authoritative = false },
+		func(m *miekg.Msg) { m.Ns = []miekg.RR{record("example.org. 1 IN SOA a.example. b.example. 1 1 1 1 1")} },
+		func(m *miekg.Msg) { m.Answer = []miekg.RR{record("www.example.net. 1 IN CNAME mx.example.org.")} },
+	} {
+		want(t, attempt(t, ask, away(change)), checks.Request, checks.DNSError, 0, nothing)
+	}
+}
+
 // reply answers a question after change has had its way with the answer.
 func reply(change func(m *miekg.Msg)) ct.Answering {
 	return func(question []byte, _ string, say func([]byte)) {

@@ -249,3 +249,28 @@ func TestQuestion(t *testing.T) {
 		}
 	})
 }
+
+// TestServerThatKnowsNoExtensions refuses what it does not know (RFC 6891 section
+// 7), and is asked once more without.
+func TestServerThatKnowsNoExtensions(t *testing.T) {
+	old := func(rcode int) ct.Answering {
+		return func(q []byte, network string, say func([]byte)) {
+			if q[11] == 0 { // no record beside the question
+				zone()(q, network, say)
+				return
+			}
+			say([]byte{q[0], q[1], 0x80, byte(rcode), 0, 0, 0, 0, 0, 0, 0, 0})
+		}
+	}
+	for _, transport := range []string{"", "?transport=tcp"} {
+		for _, rcode := range []int{miekg.RcodeFormatError, miekg.RcodeNotImplemented} {
+			r := attempt(t, "dns://"+server+"/example.net"+transport, old(rcode), "192.0.2.10")
+			want(t, r, "", "", 0, "")
+			if !slices.Equal(r.Presented.Replies, []string{miekg.RcodeToString[rcode], "NOERROR aa"}) {
+				t.Errorf("shown %s, want two answers", r.Presented.Replies)
+			}
+		}
+		r := attempt(t, "dns://"+server+"/example.net"+transport, code(miekg.RcodeFormatError))
+		want(t, r, checks.Request, checks.DNSError, 0, "FORMERR for example.net")
+	}
+}

@@ -73,12 +73,13 @@ func fingerprint(selector, matching string, c *x509.Certificate) string {
 
 // fits says whether the record vouches for the server (RFC 7672 section 3.1).
 // The names and dates of a certificate count only under an authority, for the
-// server or for the domain.
+// server or for the domain. A server is no authority for itself: senders look for
+// one above its certificate.
 func (r tlsa) fits(chain presented, names ...string) bool {
 	if r.usage == usageServer {
 		return r.describes(chain[0])
 	}
-	for _, anchor := range append(slices.Clone(chain), r.carried()...) {
+	for _, anchor := range append(slices.Clone(chain[1:]), r.carried()...) {
 		roots := x509.NewCertPool()
 		roots.AddCert(anchor)
 		if r.describes(anchor) && chain.verify(roots, names...) == nil {

@@ -436,6 +436,7 @@ func TestDANE(t *testing.T) {
 		}}, nil},
 		{"an authority", world{more: anchor("2 0 1")}, nil},
 		{"the key of an authority", world{more: anchor("2 1 1")}, nil},
+		{"its own certificate as an authority", world{more: own("2 0 1")}, []string{"dane_mismatch: TLSA of _25._tcp.mail.example.net: 2 0 1 …"}},
 		{"an authority and the domain", world{more: anchor("2 0 1"), mint: func(l *ct.Lab) tls.Certificate {
 			return chained(l, func(*x509.Certificate) {}, domain)
 		}}, nil},
