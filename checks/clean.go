@@ -22,10 +22,24 @@ const mask = "***"
 
 // clean makes words fit for a Detail: printable, on one line, without
 // secrets, at most DetailMax characters. Secrets go before the cut, so that
-// none can be left at its edge. They are given in all their forms.
+// none can be left at its edge, and again where the rest grew together over what
+// cannot be printed. They are given in all their forms.
 func clean(words string, forms []string) string {
 	words = hide(words[:min(len(words), cleanMax)], forms)
-	words = strings.Map(func(r rune) rune {
+	if plain := printable(words); plain != words {
+		words = hide(plain, forms)
+	}
+	words = strings.TrimSpace(words)
+	if utf8.RuneCountInString(words) > DetailMax {
+		words = string([]rune(words)[:DetailMax-1]) + "…"
+	}
+	return words
+}
+
+// printable leaves out what cannot be printed, and makes a space of what parts
+// words.
+func printable(words string) string {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsPrint(r):
 			return r
@@ -34,11 +48,6 @@ func clean(words string, forms []string) string {
 		}
 		return -1
 	}, strings.ToValidUTF8(words, "?"))
-	words = strings.TrimSpace(words)
-	if utf8.RuneCountInString(words) > DetailMax {
-		words = string([]rune(words)[:DetailMax-1]) + "…"
-	}
-	return words
 }
 
 // forms are the ways in which secrets can come back, in lower case: as they

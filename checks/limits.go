@@ -39,6 +39,10 @@ const (
 	SendMax = 64 << 10
 )
 
+// handshakeMax is the most that a handshake takes, in bytes: a certificate for a
+// great many names takes ten times its size when it is read.
+const handshakeMax = 64 << 10
+
 // timeoutClass is the class of a phase that ran into its deadline.
 func timeoutClass(p Phase) Class {
 	switch p {

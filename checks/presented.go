@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -108,11 +109,58 @@ func short(name string) string {
 	return name
 }
 
-// clean makes everything fit to be shown, without secrets and bounded.
+// words are all that a server chose of what it showed.
+func (h *Handshake) words() []*string {
+	var all []*string
+	for i := range h.Chain {
+		c := &h.Chain[i]
+		all = append(all, &c.Subject, &c.Issuer)
+		for j := range c.Names {
+			all = append(all, &c.Names[j])
+		}
+	}
+	return all
+}
+
+// without is the handshake with secrets hidden, in a copy where there are any:
+// what was shown of a chain that is remembered belongs to others too.
+func (h *Handshake) without(forms []string) *Handshake {
+	if h == nil || len(forms) == 0 {
+		return h
+	}
+	var all strings.Builder
+	for _, w := range h.words() {
+		all.WriteString(*w + "\n")
+	}
+	if hide(all.String(), forms) == all.String() {
+		return h
+	}
+	out := &Handshake{Version: h.Version, Chain: slices.Clone(h.Chain)}
+	for i, c := range out.Chain {
+		out.Chain[i].Names = slices.Clone(c.Names)
+	}
+	for _, w := range out.words() {
+		*w = hide(*w, forms)
+	}
+	return out
+}
+
+func (p *Presented) lists() [3]*[]string {
+	return [...]*[]string{&p.Capabilities, &p.Replies, &p.Answers}
+}
+
+// bound leaves out what is too much.
+func (p *Presented) bound() {
+	for _, list := range p.lists() {
+		*list = (*list)[:min(len(*list), presentedMax)]
+	}
+}
+
+// clean makes everything fit to be shown, without secrets.
 func (p *Presented) clean(forms []string) {
 	p.Banner, p.Protocol = clean(p.Banner, forms), clean(p.Protocol, forms)
-	for _, list := range []*[]string{&p.Capabilities, &p.Replies, &p.Answers} {
-		*list = slices.Clone((*list)[:min(len(*list), presentedMax)])
+	for _, list := range p.lists() {
+		*list = slices.Clone(*list)
 		for i, words := range *list {
 			(*list)[i] = clean(words, forms)
 		}

@@ -194,7 +194,8 @@ func (r *Recorder) open(ctx context.Context, network Network, p Phase, protocol 
 		r.base = r.left.successor(conn)
 		r.conn = r.base
 		r.watch(ctx)
-		return nil
+		deadline, _ := within.Deadline()
+		return r.base.arm(deadline) // who uses it outside of a phase waits no longer
 	})
 }
 
@@ -233,6 +234,7 @@ func (r *Recorder) shake(
 ) error {
 	return r.Phase(ctx, TLS, tlsLimit, func(context.Context) error {
 		talked := r.base.taken() > 0
+		r.base.shake()
 		conn := tls.Client(r.base, cfg)
 		if err := conn.Handshake(); err != nil {
 			r.unbelieved(err)
@@ -254,13 +256,14 @@ func (r *Recorder) unbelieved(err error) {
 	}
 }
 
-// Present lets a kind keep what the server shows of itself. Everything in it is
-// cleaned and bounded when the attempt ends.
+// Present lets a kind keep what the server shows of itself, as much as there is
+// room for. Everything in it is cleaned when the attempt ends.
 func (r *Recorder) Present(add func(*Presented)) {
 	if r.result.Presented == nil {
 		r.result.Presented = &Presented{}
 	}
 	add(r.result.Presented)
+	r.result.Presented.bound()
 }
 
 // Note adds words to the result of an attempt that is up all the same.
@@ -305,5 +308,6 @@ func (r *Recorder) finish(err error, asleep time.Duration) Result {
 	if p := r.result.Presented; p != nil {
 		p.clean(secrets)
 	}
+	r.result.TLS = r.result.TLS.without(secrets)
 	return r.result
 }

@@ -330,6 +330,7 @@ func TestDetail(t *testing.T) {
 		{words: strings.Repeat("x", 250) + "hunter22", secrets: []string{"hunter22"}, want: strings.Repeat("x", 250) + "***"},
 		{words: "tab\tand\x01\xff!", secrets: []string{"\tand\x01\xff"}, want: "tab***!"},
 		{words: fmt.Sprintf("%q", "tab\tand\x01\xff!"), secrets: []string{"\tand\x01\xff"}, want: `"tab***!"`},
+		{words: "hun\u200bter\u200b22 in pieces", secrets: []string{"hunter22"}, want: "*** in pieces"},
 		{words: "nothing", secrets: []string{""}, want: "nothing"},
 	} {
 		r := checks.Record(t.Context(), time.Minute, func(ctx context.Context, r *checks.Recorder) error {

@@ -21,6 +21,7 @@ type stream struct {
 	read     int64 // in all of the attempt
 	sent     int64 // in all of the attempt
 	before   int64 // read before the phase under way
+	shaking  bool  // the phase under way is a handshake
 	earlier  int64 // read before this stream
 }
 
@@ -38,9 +39,30 @@ func (s *stream) successor(conn net.Conn) *stream {
 // arm begins a phase: no call outlasts its deadline.
 func (s *stream) arm(deadline time.Time) error {
 	s.mu.Lock()
-	s.deadline, s.before = deadline, s.read
+	s.deadline, s.before, s.shaking = deadline, s.read, false
 	s.mu.Unlock()
 	return s.SetDeadline(deadline)
+}
+
+// shake says that the phase under way is a handshake.
+func (s *stream) shake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shaking = true
+}
+
+// left is how many bytes may still be read; the error says why there are none.
+func (s *stream) left() (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left, limit, of := ReadMax-s.read, ReadMax, "attempt"
+	if more := s.before + handshakeMax - s.read; s.shaking && more < left {
+		left, limit, of = more, handshakeMax, "handshake"
+	}
+	if left <= 0 {
+		return 0, Fail(ProtocolError, "more than %d kB in one %s", limit>>10, of)
+	}
+	return left, nil
 }
 
 // abort makes every call return at once, now and later.
@@ -106,13 +128,12 @@ func (s *stream) CloseWrite() error {
 	return nil
 }
 
-// Read refuses to take more than ReadMax bytes in all.
+// Read refuses to take more than ReadMax bytes in all, and handshakeMax in a
+// handshake.
 func (s *stream) Read(b []byte) (int, error) {
-	s.mu.Lock()
-	left := ReadMax - s.read
-	s.mu.Unlock()
-	if left <= 0 {
-		return 0, Fail(ProtocolError, "more than %d kB in one attempt", ReadMax>>10)
+	left, err := s.left()
+	if err != nil {
+		return 0, err
 	}
 	n, err := s.Conn.Read(b[:min(int64(len(b)), left)])
 	s.mu.Lock()
