@@ -35,11 +35,17 @@ type tally struct {
 	query   *query
 	counts  map[checks.Outcome]int
 	elapsed []time.Duration // of those that were up
+	refused int             // logins, since the last attempt that was up
 }
 
+// refusedMax is how many logins may be refused before we stop: servers lock out
+// who goes on.
+const refusedMax = 2
+
 // watch goes on asking what groups began, in rounds that begin by the clock and
-// not after the answers, until ctx ends or all rounds are done. The first round
-// shows which families there are. It ends with the worst outcome of all.
+// not after the answers, until ctx ends, all rounds are done or logins are
+// refused. The first round shows which families there are. It ends with the worst
+// outcome of all.
 func (c *checkCommand) watch(ctx context.Context, p *process, groups [][]*query, logger *slog.Logger) error {
 	tick := time.NewTicker(c.Every)
 	defer tick.Stop()
@@ -54,6 +60,10 @@ func (c *checkCommand) watch(ctx context.Context, p *process, groups [][]*query,
 		}
 	}
 	for round := 1; round != c.Count; round++ {
+		if n := refused(tallies); n >= refusedMax {
+			_, _ = fmt.Fprintf(p.stderr, "varde-probe: %d logins were refused, expected a good one: not asked again, or the server may lock the account\n", n)
+			break
+		}
 		select {
 		case <-ctx.Done():
 			return c.end(p, tallies)
@@ -114,9 +124,21 @@ func (c *checkCommand) end(p *process, tallies []*tally) error {
 
 func (t *tally) add(o checks.Observation) {
 	t.counts[o.Outcome]++
-	if o.Outcome == checks.Up {
+	switch {
+	case o.Outcome == checks.Up:
 		t.elapsed = append(t.elapsed, o.Elapsed)
+		t.refused = 0
+	case o.Class == checks.AuthRejected:
+		t.refused++
 	}
+}
+
+// refused are the logins that were refused, of the one account that all have.
+func refused(tallies []*tally) (n int) {
+	for _, t := range tallies {
+		n += t.refused
+	}
+	return n
 }
 
 // line prints one attempt.

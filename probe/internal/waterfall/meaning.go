@@ -14,7 +14,7 @@ func Meaning(c checks.Class) string {
 func meanings() map[checks.Class]string {
 	return map[checks.Class]string{
 		checks.DNSTimeout:      "the name server did not answer in time",
-		checks.DNSError:        "the name has no address of this family, or could not be looked up",
+		checks.DNSError:        "the name does not exist, has nothing of what was asked for, or could not be looked up",
 		checks.ConnectTimeout:  "nothing answered at this address in time",
 		checks.ConnectRefused:  "the machine answers, but nothing listens on this port",
 		checks.ConnectReset:    "the connection was broken off while it was being made",
@@ -35,7 +35,7 @@ func meanings() map[checks.Class]string {
 		checks.ProtocolError:   "the server said something that the protocol does not allow",
 		checks.Closed:          "the server hung up",
 		checks.HTTPStatus:      "the server answered with another status",
-		checks.BodyMismatch:    "the page came, but not what should be on it",
+		checks.BodyMismatch:    "an answer came, but not what should be in it",
 		checks.Late:            "it arrived too late",
 		checks.OwnNetwork:      "our own network failed; nothing is known about the server",
 		checks.OwnLate:         "this machine was too busy to look; nothing is known about the server",

@@ -171,6 +171,14 @@ func TestEveryClassHasAMeaning(t *testing.T) {
 			t.Errorf("%s has no meaning", c)
 		}
 	}
+	for class, want := range map[checks.Class]string{ // of a page, a banner and records alike
+		checks.DNSError:     "the name does not exist, has nothing of what was asked for, or could not be looked up",
+		checks.BodyMismatch: "an answer came, but not what should be in it",
+	} {
+		if got := waterfall.Meaning(class); got != want {
+			t.Errorf("%s: got %q, want %q", class, got, want)
+		}
+	}
 	if got := waterfall.Meaning("new"); got != "new" {
 		t.Errorf("got %q, want the class itself", got)
 	}
