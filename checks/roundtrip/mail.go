@@ -101,6 +101,14 @@ func (m *Mail) missed(at time.Time) {
 	}
 }
 
+// turns says whether there would be something new to tell of the mail if it were
+// missed.
+func (m Mail) turns(at time.Time) bool {
+	was := m.State
+	m.missed(at)
+	return m.State != was
+}
+
 // Expire gives the mail up if it could not be looked for when its time was over,
 // and says whether it did.
 func (m *Mail) Expire(now time.Time) bool {
@@ -174,13 +182,17 @@ func (m *Mail) Observation(region string) checks.Observation {
 		Trigger: checks.Scheduled, Scheduled: m.Scheduled, Started: m.Started, Every: m.Every, Result: m.Submission,
 	}
 	o.Phases = slices.Clone(o.Phases)
-	if m.Sent.IsZero() {
+	switch {
+	case m.Sent.IsZero():
 		o.Result = checks.Result{
 			FailedPhase: checks.Submit, Class: checks.OwnError, Detail: "the probe was stopped while it handed the mail in",
 		}
-		return o
+	case m.State == checks.MailUnknown:
+		o.Outcome, o.FailedPhase, o.Class = checks.Unknown, checks.Deliver, checks.OwnError
+		o.Detail = "the probe could not look for the mail"
+	default:
+		delivered(&o.Result, *m)
 	}
-	delivered(&o.Result, *m)
 	return o
 }
 

@@ -1,8 +1,10 @@
 package roundtrip_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -133,8 +135,8 @@ func TestSweep(t *testing.T) {
 				t.Errorf("left %s, want %s", got, want)
 			}
 		}
-		left(0, "5: 4 1 1")
-		left(time.Hour+time.Minute, "4: 3 1 1") // the forgotten one is gone
+		left(0, "4: 4 1 1")                     // a copy that is kept on purpose fills nothing
+		left(time.Hour+time.Minute, "3: 3 1 1") // the forgotten one is gone
 		left(checks.MailFollow, "2: 2 1 0")     // and that of another probe, and the copy of the one that is lost
 		if m, _ := w.book.Mail(pending.ID); m.State != checks.MailLost {
 			t.Errorf("got %s, want lost", m.State)
@@ -212,5 +214,130 @@ func TestServerThatRepeatsThePassword(t *testing.T) {
 		if strings.Contains(r.Detail, ct.LabPassword) || !strings.Contains(r.Detail, "you said ***") || len([]rune(r.Detail)) != checks.DetailMax {
 			t.Errorf("detail %q, want no password and %d characters", r.Detail, checks.DetailMax)
 		}
+	})
+}
+
+// TestSentKeepsWhatItShould: copies of mails that are looked for do not count, but
+// those that cannot be removed do.
+func TestSentKeepsWhatItShould(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.office.CannotExpunge()
+		w.office.Delivers(func(l ct.Letter) (string, time.Duration) {
+			w.office.Put("Sent Items", l.Text)
+			return "", 0
+		})
+		_, m := w.send(t)
+		if v := w.visit(t, true); v.Left != 0 || !v.Swept {
+			t.Errorf("while it is looked for %d messages are left, want none", v.Left)
+		}
+		w.book.Change(m.ID, func(m *roundtrip.Mail) { m.Closed = time.Now() })
+		if v := w.visit(t, true); v.Left != 1 || !v.Swept {
+			t.Errorf("%d messages are left, want the one that cannot be removed", v.Left)
+		}
+	})
+}
+
+// TestLongHeader: whatever servers on the way write on top of a mail, it is found.
+func TestLongHeader(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.office.Adds("X-Filter-Report: " + strings.Repeat("\r\n  spam=no", 2000) + "\r\n")
+		if r, m := w.send(t); r.Outcome != checks.Up || m.State != checks.MailArrived {
+			t.Errorf("got %+v and the mail %s, want it to arrive", r, m.State)
+		}
+	})
+}
+
+// TestNothingIsSaidByASearchForAll: some servers find whole words only. A mail is
+// late, and lost, when it was looked for by its own id.
+func TestNothingIsSaidByASearchForAll(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.office.Delivers(func(ct.Letter) (string, time.Duration) { return "INBOX", checks.MailFollow - time.Hour })
+		w.send(t)
+		w.send(t)
+		w.office.Answers(func(line string) string {
+			if strings.HasSuffix(line, `".osl-1."`) {
+				return "OK nothing found"
+			}
+			return ""
+		})
+		time.Sleep(checks.MailFollow)
+		w.visit(t, false)
+		for _, m := range w.book.all() {
+			if m.State != checks.MailLate || m.Found.IsZero() {
+				t.Errorf("got %s, want found late", m.State)
+			}
+		}
+	})
+}
+
+// TestManyMails: where one visit does not come to the end of the mails, the next
+// begins with those that were not looked for.
+func TestManyMails(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		var text string
+		w.office.Delivers(func(l ct.Letter) (string, time.Duration) {
+			text = l.Text
+			return "", 0
+		})
+		var last roundtrip.Mail
+		for range 10 {
+			_, last = w.send(t)
+		}
+		w.office.Put("INBOX", text)
+		w.office.Put("INBOX", "X-Probe-Id: nobody.osl-1.knows\r\n\r\n") // for whose sake each mail is looked for
+		searches := 0
+		w.office.Answers(func(line string) string {
+			switch {
+			case strings.HasPrefix(line, "AUTHENTICATE"):
+				searches = 0
+			case strings.HasPrefix(line, "UID SEARCH"):
+				if searches++; searches > 13 { // two for each mail
+					return "bye"
+				}
+			}
+			return ""
+		})
+		for range 2 {
+			time.Sleep(time.Minute)
+			w.visit(t, false)
+		}
+		if m, _ := w.book.Mail(last.ID); m.Found.IsZero() {
+			t.Errorf("the last of ten mails is %s after two visits, want it found", m.State)
+		}
+	})
+}
+
+// TestNineProbesOneMailbox: probes that share a mailbox find and remove each its
+// own mails, also when they sweep.
+func TestNineProbesOneMailbox(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		var mu sync.Mutex // protects n
+		n := 0
+		w.office.Delivers(func(ct.Letter) (string, time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			n++
+			return "INBOX", time.Duration(n%7) * 10 * time.Minute
+		})
+		var probes sync.WaitGroup
+		for i := range 9 {
+			probes.Go(func() {
+				own := &world{Lab: w.Lab, book: &book{mails: map[string]roundtrip.Mail{}}, check: w.check}
+				post, slot := own.post(), w.slot()
+				slot.Probe, post.Key = fmt.Sprintf("osl-%d", i), bytes.Repeat([]byte{byte(i)}, roundtrip.KeySize)
+				for range 4 {
+					w.check.Send(t.Context(), post, slot)
+					w.check.Visit(t.Context(), post, slot.Probe, own.open(), true)
+					time.Sleep(15 * time.Minute)
+				}
+				time.Sleep(time.Hour)
+				w.check.Visit(t.Context(), post, slot.Probe, own.open(), true)
+				if len(own.book.all()) != 4 || len(own.open()) != 0 {
+					t.Errorf("%s: %d mails, of which %d were not found, want 4 and none", slot.Probe, len(own.book.all()), len(own.open()))
+				}
+			})
+		}
+		probes.Wait()
+		w.empty(t)
 	})
 }

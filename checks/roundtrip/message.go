@@ -75,6 +75,12 @@ func read(header string) (l letter, ok bool) {
 	return l, strings.HasPrefix(l.messageID, "<"+l.token.id+"."+l.token.probe+"@")
 }
 
+// fields are those of a header that are read. What servers write on top of ours
+// may be more than all that is fetched.
+func fields() []string {
+	return []string{headerID, headerSent, "To", "Message-ID", "Auto-Submitted", "Authentication-Results"}
+}
+
 // whole ends a header that was cut: its last line, which may be half of one, is
 // left out, and an empty line put behind.
 func whole(header string) string {

@@ -378,6 +378,21 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// TestResumedTooLate: of a mail that nobody could look for nothing is claimed.
+func TestResumedTooLate(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(200*time.Millisecond, stop)
+		_, id := w.check.Send(ctx, w.post(), w.slot())
+		time.Sleep(checks.MailFollow + 48*time.Hour)
+		m, _ := w.book.Change(id, func(m *roundtrip.Mail) { m.Expire(time.Now()) })
+		o, ok := w.check.Resume(t.Context(), w.post(), m, "eu-north")
+		if !ok || o.Outcome != checks.Unknown || o.Class != checks.OwnError || o.FailedPhase != checks.Deliver {
+			t.Errorf("got %+v of a mail that is %s, want our own error", o.Result, m.State)
+		}
+	})
+}
+
 // TestStoppedAtTheDot: a life that ends before the server has answered leaves a
 // run of which nothing is known.
 func TestStoppedAtTheDot(t *testing.T) {

@@ -26,8 +26,8 @@ type Visited struct {
 	// Result is how the connection went: up if everything was done, its detail
 	// being what people should know all the same.
 	checks.Result
-	// Left is how many test mails the mailbox still holds, whosever they are;
-	// Swept says that they were counted.
+	// Left is how many test mails the mailbox still holds, whosever they are, but
+	// for copies among the sent that are kept; Swept says that they were counted.
 	Left  int
 	Swept bool
 }
@@ -51,22 +51,22 @@ func (c *Check) Visit(ctx context.Context, post Post, probe string, mails []Mail
 	return out
 }
 
-// seekAll looks for each of the mails. In an outage there are many and none of
-// them is there, which takes one search to see.
-func (v *visit) seekAll(ctx context.Context, probe string, mails []Mail) error {
+// seekAll looks for each of the mails, first for those that were not looked for
+// the longest: there may be more than one visit has time for. In an outage there
+// are many and none of them is there, which takes one search to see. Some servers
+// find whole words only, so nothing new is said of a mail by that.
+func (v *visit) seekAll(ctx context.Context, probe string, mails []Mail) (err error) {
+	slices.SortStableFunc(mails, func(x, y Mail) int { return x.lastWithout().Compare(y.lastWithout()) })
+	began, none := time.Now(), false
 	if len(mails) > 1 {
-		began := time.Now()
-		if none, err := v.isWithout(ctx, probe); err != nil {
+		if none, err = v.isWithout(ctx, probe); err != nil {
 			return err
-		} else if none {
-			for _, m := range mails {
-				v.change(m, func(m *Mail) { m.missed(began) })
-			}
-			return nil
 		}
 	}
 	for _, m := range mails {
-		if _, err := v.seek(ctx, m); err != nil {
+		if none && !m.turns(began) {
+			v.change(m, func(m *Mail) { m.missed(began) })
+		} else if _, err := v.seek(ctx, m); err != nil {
 			return err
 		}
 	}
@@ -83,7 +83,10 @@ func (v *visit) isWithout(ctx context.Context, probe string) (bool, error) {
 	return true, nil
 }
 
-// sweep removes what nobody waits for, and counts what is left.
+// sweep removes what nobody waits for, and counts what is left. Of what was sent
+// only that counts which should be gone: the copy of a mail that does not arrive
+// is kept, and there are many of them in an outage, which must go on being
+// measured.
 func (v *visit) sweep(ctx context.Context, probe string) (left int, err error) {
 	for _, box := range slices.Concat([]string{inbox}, v.junk, v.sent) {
 		uids, err := v.search(ctx, box, "")
@@ -99,6 +102,9 @@ func (v *visit) sweep(ctx context.Context, probe string) (left int, err error) {
 			if ok && v.isWaste(f, probe) {
 				waste = append(waste, f)
 			}
+		}
+		if slices.Contains(v.sent, box) {
+			uids = uids[:len(waste)]
 		}
 		left += len(uids) - v.remove(ctx, waste)
 	}

@@ -185,7 +185,7 @@ func (v *visit) fetch(ctx context.Context, uid uint32) (f found, ok bool, err er
 	f.uid = uid
 	err = v.step(ctx, func() error {
 		var msg imap.Message
-		if msg, ok, err = v.session.Fetch(uid); err != nil || !ok {
+		if msg, ok, err = v.session.Fetch(uid, fields()...); err != nil || !ok {
 			return err
 		}
 		f.received = msg.Received

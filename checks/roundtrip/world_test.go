@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -149,13 +150,18 @@ func (w *world) send(t *testing.T) (checks.Result, roundtrip.Mail) {
 // visit looks once for everything that is open, at the given time after the run.
 func (w *world) visit(t *testing.T, sweep bool) roundtrip.Visited {
 	t.Helper()
-	var open []roundtrip.Mail
+	return w.check.Visit(t.Context(), w.post(), "osl-1", w.open(), sweep)
+}
+
+// open are the mails that are looked for, the oldest first.
+func (w *world) open() (mails []roundtrip.Mail) {
 	for _, m := range w.book.all() {
 		if m.IsOpen() {
-			open = append(open, m)
+			mails = append(mails, m)
 		}
 	}
-	return w.check.Visit(t.Context(), w.post(), "osl-1", open, sweep)
+	slices.SortFunc(mails, func(x, y roundtrip.Mail) int { return x.Written.Compare(y.Written) })
+	return mails
 }
 
 func names(r checks.Result) string {
