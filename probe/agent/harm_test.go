@@ -116,6 +116,25 @@ func TestPolicyIsObeyed(t *testing.T) {
 	})
 }
 
+// TestRestIsKept: a run that began before a server turned us away does not end the
+// rest; only the one attempt after it does.
+func TestRestIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, d := newWorkload(), door{place{checks.HTTPS, "www.example.net"}, checks.IPv4}
+		w.answered(d, checks.Result{Class: checks.Policy, FailedPhase: checks.Request}, false)
+		w.answered(d, checks.Result{Outcome: checks.Up}, false)
+		if _, why := w.knock(d); why == nil {
+			t.Error("asked again at once, want the server left alone")
+		}
+		time.Sleep(firstRest)
+		retry, why := w.knock(d)
+		w.answered(d, checks.Result{Outcome: checks.Down, Class: checks.ConnectTimeout}, retry)
+		if _, why2 := w.knock(d); why != nil || why2 != nil {
+			t.Errorf("got %v and %v, want a dead server asked again", why, why2)
+		}
+	})
+}
+
 // TestOneConnectionPerAccount: runs that would log in with one account wait for
 // one another, and the wait is not the server's.
 func TestOneConnectionPerAccount(t *testing.T) {

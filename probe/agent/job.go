@@ -28,19 +28,20 @@ type job struct {
 	problem error
 }
 
-// newJob makes the job of a target, or takes the old one if nothing has changed.
-func newJob(t checks.Target, old job, network checks.Network, secrets map[string]string) (j job, made bool) {
+// newJob makes the job of a target in env, to which the secrets are added, or takes
+// the old one if nothing has changed.
+func newJob(t checks.Target, old job, env checks.Env, secrets map[string]string) (j job, made bool) {
 	sum := hashOf(t, secrets)
 	if old.check != nil && old.secrets == sum && reflect.DeepEqual(old.target, t) {
 		return old, false
 	}
 	j = job{target: t, secrets: sum, families: old.families, seats: seats(t, secrets)}
-	env := checks.Env{Network: network, Password: func(name string) (string, error) {
+	env.Password = func(name string) (string, error) {
 		if s, ok := secrets[name]; ok {
 			return s, nil
 		}
 		return "", fmt.Errorf("password %q is not among the secrets of this probe", name)
-	}}
+	}
 	if j.problem = belowFloor(t); j.problem == nil {
 		j.problem = j.build(env)
 	}

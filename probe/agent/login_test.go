@@ -126,3 +126,20 @@ func TestRefusedLoginIsLeftAlone(t *testing.T) {
 		}
 	})
 }
+
+// TestChainsAreRemembered: the checks of an agent verify a chain that they have
+// seen before no second time.
+func TestChainsAreRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStation(t)
+		s.PostOffice(t)
+		a := s.agent(t)
+		defer a.spool.Close()
+		s.give(t, a, "right", s.inbox("inbox", time.Minute))
+		j, _, _ := a.work.job("inbox")
+		first, second := j.check.Attempt(t.Context(), checks.IPv4), j.check.Attempt(t.Context(), checks.IPv4)
+		if first.TLS == nil || second.TLS == nil || &first.TLS.Chain[0] != &second.TLS.Chain[0] {
+			t.Error("the second attempt has verified the chain again")
+		}
+	})
+}

@@ -27,6 +27,9 @@ const (
 // mailroom is what the agent keeps for its round trips.
 type mailroom struct {
 	ledger *ledger.Ledger
+	// inherited are the runs that an earlier life of the agent has begun and not
+	// observed, by their mails. No clock tells them: it may have been set since.
+	inherited map[string]bool
 
 	telling sync.Mutex // held by tell, so that nothing is told twice
 
@@ -37,12 +40,18 @@ type mailroom struct {
 
 // openMails opens the ledger of this probe.
 func (a *Agent) openMails() (err error) {
-	a.mails.left = map[seat]int{}
+	a.mails.left, a.mails.inherited = map[seat]int{}, map[string]bool{}
 	a.mails.ledger, err = ledger.Open(ledger.Options{
 		Dir: filepath.Join(a.opts.State, "mails"), Owner: owner(a.identity), NoSync: a.opts.Simulation,
 		Logger: a.opts.Logger.With("component", "ledger"),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	for _, m := range a.mails.ledger.List(func(m roundtrip.Mail) bool { return !m.Observed }) {
+		a.mails.inherited[m.ID] = true
+	}
+	return nil
 }
 
 // trip is one run of a round trip: an attempt that knows for which slot it is
@@ -79,16 +88,20 @@ func (t trip) Attempt(ctx context.Context, _ checks.Family) checks.Result {
 // may.
 func (a *Agent) crowded(j job) string {
 	pending := len(a.mails.ledger.List(func(m roundtrip.Mail) bool { return m.IsOpen() && m.To == j.target.To }))
-	a.mails.mu.Lock()
-	left := a.mails.left[j.seats[receiveLogin]]
-	a.mails.mu.Unlock()
-	switch {
+	switch left := a.mails.leftIn(j.seats[receiveLogin]); {
 	case left >= maxMails:
 		return fmt.Sprintf("%d test mails are in the mailbox, expected fewer than %d: none is sent until they are gone", left, maxMails)
 	case pending >= maxUnderway:
 		return fmt.Sprintf("%d test mails are on their way, expected fewer than %d: none is sent until they are found or lost", pending, maxUnderway)
 	}
 	return ""
+}
+
+// leftIn is how many test mails the last sweep left in the mailbox of s.
+func (m *mailroom) leftIn(s seat) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.left[s]
 }
 
 // post is what the round trip of j needs.

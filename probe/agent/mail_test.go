@@ -34,6 +34,11 @@ type mailing struct {
 	office *ct.PostOffice
 	agent  *Agent
 	stop   func()
+	// ahead is by how much the clock is wrong when an agent starts, and set right
+	// thereafter.
+	ahead time.Duration
+	// bound is that of the spool, in bytes.
+	bound int64
 }
 
 // newMailing makes a station with a post office and starts an agent there.
@@ -50,7 +55,8 @@ func newMailing(t *testing.T, others ...checks.Target) *mailing {
 func (m *mailing) start(t *testing.T, others ...checks.Target) {
 	t.Helper()
 	time.Sleep(time.Second) // lives do not begin at the same time
-	m.agent = m.station.agent(t)
+	m.agent = m.station.agent(t, func(o *Options) { o.SpoolBytes = m.bound })
+	m.agent.started = m.agent.started.Add(m.ahead)
 	m.give(t, m.agent, "right", append(others, m.loop())...)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
@@ -134,6 +140,20 @@ func TestLateMailIsFollowed(t *testing.T) {
 		}
 		if logins = m.office.Logins() - logins; logins > 16 {
 			t.Errorf("%d logins in three hours, want at most 16", logins)
+		}
+	})
+}
+
+// TestLateMailIsFoundSoon: the first look for a mail that is late comes a minute
+// after its limit.
+func TestLateMailIsFoundSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMailing(t)
+		m.office.Delivers(func(ct.Letter) (string, time.Duration) { return "INBOX", 2*time.Minute + 30*time.Second })
+		m.send(t.Context())
+		time.Sleep(time.Minute + followTurn)
+		if _, e := m.seen(t); states(e) != "pending, late, late 2m30s" {
+			t.Errorf("got the events %s, want found after 2m30s", states(e))
 		}
 	})
 }

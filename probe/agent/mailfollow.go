@@ -18,12 +18,15 @@ const (
 	// an earlier life began should lose no time.
 	followTurn = 15 * time.Second
 	firstTurn  = time.Second
-	// sweepEvery is how often each mailbox is swept.
-	sweepEvery = time.Hour
+	// sweepEvery is how often each mailbox is swept; crowdedEvery while it is so
+	// full that no mail is sent.
+	sweepEvery   = time.Hour
+	crowdedEvery = 5 * time.Minute
 )
 
-// spacing is the time between two looks for a mail that is so long overdue. The
-// mail's own date tells when it arrived, so that nothing is lost by rare looks.
+// spacing is the time between a look for a mail that was so long overdue, or its
+// limit, and the next look. The mail's own date tells when it arrived, so that
+// nothing is lost by rare looks.
 func spacing(overdue time.Duration) time.Duration {
 	switch {
 	case overdue < time.Minute:
@@ -47,6 +50,8 @@ type follower struct {
 	// they are observed.
 	resumed map[string]bool
 	waits   sync.WaitGroup
+	// dropped is how many records the spool had lost when all mails were told last.
+	dropped uint64
 }
 
 // mailbox is one account in which mails arrive.
@@ -87,6 +92,7 @@ func (f *follower) upkeep() {
 	for _, m := range l.List(func(m roundtrip.Mail) bool { return m.Expire(now) }) {
 		kept.Change(m.ID, func(m *roundtrip.Mail) { m.Expire(now) })
 	}
+	f.repeat()
 	for _, m := range l.List(func(m roundtrip.Mail) bool { return !m.Told && m.State != "" }) {
 		f.agent.tell(m.ID)
 	}
@@ -98,7 +104,21 @@ func (f *follower) upkeep() {
 	}
 }
 
-func (f *follower) isOfEarlierLife(m roundtrip.Mail) bool { return m.Started.Before(f.agent.started) }
+// repeat lets everything be told again once the spool is empty that has lost
+// something: it may have been what was told of a mail.
+func (f *follower) repeat() {
+	spool := f.agent.spool.Stats()
+	if spool.Dropped == f.dropped || spool.Records > 0 {
+		return
+	}
+	f.dropped = spool.Dropped
+	l := f.agent.mails.ledger
+	for _, m := range l.List(func(m roundtrip.Mail) bool { return m.Told }) {
+		l.Change(m.ID, func(m *roundtrip.Mail) { m.Told = false })
+	}
+}
+
+func (f *follower) isOfEarlierLife(m roundtrip.Mail) bool { return f.agent.mails.inherited[m.ID] }
 
 // resume goes on with the runs that an earlier life of the agent has begun.
 func (f *follower) resume(ctx context.Context, jobs map[string]job) {
@@ -144,7 +164,11 @@ func (f *follower) look(ctx context.Context, s seat, jobs []job) {
 		box = &mailbox{swept: now}
 		f.boxes[s] = box
 	}
-	sweep := now.Sub(box.swept) >= sweepEvery
+	every := sweepEvery
+	if a.mails.leftIn(s) >= maxMails {
+		every = crowdedEvery
+	}
+	sweep := now.Sub(box.swept) >= every
 	if box.resting(now) || !sweep && now.Sub(box.visited) < spacing(0) {
 		return
 	}
@@ -180,7 +204,7 @@ func (b *mailbox) due(mails []roundtrip.Mail, now time.Time) bool {
 		if b.visited.After(last) {
 			last = b.visited
 		}
-		return now.Sub(last) >= spacing(now.Sub(m.Limit()))
+		return now.Sub(last) >= spacing(last.Sub(m.Limit()))
 	})
 }
 

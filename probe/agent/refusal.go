@@ -57,7 +57,8 @@ func (w *workload) knock(d door) (retry bool, why *checks.Failure) {
 }
 
 // answered notes what became of an attempt, and says until when the server is
-// left alone if a rest begins by it.
+// left alone if a rest begins by it. One that began before the rest under way
+// does not end it.
 func (w *workload) answered(d door, r checks.Result, retry bool) (until time.Time, rests bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -72,7 +73,7 @@ func (w *workload) answered(d door, r checks.Result, retry bool) (until time.Tim
 		return s.next, rests
 	case s != nil && !heard(r):
 		s.again(retry, now)
-	default:
+	case retry:
 		delete(w.doors, d)
 	}
 	return time.Time{}, false

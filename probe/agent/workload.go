@@ -14,6 +14,9 @@ import (
 
 // workload is the set of checks that the plan gives to this probe.
 type workload struct {
+	// chains are the certificates that any of the checks has verified.
+	chains checks.Chains
+
 	mu sync.Mutex // protects all following fields
 	// revision of the plan that jobs were made of.
 	revision uint64
@@ -40,7 +43,7 @@ func (w *workload) set(ctx context.Context, network checks.Network, p wire.Plan,
 		if !wanted(t, self) {
 			continue
 		}
-		j, made := newJob(t, old[t.ID], network, secrets)
+		j, made := newJob(t, old[t.ID], checks.Env{Network: network, Chains: &w.chains}, secrets)
 		if made && j.problem != nil {
 			log.Error("check of plan does not run here", "check", t.ID, "error", j.problem)
 		}

@@ -64,7 +64,11 @@ func assign(targets []checks.Target, in Input) []note {
 				t.LoginProbes = names
 			}
 		}
-		notes = append(notes, a.note(of, all, chosen, allowed))
+		n := a.note(of, all, chosen, allowed)
+		if chosen < enough {
+			n.effect += ": too few for a verdict of every region"
+		}
+		notes = append(notes, n)
 	}
 	return notes
 }

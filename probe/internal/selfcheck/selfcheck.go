@@ -4,8 +4,8 @@
 // would call every mail server down. So it remembers for each of these ports
 // whether any connection to it, to whatever host, has ever come about. As long
 // as none has, a connection that is not answered, or that has no way, is a fault
-// of our own network and not the server's, unless nothing else works either,
-// which then is no matter of ports. Once a port has worked its failures are the
+// of our own network and not the server's, unless nothing else worked at the first
+// of them either, which then was no matter of ports. Once a port has worked its failures are the
 // server's for ever, or until the record is lost.
 //
 // A server that refuses has read what we sent, so a refusal stays the server's.
@@ -185,10 +185,13 @@ func (p *Ports) doubts(port uint16) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.ports[port]
-	if !r.Worked.IsZero() || !online && time.Since(p.worked) > fresh {
+	if !r.Worked.IsZero() {
 		return false
 	}
 	if r.Failing.IsZero() {
+		if !online && time.Since(p.worked) > fresh {
+			return false
+		}
 		p.ports[port] = record{Failing: time.Now().UTC()}
 		p.saveLocked()
 		p.opt.Logger.Warn("outbound port has never worked from here, the hoster may block it: ask it to open the port", "port", port)

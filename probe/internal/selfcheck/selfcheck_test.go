@@ -77,7 +77,7 @@ func TestPortThatNeverWorked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t)
 		h.Listen(t, ":443")
-		h.block(25, 2525)
+		h.block(25, 587, 2525)
 		want(t, "nothing else works either", h.look(t, 25), checks.ConnectTimeout)
 		want(t, "the web", h.look(t, 443), "")
 		r := h.look(t, 25)
@@ -90,7 +90,8 @@ func TestPortThatNeverWorked(t *testing.T) {
 			t.Errorf("blocked: got %v, want port 25", got)
 		}
 		time.Sleep(11 * time.Minute)
-		want(t, "the web was long ago", h.look(t, 25), checks.ConnectTimeout)
+		want(t, "the web was long ago", h.look(t, 25), checks.OwnNetwork)
+		want(t, "of another port nothing is known", h.look(t, 587), checks.ConnectTimeout)
 		h.online = true
 		h.start()
 		want(t, "after a restart, with a coordinator", h.look(t, 25), checks.OwnNetwork)
