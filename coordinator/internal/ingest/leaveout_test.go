@@ -41,7 +41,7 @@ func TestWhatWasBeforeIsAGap(t *testing.T) {
 				t.Errorf("%s: kept %+v, want a gap of 1 to 2, and 3", name, got.Records)
 			}
 			p := w.ingest.Probes()[0]
-			if want := "it sent 2 observations from before it joined"; p.Dropped != 2 || len(p.Notices) == 0 || !strings.HasPrefix(p.Notices[len(p.Notices)-1], want) {
+			if want := "it sent 2 records from before it joined"; p.Dropped != 2 || len(p.Notices) == 0 || !strings.HasPrefix(p.Notices[len(p.Notices)-1], want) {
 				t.Errorf("%s: dropped %d, notices %q, want 2 and %q", name, p.Dropped, p.Notices, want)
 			}
 		})
@@ -83,7 +83,7 @@ func TestInventedChecksAreAGap(t *testing.T) {
 				t.Errorf("plan %d: kept %q, want %q", revision+1, got, want)
 			}
 		}
-		want := "it sent 2 observations of checks that nobody asked it for: they are kept as a gap"
+		want := "it sent 2 records of checks that nobody asked it for: they are kept as a gap"
 		if n := w.ingest.Probes()[0].Notices; !slices.Equal(n, []string{want}) {
 			t.Errorf("notices %q, want %q", n, want)
 		}
