@@ -140,19 +140,18 @@ func (l *look) unanswered(ctx context.Context, broken string) error {
 	return err
 }
 
-// authenticated says whether senders take the records for signed.
+// authenticated says whether senders take the records for signed. Where this
+// probe's own resolver verifies nothing they are compared all the same: that is no
+// fault of the domain's, and a record that does not fit is worth knowing.
 func (l *look) authenticated(a dns.Answer) bool {
 	switch {
 	case !l.verifies:
-		l.found(DANEUnauthenticated, "%s has TLSA records; whether they are signed and fit cannot be told, since the resolver of this probe verifies nothing", l.host)
 	case !a.Authenticated:
 		l.found(DANEUnauthenticated, "TLSA of _25._tcp.%s: not signed, expected DNSSEC: senders pass over them", l.host)
 	case !l.signed:
 		l.found(DANEUnauthenticated, "MX of %s: not signed, expected DNSSEC: senders pass over the TLSA records of %s", l.domain, l.host)
-	default:
-		return true
 	}
-	return false
+	return !l.verifies || a.Authenticated && l.signed
 }
 
 // vouched wants one of the records to fit what the server presents.
