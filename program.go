@@ -76,6 +76,9 @@ func (f *Flags) logger(w io.Writer) *slog.Logger {
 // code. That method gets what it asks for of ctx, values, and, where commands
 // embeds Flags, a *slog.Logger.
 func (p Program) Run(ctx context.Context, commands any, args []string, values ...any) int {
+	// What libraries write to the logger of the whole process is no word of ours:
+	// net/http tells there, a line each, what odd frames a server sends.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	helped := false
 	parser, err := kong.New(commands,
 		kong.Name(p.Name), kong.Description(p.Description), kong.Vars(p.Vars),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"runtime/debug"
 	"strings"
@@ -107,6 +108,23 @@ func TestLogs(t *testing.T) {
 		if strings.Count(stderr, "\n") != len(want) {
 			t.Errorf("%q: got %q, want %d lines", flags, stderr, len(want))
 		}
+	}
+}
+
+// TestOthersDoNotLog: what a library writes to the logger of the process, a hostile
+// server may have said.
+func TestOthersDoNotLog(t *testing.T) {
+	var others bytes.Buffer
+	before := log.Writer()
+	log.SetOutput(&others)
+	t.Cleanup(func() { log.SetOutput(before) })
+	code, _, stderr := play(t, "play", func(context.Context) error {
+		log.Print("odd frame")
+		slog.Info("odd frame")
+		return nil
+	})
+	if code != 0 || others.Len() > 0 || strings.Contains(stderr, "odd") {
+		t.Errorf("exit code %d, logged %q and %q, want nothing of others", code, others.String(), stderr)
 	}
 }
 
