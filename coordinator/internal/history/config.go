@@ -75,6 +75,15 @@ func (c *Config) check(id string) (k Check, ok bool) {
 	return c.Checks[i], true
 }
 
+// asks returns the check of the id; ok is false when it is not configured, or when
+// the roster has no such probe where it is to run.
+func (c *Config) asks(id, probe string) (k Check, ok bool) {
+	k, ok = c.check(id)
+	return k, ok && slices.ContainsFunc(c.Probes, func(p Probe) bool {
+		return p.Name == probe && k.in(p.Region)
+	})
+}
+
 // bounded returns the observation with its interval cut to the configured one:
 // what a probe claims to speak for by one look must not be longer.
 func (c *Config) bounded(o checks.Observation) checks.Observation {

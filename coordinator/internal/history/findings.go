@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"varde/checks"
@@ -21,7 +20,7 @@ type Findings struct {
 const maxFindings = 1000
 
 // Findings returns the newest findings of a check, of all checks if it is empty, one
-// for each probe of the roster that gave some; an empty list says that all was well.
+// for each probe that is to run it and gave some; an empty list says that all was well.
 func (s *Store) Findings(ctx context.Context, check string) ([]Findings, error) {
 	rows, err := s.reads.QueryContext(ctx, `SELECT check_id, probe, region, at, list FROM finding
 		WHERE ?1 = '' OR check_id = ?1 ORDER BY check_id, probe LIMIT ?2`, check, maxFindings)
@@ -40,9 +39,9 @@ func (s *Store) Findings(ctx context.Context, check string) ([]Findings, error) 
 		if err := json.Unmarshal(list, &f.List); err != nil {
 			return nil, fmt.Errorf("read findings of %s: %w", f.Check, err)
 		}
-		k, known := config.check(f.Check)
+		k, asked := config.asks(f.Check, f.Probe)
 		f.Service, f.At = k.Service, time.Unix(0, at).UTC()
-		if known && slices.ContainsFunc(config.Probes, func(p Probe) bool { return p.Name == f.Probe }) {
+		if asked {
 			out = append(out, f)
 		}
 	}

@@ -188,7 +188,7 @@ func TestMailSums(t *testing.T) {
 			"outbound: 1 test mail, 0 lost, of 1 nobody can tell.")
 		f.mails(t, m, ten.Add(145*time.Hour), mailed("e", 4, l, 8000))
 		check("and yet", MailQuery{From: ten, To: ten.Add(time.Hour), Route: "internal"},
-			"77 test mails, 1 lost, longest delay 5 d, 4 late, of 1 nobody can tell.", "internal: 77 test mails, 1 lost, longest delay 5 d, 4 late, of 1 nobody can tell.")
+			"77 test mails, 1 lost, longest delay 5 d 14 h, 4 late, of 1 nobody can tell.", "internal: 77 test mails, 1 lost, longest delay 5 d 14 h, 4 late, of 1 nobody can tell.")
 	})
 }
 
@@ -235,7 +235,14 @@ func TestFindings(t *testing.T) {
 		if s := got(); s != "us-east-1 us-east mail 1 10:07; us-east-2 us-east mail 0 10:06; " {
 			t.Errorf("got %s", s)
 		}
-		smaller := *f.config
+		elsewhere := *f.config
+		elsewhere.Checks = []Check{{ID: "imap", Service: "mail", Every: time.Minute, Regions: []string{"oceania"}}}
+		whole := f.config
+		f.config = &elsewhere
+		if s := got(); s != "" {
+			t.Errorf("of probes that run the check no longer: %s", s)
+		}
+		smaller := *whole
 		smaller.Probes = smaller.Probes[:1]
 		f.config = &smaller
 		if s := got(); s != "" {

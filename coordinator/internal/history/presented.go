@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"varde/checks"
@@ -25,7 +26,8 @@ type Presented struct {
 const maxPresented = 40_000
 
 // Presented returns what servers showed since the given time, of one check or of all
-// if it is empty: for each probe, family and address what was shown last.
+// if it is empty: for each probe that is to run it, each family and each address to
+// which the name still leads, what was shown last.
 func (s *Store) Presented(ctx context.Context, check string, since time.Time) ([]Presented, error) {
 	shown, err := s.shown(ctx, check, since)
 	if err != nil {
@@ -55,7 +57,27 @@ func (s *Store) Presented(ctx context.Context, check string, since time.Time) ([
 			out = append(out, p)
 		}
 	}
-	return out, rows.Err()
+	return s.standing(out), rows.Err()
+}
+
+// staysFor is how long an address stands after a probe's last look at it while the
+// probe is shown others: names lead to several addresses in turn.
+const staysFor = time.Hour
+
+// standing leaves out what nobody looks at any more: a check or probe is gone, or
+// the probe was led to other addresses since, for some rounds at least.
+func (s *Store) standing(list []Presented) []Presented {
+	newest := make(map[viewpoint]time.Time)
+	for _, p := range list {
+		at := viewpoint{p.Check, p.Probe, p.Family}
+		newest[at] = later(newest[at], p.At)
+	}
+	config := s.options.Config()
+	return slices.DeleteFunc(list, func(p Presented) bool {
+		k, asked := config.asks(p.Check, p.Probe)
+		last := newest[viewpoint{p.Check, p.Probe, p.Family}]
+		return !asked || !k.over(p.Family) || last.Sub(p.At) > max(staysFor, 3*k.Every)
+	})
 }
 
 // shown are the handshakes by their hash.

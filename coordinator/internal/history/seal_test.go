@@ -157,6 +157,15 @@ func TestOlderSchema(t *testing.T) {
 			t.Errorf("version %d: place %d, want 7", version, got)
 		}
 		must(t, m.s.retain(ten))
+		f.mails(t, m, ten.Add(time.Hour), mailed("m", 0, checks.MailArrived, 1))
+		f.met(t, m, []seen{{probe: "us-east-1", hours: 1, address: "192.0.2.1:993", issuer: "R1", key: "k1"}})
+		all, _, err := m.s.MailSums(t.Context(), MailQuery{From: ten, To: ten.Add(time.Hour)})
+		must(t, err)
+		shown, err := m.s.Presented(t.Context(), "imap", ten)
+		must(t, err)
+		if all.Arrived != 1 || len(shown) != 1 {
+			t.Errorf("version %d goes on with %d mails and %d certificates, want one of each", version, all.Arrived, len(shown))
+		}
 		must(t, m.s.Close())
 	}
 }

@@ -65,7 +65,10 @@ const (
 	familiar = day
 	// maxMeetings is how many are remembered.
 	maxMeetings = 32
-	// maxAnnotations is how many annotations of a check are kept of a day.
+	// inTurn is how many values within that time make another one no news: a
+	// network that hands out addresses from a large stock has not moved.
+	inTurn = 8
+	// maxAnnotations is how many annotations of a check are kept of a day and kind.
 	maxAnnotations = 50
 )
 
@@ -156,7 +159,18 @@ func (m *memory) news(kind AnnotationKind, value string, at time.Time) (was stri
 			was, newest = v, last
 		}
 	}
-	return was, was != "" && was != value
+	return was, was != "" && was != value && m.lately(kind, at) < inTurn
+}
+
+// lately is how many different values are familiar at the given time.
+func (m *memory) lately(kind AnnotationKind, at time.Time) int {
+	values := make(map[string]struct{})
+	for met, last := range m.met {
+		if v := met.value(kind); v != "" && at.Sub(last) < familiar {
+			values[v] = struct{}{}
+		}
+	}
+	return len(values)
 }
 
 // see remembers a meeting; it says whether that is the first of its kind for long.
@@ -235,7 +249,7 @@ const saveAnnotation = `INSERT INTO annotation (at, check_id, region, family, pr
 	SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
 	WHERE NOT EXISTS (SELECT 1 FROM annotation WHERE check_id = ?2 AND region = ?3 AND family = ?4 AND kind = ?6 AND became = ?8
 		AND at > ?1 - ?9 AND at < ?1 + ?9)
-	AND (SELECT count(*) FROM annotation WHERE check_id = ?2 AND at > ?1 - ?9 AND at < ?1 + ?9) < ?10`
+	AND (SELECT count(*) FROM annotation WHERE check_id = ?2 AND kind = ?6 AND at > ?1 - ?9 AND at < ?1 + ?9) < ?10`
 
 // save writes what changed.
 func (v *servers) save(w *writer) {

@@ -138,6 +138,35 @@ func TestAnnotations(t *testing.T) {
 	}
 }
 
+// A network that hands out addresses from a large stock is not news at every look,
+// and does not hide that the certificate is another one.
+func TestAddressesFromAStock(t *testing.T) {
+	atTen(t, func(t *testing.T, f *fleet, m *machine) {
+		f.config.Checks[0].Every = time.Minute
+		var script []seen
+		for i := range 600 {
+			key := "k1"
+			if i == 599 {
+				key = "k2"
+			}
+			p := f.config.Probes[i%9]
+			script = append(script, seen{
+				probe: p.Name, hours: float64(i) / 60, address: fmt.Sprintf("192.0.2.%d:993", i/9), issuer: "R1", key: key, anotherRegion: p.Region == "oceania",
+			})
+		}
+		f.met(t, m, script)
+		list, err := m.s.Annotations(t.Context(), AnnotationQuery{Check: "imap", To: ten.AddDate(0, 0, 1), Limit: 1000})
+		must(t, err)
+		kinds := map[AnnotationKind]int{}
+		for _, a := range list {
+			kinds[a.Kind]++
+		}
+		if kinds[KeyChanged] != 1 || kinds[AddressChanged] != 2*(inTurn-1) {
+			t.Errorf("got %v, want one key, and %d addresses in each of two regions", kinds, inTurn-1)
+		}
+	})
+}
+
 // A server that is another one at every look fills nothing.
 func TestServersAreBounded(t *testing.T) {
 	atTen(t, func(t *testing.T, f *fleet, m *machine) {
@@ -146,10 +175,17 @@ func TestServersAreBounded(t *testing.T) {
 			script = append(script, seen{probe: "us-east-1", hours: float64(i) / 60, address: fmt.Sprintf("192.0.2.%d:993", i), issuer: "R1", key: fmt.Sprint("k", i)})
 		}
 		f.met(t, m, script)
+		must(t, m.s.write(func(w *writer) {
+			for i := range 200 {
+				for _, kind := range []AnnotationKind{AddressChanged, KeyChanged} {
+					w.exec(saveAnnotation, ten.UnixNano()+int64(i), "imap", "us-east", "ipv4", "us-east-1", string(kind), "a", fmt.Sprint("b", i), int64(familiar), maxAnnotations)
+				}
+			}
+		}))
 		list, err := m.s.Annotations(t.Context(), AnnotationQuery{Check: "imap", To: ten.AddDate(0, 0, 1), Limit: 1000})
 		must(t, err)
-		if len(list) != maxAnnotations {
-			t.Errorf("%d annotations in a day, want %d", len(list), maxAnnotations)
+		if len(list) != 2*maxAnnotations {
+			t.Errorf("%d annotations in a day, want %d of each of two kinds", len(list), maxAnnotations)
 		}
 		shown, err := m.s.Presented(t.Context(), "", ten)
 		must(t, err)
@@ -193,4 +229,47 @@ func TestPresented(t *testing.T) {
 			t.Errorf("of another check: %v, %v", list, err)
 		}
 	})
+}
+
+// What nobody is led to any more is not presented now: a certificate that a server
+// left behind must not be told of when it ends.
+func TestPresentedNoLonger(t *testing.T) {
+	moved := []seen{
+		{probe: "us-east-1", address: "192.0.2.1:993", issuer: "R1", key: "old"},
+		{probe: "us-east-1", hours: 1.5, address: "192.0.2.2:993", issuer: "R1", key: "new"},
+	}
+	one := []seen{{probe: "us-east-1", address: "192.0.2.1:993", issuer: "R1", key: "old"}}
+	for name, c := range map[string]struct {
+		script []seen
+		change func(c *Config)
+		want   string
+	}{
+		"moved":              {moved, func(*Config) {}, "192.0.2.2"},
+		"looks once an hour": {moved, func(c *Config) { c.Checks[0].Every = time.Hour }, "192.0.2.1 192.0.2.2"},
+		"not looked since":   {one, func(*Config) {}, "192.0.2.1"},
+		"refused since":      {append(one, seen{probe: "us-east-1", hours: 5, address: "192.0.2.1:993", class: checks.ConnectRefused}), func(*Config) {}, "192.0.2.1"},
+		"check is gone":      {one, func(c *Config) { c.Checks = nil }, ""},
+		"probe is gone":      {one, func(c *Config) { c.Probes = c.Probes[:3] }, ""},
+		"not in the region":  {one, func(c *Config) { c.Checks[0].Regions = []string{"oceania"} }, ""},
+		"not over IPv4":      {one, func(c *Config) { c.Checks[0].Families = []checks.Family{checks.IPv6} }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			atTen(t, func(t *testing.T, f *fleet, m *machine) {
+				f.met(t, m, c.script)
+				config := *f.config
+				config.Checks = []Check{f.config.Checks[0]}
+				c.change(&config)
+				f.config = &config
+				list, err := m.s.Presented(t.Context(), "", ten.Add(-time.Hour))
+				must(t, err)
+				var got []string
+				for _, p := range list {
+					got = append(got, p.Address)
+				}
+				if s := strings.Join(got, " "); s != c.want {
+					t.Errorf("got %q, want %q", s, c.want)
+				}
+			})
+		})
+	}
 }
