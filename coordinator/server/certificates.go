@@ -30,11 +30,17 @@ func (s *Server) endingCertificates(ctx context.Context) []string {
 // firstEnds are when the first certificate ends of those that the servers of each
 // check present: the server's own, or one that it needs.
 func (s *Server) firstEnds(ctx context.Context) map[string]time.Time {
+	return firstEndsOf(s.presentedNow(ctx))
+}
+
+func firstEndsOf(presented []ops.Presented) map[string]time.Time {
 	out := map[string]time.Time{}
-	for _, p := range s.presentedNow(ctx) {
+	for _, p := range presented {
 		for i, c := range p.Handshake.Chain {
-			first, known := out[p.Check]
-			if root := i > 0 && c.Subject == c.Issuer; !root && (!known || c.NotAfter.Before(first)) {
+			// One that trusts itself, or was sent after its end, is not needed; or the
+			// check fails.
+			idle := i > 0 && (c.Subject == c.Issuer || c.NotAfter.Before(p.At))
+			if first, known := out[p.Check]; !idle && (!known || c.NotAfter.Before(first)) {
 				out[p.Check] = c.NotAfter
 			}
 		}

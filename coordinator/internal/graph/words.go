@@ -88,6 +88,25 @@ func Delay(d time.Duration) string {
 	return Span(d)
 }
 
+// AtMost writes a delay that no mail exceeded. It is as Delay has it, but rounded up,
+// and with hours beside days: a promise must not be shorter than what was measured.
+func AtMost(d time.Duration) string {
+	up := func(unit time.Duration) time.Duration { return (d + unit - 1).Truncate(unit) }
+	switch {
+	case d < 10*time.Second:
+		return Delay(d)
+	case d <= time.Minute:
+		return Span(up(time.Second))
+	case d <= 48*time.Hour:
+		return Span(up(time.Minute))
+	}
+	days, hours := up(time.Hour)/(24*time.Hour), up(time.Hour)%(24*time.Hour)/time.Hour
+	if hours == 0 {
+		return fmt.Sprintf("%d d", days)
+	}
+	return fmt.Sprintf("%d d %d h", days, hours)
+}
+
 // Exact writes the time of one run to the millisecond: "4,002 ms", and with a
 // decimal below ten: "1.4 ms".
 func Exact(d time.Duration) string {

@@ -165,3 +165,16 @@ func TestDelay(t *testing.T) {
 		}
 	}
 }
+
+// What is said not to have been exceeded was not.
+func TestAtMost(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		1400 * time.Millisecond: "1.4 s", 30100 * time.Millisecond: "31 s", 59100 * time.Millisecond: "1 min",
+		47 * time.Minute: "47 min", 47*time.Minute + time.Second: "48 min", 125 * time.Minute: "2 h 5 min",
+		48*time.Hour - time.Second: "2 d", 49 * time.Hour: "2 d 1 h", 71*time.Hour + time.Minute: "3 d",
+	} {
+		if got := AtMost(d); got != want {
+			t.Errorf("%s: got %q, want %q", d, got, want)
+		}
+	}
+}

@@ -106,7 +106,7 @@ func (s Sums) Sentence(at time.Time) string {
 	}
 	out := graph.Count(s.Sent, "test mail") + ", " + graph.Thousands(s.Lost) + " lost"
 	if s.Arrived > 0 {
-		out += ", longest delay " + graph.Delay(s.Longest)
+		out += ", longest delay " + graph.AtMost(s.Longest)
 	}
 	if s.Late > 0 {
 		out += ", " + graph.Thousands(s.Late) + " late"

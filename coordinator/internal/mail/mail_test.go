@@ -13,7 +13,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 func TestSentence(t *testing.T) {
 	for want, s := range map[string]Sums{
 		"": {},
-		"1,440 test mails, 0 lost, longest delay 47 min.":                                   {Sent: 1440, Arrived: 1440, InTime: 1440, Longest: 47*time.Minute + 59*time.Second},
+		"1,440 test mails, 0 lost, longest delay 47 min.":                                   {Sent: 1440, Arrived: 1440, InTime: 1440, Longest: 46*time.Minute + 59*time.Second},
 		"1 test mail, 0 lost, 1 pending.":                                                   {Sent: 1, Pending: 1, Waiting: noon.Add(-59 * time.Second)},
 		"3 test mails, 1 lost, longest delay 4.0 s, 2 late, 1 pending, the oldest for 2 h.": {Sent: 3, Arrived: 1, InTime: 1, Lost: 1, Late: 2, Pending: 1, Waiting: noon.Add(-2 * time.Hour), Longest: 4 * time.Second},
 		"2 test mails, 0 lost, longest delay 20 ms, of 1 nobody can tell.":                  {Sent: 2, Arrived: 1, InTime: 1, Unknown: 1, Longest: 20 * time.Millisecond},

@@ -85,7 +85,11 @@ func (e ending) notice(now time.Time) noticeView {
 	if e.within <= 3*24*time.Hour {
 		v.Class, v.Glyph = graph.Intermittent.Class(), graph.Intermittent.Glyph()
 	}
-	if e.within == 0 {
+	switch {
+	case e.within == 0 && !e.leaf: // a check that needs it says so itself
+		v.Class, v.Glyph = graph.Slow.Class(), graph.Slow.Glyph()
+		v.Detail += "; it may be left out where no check fails"
+	case e.within == 0:
 		v.Class, v.Glyph = graph.Down.Class(), graph.Down.Glyph()
 	}
 	v.Title += ", " + e.NotAfter.UTC().Format("2 Jan 2006, 15:04 UTC")

@@ -151,7 +151,7 @@ func (s *Server) routeViews(ctx context.Context, now Now, routes []mail.Route, w
 			v.Sentence = "No test mail was sent."
 		}
 		if r.Arrived > 0 {
-			v.Usual = "half within " + graph.Delay(r.P50) + ", 95 of 100 within " + graph.Delay(r.P95)
+			v.Usual = "half within " + graph.AtMost(r.P50) + ", 95 of 100 within " + graph.AtMost(r.P95)
 		}
 		v.Picture = graph.Delays{
 			Words:  graph.Words{ID: fmt.Sprintf("d_%d", i), Title: "Delays of " + r.Route + ", " + sp.words, Desc: v.Sentence},

@@ -230,6 +230,7 @@ func TestEndings(t *testing.T) {
 		shown("webmail-home", cert("a.example", "R1", 13*day)),
 		shown("mx1", cert("mx.example", "mx.example", -time.Hour)),
 		shown("mx2", cert("soon.example", "R2", 20*time.Hour)),
+		shown("mx2", cert("fine.example", "Cross", 90*day), cert("Cross", "Old Root", -400*day)),
 		shown("dav", cert("fine.example", "R2", 14*day+time.Second)),
 		shown("removed", cert("gone.example", "R2", day)),
 	}}
@@ -239,6 +240,7 @@ func TestEndings(t *testing.T) {
 		got = append(got, v.Class+": "+v.Title+"; "+v.Detail+"; "+strings.Join(v.Checks, " "))
 	}
 	want := []string{
+		"slow: The intermediate certificate Cross has ended, 18 Oct 2025, 10:20 UTC; issued by Old Root; it may be left out where no check fails; mx2",
 		"down: The certificate of mx.example has ended, 22 Nov 2026, 09:20 UTC; issued by mx.example; mx1",
 		"flaky: The certificate of soon.example ends in 20 h, 23 Nov 2026, 06:20 UTC; issued by R2; mx2",
 		"flaky: The intermediate certificate R1 ends in 2 d, 24 Nov 2026, 11:20 UTC; issued by Root; imap-login",
