@@ -79,7 +79,7 @@ func (s *search) read(ctx context.Context, raw string) announcement {
 	}
 	file, err := parseAutoconfig(data)
 	if err != nil {
-		a.refuse("%s", err)
+		a.refuse("%.200s", err) // it has words of the file in it
 		return a
 	}
 	a.file(file, s.Domain)

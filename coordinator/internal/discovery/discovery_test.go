@@ -375,7 +375,8 @@ func TestDocumentsOfOthers(t *testing.T) {
 			`<!DOCTYPE c [<!ENTITY e SYSTEM "file:///etc/passwd">]><clientConfig><emailProvider><incomingServer type="imap"><hostname>&e;</hostname></incomingServer></emailProvider></clientConfig>`,
 			"invalid character entity &e;",
 		},
-		"deep": {strings.Repeat("<clientConfig>", 4000), "XML syntax error on line 1: unexpected EOF"},
+		"deep":      {strings.Repeat("<clientConfig>", 4000), "XML syntax error on line 1: unexpected EOF"},
+		"talkative": {"<clientConfig><" + strings.Repeat("a", 60_000) + "></b></clientConfig>", "XML syntax error on line 1: element <aaa"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -385,6 +386,9 @@ func TestDocumentsOfOthers(t *testing.T) {
 				r, err := w.search(t)
 				if err != nil || len(r.Notes) != 1 || !strings.Contains(r.Notes[0], x.note) {
 					t.Errorf("got %+v, %v, want one note with %q", r, err, x.note)
+				}
+				if n := len(strings.Join(r.Notes, "")); n > 400 {
+					t.Errorf("a note of %d bytes, want a line that a person reads", n)
 				}
 				if v4, v6 := count(w.dials, "198.51.100.1:443"), count(w.dials, "[2001:db8:2::1]:443"); v4 != 2 || v6 != 1 {
 					t.Errorf("443 was dialled %d and %d times, want once for the file and once a family for https://mail.example.net", v4, v6)

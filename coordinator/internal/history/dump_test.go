@@ -49,9 +49,9 @@ func dump(t testing.TB, s *Store) []string {
 	return out
 }
 
-func rowsOf(t testing.TB, db *sql.DB, name, query string) []string {
+func rowsOf(t testing.TB, db *sql.DB, name, query string, args ...any) []string {
 	t.Helper()
-	rows, err := db.Query(query)
+	rows, err := db.Query(query, args...)
 	must(t, err)
 	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	columns, err := rows.Columns()

@@ -192,6 +192,18 @@ func TestMailSums(t *testing.T) {
 	})
 }
 
+// What is asked of one route reads the mails of that route, and not those of all.
+func TestOneRouteIsReadAlone(t *testing.T) {
+	atTen(t, func(t *testing.T, _ *fleet, m *machine) {
+		for q, want := range map[MailQuery]string{{}: "mail_sent", {Route: "internal"}: "mail_route"} {
+			rows := rowsOf(t, m.s.reads, "", `EXPLAIN QUERY PLAN SELECT delay`+q.conditions(), q.args(ten)[:4]...)
+			if s := fmt.Sprint(rows); len(rows) != 1 || !strings.Contains(s, want) {
+				t.Errorf("route %q: got %s, want a search of %s", q.Route, s, want)
+			}
+		}
+	})
+}
+
 // A probe that sends without end does not fill the disk, and what it sent before is
 // still brought up to date.
 func TestMailsAreBounded(t *testing.T) {

@@ -33,7 +33,7 @@ const (
 
 // The conditions of a query, and what a mail is at the time ?5.
 const (
-	mailsOf = ` FROM mail WHERE sent >= ?1 AND sent < ?2 AND (?3 = '' OR route = ?3) AND (?4 = '' OR service = ?4)`
+	mailsOf = ` FROM mail WHERE sent >= ?1 AND sent < ?2 AND (?4 = '' OR service = ?4)`
 
 	isLost    = `delay IS NULL AND final = 2`
 	isUnknown = `delay IS NULL AND (final = 1 OR final = 0 AND sent < ?5)`
@@ -43,6 +43,15 @@ const (
 	// notPassed are the results of RFC 8601 section 2.7 that speak against a mail.
 	notPassed = `'fail', 'softfail', 'policy', 'temperror', 'permerror'`
 )
+
+// conditions are those of the query. A route is one of them only where it is asked
+// for: then its index serves, which an "or" would not let it do.
+func (q MailQuery) conditions() string {
+	if q.Route == "" {
+		return mailsOf
+	}
+	return mailsOf + ` AND route = ?3`
+}
 
 // args are those of the conditions.
 func (q MailQuery) args(now time.Time) []any {
@@ -66,7 +75,7 @@ func (s *Store) MailSums(ctx context.Context, q MailQuery) (all mail.Sums, route
 func (s *Store) mailSums(ctx context.Context, q MailQuery, now time.Time, by string) ([]mail.Route, error) {
 	rows, err := s.reads.QueryContext(ctx, `SELECT `+by+` AS name, count(*), count(delay), coalesce(sum(delay IS NOT NULL AND NOT late), 0),
 		sum(late), sum(`+isPending+`), sum(`+isLost+`), sum(`+isUnknown+`), sum(junk), coalesce(max(delay), 0),
-		min(sent), max(sent), min(iif(`+isPending+`, sent, NULL))`+mailsOf+` GROUP BY name ORDER BY count(*) DESC, name LIMIT ?6`,
+		min(sent), max(sent), min(iif(`+isPending+`, sent, NULL))`+q.conditions()+` GROUP BY name ORDER BY count(*) DESC, name LIMIT ?6`,
 		append(q.args(now), maxRoutes)...)
 	if err != nil {
 		return nil, fmt.Errorf("add mails up: %w", err)
@@ -111,7 +120,7 @@ func (s *Store) delay(ctx context.Context, q MailQuery, now time.Time, n int, sh
 		return 0, nil
 	}
 	rank := int(math.Ceil(share * float64(n)))
-	err = s.reads.QueryRowContext(ctx, `SELECT delay`+mailsOf+` AND delay IS NOT NULL AND ?5 = ?5 ORDER BY delay LIMIT 1 OFFSET ?6`,
+	err = s.reads.QueryRowContext(ctx, `SELECT delay`+q.conditions()+` AND delay IS NOT NULL AND ?5 = ?5 ORDER BY delay LIMIT 1 OFFSET ?6`,
 		append(q.args(now), rank-1)...).Scan(&d)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) { // one may have come late
 		return 0, fmt.Errorf("read delay of mails: %w", err)
@@ -126,7 +135,7 @@ func (s *Store) Mails(ctx context.Context, q MailQuery) ([]checks.MailEvent, err
 		only = ` AND ` + isOdd
 	}
 	rows, err := s.reads.QueryContext(ctx, `SELECT mail, check_id, service, route, probe, region, sent, delay, late, final,
-		`+isUnknown+`, junk, spf, dkim, dmarc`+mailsOf+only+` ORDER BY sent DESC, probe, mail LIMIT ?6`,
+		`+isUnknown+`, junk, spf, dkim, dmarc`+q.conditions()+only+` ORDER BY sent DESC, probe, mail LIMIT ?6`,
 		append(q.args(time.Now()), limited(q.Limit, defaultMails, mostMails))...)
 	if err != nil {
 		return nil, fmt.Errorf("read mails: %w", err)
@@ -184,7 +193,7 @@ func (s *Store) MailSteps(ctx context.Context, q MailQuery, step time.Duration) 
 		return nil, &QueryError{fmt.Sprintf("step %s, expected one that gives at most %d points", step, maxPoints)}
 	}
 	rows, err := s.reads.QueryContext(ctx, `SELECT (sent - ?1) / ?6 AS i, coalesce(max(delay), 0), count(*), count(delay),
-		sum(late), sum(`+isPending+`), sum(`+isLost+`), sum(`+isUnknown+`)`+mailsOf+` GROUP BY i ORDER BY i`,
+		sum(late), sum(`+isPending+`), sum(`+isLost+`), sum(`+isUnknown+`)`+q.conditions()+` GROUP BY i ORDER BY i`,
 		append(q.args(time.Now()), int64(step))...)
 	if err != nil {
 		return nil, fmt.Errorf("add mails up: %w", err)

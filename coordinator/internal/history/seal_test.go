@@ -188,6 +188,7 @@ func TestOtherSchema(t *testing.T) {
 // checks every 30 s.
 func BenchmarkDay(b *testing.B) {
 	f, j := newFleet("imap", "smtp", "https"), newFakeJournal()
+	f.tls = true
 	f.arrive(b, j, f.runs(ten, ten.Add(24*time.Hour)), nothingHeld)
 	for b.Loop() {
 		m := start(b, b.TempDir(), j, func() *Config { return f.config })

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
 	"time"
 
 	"varde/checks"
@@ -91,18 +92,29 @@ type servers struct {
 	s      *Store
 	known  map[viewpoint]*memory
 	dirty  map[viewpoint]struct{}
-	chains map[string][]byte // shown, and not written yet
+	latest map[[2]string]shown // by check and region: most looks are shown the same again
+	chains map[string][]byte   // shown, and not written yet
 	notes  []Annotation
 }
 
+// shown is a handshake as it came, and as it is kept.
+type shown struct {
+	tls  *checks.Handshake
+	hash string
+	text []byte
+}
+
 func newServers(s *Store) *servers {
-	return &servers{s: s, known: make(map[viewpoint]*memory), dirty: make(map[viewpoint]struct{}), chains: make(map[string][]byte)}
+	return &servers{
+		s: s, known: make(map[viewpoint]*memory), dirty: make(map[viewpoint]struct{}),
+		latest: make(map[[2]string]shown), chains: make(map[string][]byte),
+	}
 }
 
 // look takes note of what an observation was shown, and of what changed since the
 // viewpoint's last look. What ended before that is remembered and changes nothing.
 func (v *servers) look(o checks.Observation) error {
-	m, shown, err := meetingOf(o)
+	m, text, err := v.meetingOf(o)
 	if err != nil || m == (meeting{}) || o.Class == checks.OwnError {
 		return err // the time of an own_error is not to be believed
 	}
@@ -123,24 +135,33 @@ func (v *servers) look(o checks.Observation) error {
 		}
 	}
 	if mem.see(m, o.End()) {
-		v.chains[m.chain] = shown
+		v.chains[m.chain] = text
 	}
 	v.dirty[at] = struct{}{}
 	return nil
 }
 
 // meetingOf is whom the observation met, and what was presented as it is kept.
-func meetingOf(o checks.Observation) (m meeting, shown []byte, err error) {
+func (v *servers) meetingOf(o checks.Observation) (m meeting, text []byte, err error) {
 	if host, _, err := net.SplitHostPort(o.Address); err == nil {
 		m.address = host
 	}
 	if o.TLS == nil || len(o.TLS.Chain) == 0 {
 		return m, nil, nil
 	}
-	shown, err = json.Marshal(o.TLS)
-	sum := sha256.Sum256(shown)
-	m.issuer, m.key, m.chain = o.TLS.Chain[0].Issuer, o.TLS.Chain[0].Key, hex.EncodeToString(sum[:16])
-	return m, shown, err
+	at := [2]string{o.Check, o.Region}
+	s := v.latest[at]
+	if !reflect.DeepEqual(s.tls, o.TLS) {
+		text, err := json.Marshal(o.TLS)
+		if err != nil {
+			return m, nil, err
+		}
+		sum := sha256.Sum256(text)
+		s = shown{o.TLS, hex.EncodeToString(sum[:16]), text}
+		v.latest[at] = s
+	}
+	m.issuer, m.key, m.chain = s.tls.Chain[0].Issuer, s.tls.Chain[0].Key, s.hash
+	return m, s.text, nil
 }
 
 // news says whether a value is new at the given time, and what stood in its place.

@@ -244,10 +244,16 @@ func TestPresentedNoLonger(t *testing.T) {
 		change func(c *Config)
 		want   string
 	}{
-		"moved":              {moved, func(*Config) {}, "192.0.2.2"},
+		"moved":   {moved, func(*Config) {}, "192.0.2.2"},
+		"renewed": {append(one, seen{probe: "us-east-1", hours: 0.2, address: "192.0.2.1:993", issuer: "R1", key: "new"}), func(*Config) {}, "192.0.2.1"},
+		"one of two renewed": {
+			append(one, seen{probe: "us-east-1", hours: 0.01, address: "192.0.2.1:993", issuer: "R1", key: "new"}, seen{probe: "us-east-1", hours: 0.02, address: "192.0.2.1:993", issuer: "R1", key: "old"},
+				seen{probe: "us-east-1", hours: 0.03, address: "192.0.2.1:993", issuer: "R1", key: "new"}), func(*Config) {}, "192.0.2.1 192.0.2.1",
+		},
 		"looks once an hour": {moved, func(c *Config) { c.Checks[0].Every = time.Hour }, "192.0.2.1 192.0.2.2"},
 		"not looked since":   {one, func(*Config) {}, "192.0.2.1"},
 		"refused since":      {append(one, seen{probe: "us-east-1", hours: 5, address: "192.0.2.1:993", class: checks.ConnectRefused}), func(*Config) {}, "192.0.2.1"},
+		"cut off since":      {append(one, seen{probe: "us-east-2", hours: 1.5, address: "192.0.2.2:993", issuer: "R1", key: "new"}), func(*Config) {}, "192.0.2.2"},
 		"check is gone":      {one, func(c *Config) { c.Checks = nil }, ""},
 		"probe is gone":      {one, func(c *Config) { c.Probes = c.Probes[:3] }, ""},
 		"not in the region":  {one, func(c *Config) { c.Checks[0].Regions = []string{"oceania"} }, ""},

@@ -66,7 +66,7 @@ func TestHostIsChecked(t *testing.T) {
 func TestTokenIsDemandedOffLoopback(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newServer(t, newFake(), public)
-		for path, want := range map[string]int{"/": 303, "/check/imap-login": 303, "/probes": 303, "/api/v1/verdicts": 401, "/api/v1/stream": 401, "/metrics": 401, "/healthz": 200, "/readyz": 200, "/login": 200} {
+		for path, want := range map[string]int{"/": 303, "/check/imap-login": 303, "/probes": 303, "/mail": 303, "/api/v1/verdicts": 401, "/api/v1/mail": 401, "/api/v1/annotations": 401, "/api/v1/findings": 401, "/api/v1/stream": 401, "/metrics": 401, "/healthz": 200, "/readyz": 200, "/login": 200} {
 			if w := get(s, path); w.Code != want {
 				t.Errorf("%s without a token: got %d, want %d", path, w.Code, want)
 			}

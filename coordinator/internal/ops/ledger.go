@@ -43,7 +43,7 @@ type Mail struct {
 // their configuration.
 type Servers interface {
 	// Presented returns what was shown lately, of one check or of all if it is
-	// empty: to each probe at each address what it saw last.
+	// empty: to each probe at each address what it saw last, and in turn with that.
 	Presented(ctx context.Context, check string) ([]Presented, error)
 	// Annotations lists what changed, the newest first.
 	Annotations(ctx context.Context, q AnnotationQuery) ([]Annotation, error)

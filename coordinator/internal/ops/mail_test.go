@@ -141,6 +141,41 @@ func TestLateIsCalledLate(t *testing.T) {
 	})
 }
 
+// What a server, a mail or a probe brings is words on a page and never a part of it.
+func TestWordsOfServersAreWords(t *testing.T) {
+	const evil = `"><script>alert("1")</script>&'`
+	inBubble(t, func(t *testing.T) {
+		f := newFake().withMail()
+		for i := range f.routes {
+			f.routes[i].Route = evil
+		}
+		for i := range f.mails {
+			f.mails[i].Route, f.mails[i].SPF = evil, evil
+		}
+		for i, p := range f.presented {
+			p.Handshake = &checks.Handshake{Version: evil, Chain: chainOf(evil, evil+evil, time.Hour)}
+			f.presented[i] = p
+		}
+		for i := range f.annotations {
+			f.annotations[i].From, f.annotations[i].To = evil, evil+"2"
+		}
+		f.findings = append(f.findings, Findings{checks.Findings{Check: "imap-login", Probe: "osl-1", List: []checks.Finding{{Code: "dane", Detail: evil}}}, morning})
+		s := newServer(t, f, nil)
+		for _, path := range []string{"/", "/mail", "/check/imap-login"} {
+			w := get(s, path)
+			if body := w.Body.String(); w.Code != 200 || strings.Contains(body, "<script") || !strings.Contains(body, "&lt;script&gt;alert(") {
+				t.Errorf("%s: status %d, want the words of others as words", path, w.Code)
+			}
+		}
+		for _, path := range []string{"/api/v1/mail", "/api/v1/annotations", "/api/v1/findings"} {
+			w := get(s, path)
+			if w.Code != 200 || strings.Contains(w.Body.String(), "<script") || !strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
+				t.Errorf("%s: status %d, %s, want data in which no tag begins", path, w.Code, w.Header().Get("Content-Type"))
+			}
+		}
+	})
+}
+
 // Every kind's configuration is shown, and nothing that may be secret.
 func TestMeta(t *testing.T) {
 	now := newFake().now
