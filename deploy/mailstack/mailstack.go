@@ -129,13 +129,22 @@ func installed(program string) error {
 }
 
 // freePorts returns the first of portCount free ports in a row, below those
-// that the kernel hands out by itself.
+// that the kernel hands out by itself. Its guard, the port behind them, stays
+// taken until the test ends: between the look and the servers' start nobody
+// else, in this process or in another, may find the same ports free.
 func freePorts(t testing.TB) int {
 	t.Helper()
-	for first := 20000 + os.Getpid()%1000*10; first < 32000; first += portCount {
+	const stride = portCount + 1
+	for first := 20000 + os.Getpid()%1000*stride; first < 32000; first += stride {
+		guard, err := net.Listen("tcp", loopback(first+portCount))
+		if err != nil {
+			continue
+		}
 		if free(first) {
+			t.Cleanup(func() { guard.Close() })
 			return first
 		}
+		guard.Close()
 	}
 	t.Fatalf("no %d free ports in a row", portCount)
 	return 0
@@ -143,7 +152,7 @@ func freePorts(t testing.TB) int {
 
 func free(first int) bool {
 	for port := first; port < first+portCount; port++ {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		l, err := net.Listen("tcp", loopback(port))
 		if err != nil {
 			return false
 		}
@@ -152,6 +161,10 @@ func free(first int) bool {
 		}
 	}
 	return true
+}
+
+func loopback(port int) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }
 
 // call runs the script and returns what it printed.
