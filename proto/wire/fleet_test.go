@@ -24,6 +24,16 @@ func drawProbeState(t *rapid.T) wire.ProbeState {
 		MeshAddress: rapid.SampledFrom([]string{"", "192.0.2.10:7946", "[2001:db8::1]:7946"}).Draw(t, "mesh"),
 		Reason:      rapid.StringMatching(`[ -~é]{0,256}`).Draw(t, "reason"),
 	}
+	s.PeerAddress = rapid.SampledFrom([]string{"", "192.0.2.10:7947"}).Draw(t, "peer address")
+	s.Relay = rapid.SampledFrom([]string{"", "osl-2"}).Draw(t, "relay")
+	s.Faults = rapid.SampledFrom([][]wire.Fault{nil, {wire.FaultNAT, wire.FaultUDPBlocked}}).Draw(t, "faults")
+	n := rapid.Uint64()
+	s.Counts = wire.Counts{
+		Runs: n.Draw(t, "runs"), Late: n.Draw(t, "late"), Missed: n.Draw(t, "missed"), Panics: n.Draw(t, "panics"), Dropped: n.Draw(t, "dropped"),
+		ConfirmsAsked: n.Draw(t, "asked"), ConfirmsRun: n.Draw(t, "confirms"), ConfirmsRefused: n.Draw(t, "unobeyed"),
+		Disqualified: n.Draw(t, "disqualified"), MeshRefused: n.Draw(t, "mesh refused"), PlansRefused: n.Draw(t, "plans refused"),
+		PlansFromPeers: n.Draw(t, "plans"), Relayed: n.Draw(t, "relayed"), RelayUsed: n.Draw(t, "relay used"),
+	}
 	for range rapid.IntRange(0, 5).Draw(t, "peers") {
 		s.Peers = append(s.Peers, drawID(t, "peer"))
 	}
@@ -86,6 +96,11 @@ func TestProbeStateRefusals(t *testing.T) {
 		"mesh address":     {func(s *wire.ProbeState) { s.MeshAddress = "localhost:7946" }, "mesh_address: "},
 		"mesh with a zone": {func(s *wire.ProbeState) { s.MeshAddress = "[fe80::1%" + strings.Repeat("z", 64) + "]:1" }, "mesh_address: "},
 		"peer":             {func(s *wire.ProbeState) { s.Peers = []string{"osl-1", "<b>"} }, "peers[1]: "},
+		"peer address":     {func(s *wire.ProbeState) { s.PeerAddress = "localhost:7947" }, "peer_address: "},
+		"relay":            {func(s *wire.ProbeState) { s.Relay = "<b>" }, "relay: "},
+		"fault":            {func(s *wire.ProbeState) { s.Faults = []wire.Fault{"nat", "a\n"} }, "faults[1]: "},
+		"no fault":         {func(s *wire.ProbeState) { s.Faults = []wire.Fault{""} }, "faults[0]: "},
+		"faults":           {func(s *wire.ProbeState) { s.Faults = make([]wire.Fault, 17) }, "faults: 17"},
 		"peers":            {func(s *wire.ProbeState) { s.Peers = make([]string, 1001) }, "peers: 1001"},
 	} {
 		t.Run(name, func(t *testing.T) {

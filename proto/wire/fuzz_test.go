@@ -56,7 +56,7 @@ func FuzzUnmarshalEntry(f *testing.F) {
 }
 
 func FuzzUnmarshalSignedPlan(f *testing.F) {
-	b, _ := wire.SignedPlan{Plan: []byte("p"), Signature: []byte("s"), Bundle: []byte("b")}.Marshal()
+	b, _ := wire.SignedPlan{Plan: []byte("p"), Signature: []byte("s"), Bundles: map[string][]byte{"osl-1": []byte("b")}}.Marshal()
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := wire.UnmarshalSignedPlan(b)

@@ -231,7 +231,7 @@ func drawPlan(t *rapid.T) wire.Plan {
 	for range draw(t, "roster", rapid.IntRange(0, 3)) {
 		p.Roster = append(p.Roster, wire.RosterEntry{
 			Name: drawID(t, "probe"), Region: drawID(t, "region"), Site: drawText(t, "site", 20),
-			ASN: draw(t, "asn", rapid.Uint32()), KeySHA256: drawSum(t), MeshAddress: drawText(t, "mesh", 20),
+			ASN: draw(t, "asn", rapid.Uint32()), KeySHA256: drawSum(t), MeshAddress: drawText(t, "mesh", 20), PeerAddress: drawText(t, "peer", 20),
 		})
 	}
 	for range draw(t, "keys", rapid.IntRange(0, 3)) {

@@ -36,6 +36,8 @@ type RosterEntry struct {
 	KeySHA256 [32]byte
 	// MeshAddress is where its mesh answers; empty until it has said so.
 	MeshAddress string
+	// PeerAddress is where its peer listener answers; empty where it has none.
+	PeerAddress string
 }
 
 // Plan is the whole set of checks that a fleet needs, and what goes with it.
@@ -60,7 +62,10 @@ type Plan struct {
 // SignedPlan is a plan as it travels and as it is kept on disk: the bytes are
 // never encoded again.
 type SignedPlan struct {
-	Plan, Signature, Bundle []byte
+	Plan, Signature []byte
+	// Bundles are the sealed secrets by probe: all of them, so that a probe can
+	// pass a plan on to any other.
+	Bundles map[string][]byte
 }
 
 // planDomain separates a plan's signature from any other use of the key.
@@ -69,8 +74,7 @@ const planDomain = "varde plan v1\n"
 // ErrPlanSignature says that a plan was not signed by the coordinator.
 var ErrPlanSignature = errors.New("plan: signature does not fit the coordinator's key")
 
-// SignPlan encodes and signs p. The bundle of the receiving probe is attached
-// by the caller.
+// SignPlan encodes and signs p. The bundles are attached by the caller.
 func SignPlan(p Plan, key ed25519.PrivateKey) (SignedPlan, error) {
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(planToProto(p))
 	if err != nil {
@@ -79,8 +83,9 @@ func SignPlan(p Plan, key ed25519.PrivateKey) (SignedPlan, error) {
 	return SignedPlan{Plan: b, Signature: ed25519.Sign(key, append([]byte(planDomain), b...))}, nil
 }
 
-// Open verifies the signature, reads the plan, and verifies that the bundle is
-// the one which the plan names for the given probe.
+// Open verifies the signature, reads the plan, and verifies that the bundles are
+// those which the plan names. One for somebody else may be missing, that of the
+// given probe may not.
 func (s SignedPlan) Open(key ed25519.PublicKey, probe string) (Plan, error) {
 	if len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, append([]byte(planDomain), s.Plan...), s.Signature) {
 		return Plan{}, ErrPlanSignature
@@ -93,21 +98,25 @@ func (s SignedPlan) Open(key ed25519.PublicKey, probe string) (Plan, error) {
 	if err != nil {
 		return Plan{}, fmt.Errorf("plan: %w", err)
 	}
-	want, named := p.Bundles[probe]
-	if named != (len(s.Bundle) > 0) || named && sha256.Sum256(s.Bundle) != want {
-		return Plan{}, fmt.Errorf("plan: sealed secrets are not those that the plan names for %q", probe)
+	for name, bundle := range s.Bundles {
+		if want, named := p.Bundles[name]; !named || sha256.Sum256(bundle) != want {
+			return Plan{}, fmt.Errorf("plan: sealed secrets are not those that the plan names for %.80q", name)
+		}
+	}
+	if _, named := p.Bundles[probe]; named && len(s.Bundles[probe]) == 0 {
+		return Plan{}, fmt.Errorf("plan: the sealed secrets that it names for %q are missing", probe)
 	}
 	return p, nil
 }
 
 // SignedPlanToProto returns the message of s.
 func SignedPlanToProto(s SignedPlan) *vardev1.SignedPlan {
-	return &vardev1.SignedPlan{Plan: s.Plan, Signature: s.Signature, Bundle: s.Bundle}
+	return &vardev1.SignedPlan{Plan: s.Plan, Signature: s.Signature, Bundles: s.Bundles}
 }
 
 // SignedPlanFromProto reads the message; nothing is verified before Open.
 func SignedPlanFromProto(m *vardev1.SignedPlan) SignedPlan {
-	return SignedPlan{Plan: m.GetPlan(), Signature: m.GetSignature(), Bundle: m.GetBundle()}
+	return SignedPlan{Plan: m.GetPlan(), Signature: m.GetSignature(), Bundles: m.GetBundles()}
 }
 
 // Marshal encodes s for a file.
@@ -151,7 +160,7 @@ func planToProto(p Plan) *vardev1.Plan {
 	for _, r := range p.Roster {
 		m.Roster = append(m.Roster, &vardev1.RosterEntry{
 			Name: r.Name, Region: r.Region, Site: r.Site, Asn: r.ASN,
-			KeySha256: r.KeySHA256[:], MeshAddress: r.MeshAddress,
+			KeySha256: r.KeySHA256[:], MeshAddress: r.MeshAddress, PeerAddress: r.PeerAddress,
 		})
 	}
 	for name, sum := range p.Bundles {
@@ -203,7 +212,10 @@ func planFromProto(m *vardev1.Plan) (Plan, error) {
 }
 
 func rosterFromProto(m *vardev1.RosterEntry) (RosterEntry, error) {
-	r := RosterEntry{Name: m.GetName(), Region: m.GetRegion(), Site: m.GetSite(), ASN: m.GetAsn(), MeshAddress: m.GetMeshAddress()}
+	r := RosterEntry{
+		Name: m.GetName(), Region: m.GetRegion(), Site: m.GetSite(), ASN: m.GetAsn(),
+		MeshAddress: m.GetMeshAddress(), PeerAddress: m.GetPeerAddress(),
+	}
 	if !checks.ValidID(r.Name) || !checks.ValidID(r.Region) {
 		return RosterEntry{}, fmt.Errorf("%q of %q, expected two ids", r.Name, r.Region)
 	}

@@ -331,7 +331,7 @@ func TestPlanIsBoundToKeyAndBundle(t *testing.T) {
 	sum := sha256.Sum256([]byte("sealed"))
 	p.BundleSha256 = map[string][]byte{"osl-1": sum[:]}
 	good := sign(encode(t, p))
-	good.Bundle = []byte("sealed")
+	good.Bundles = map[string][]byte{"osl-1": []byte("sealed")}
 	if _, err := good.Open(public, "osl-1"); err != nil {
 		t.Fatalf("the plan as signed: %v", err)
 	}
@@ -350,13 +350,18 @@ func TestPlanIsBoundToKeyAndBundle(t *testing.T) {
 	if _, err := good.Open(nil, "osl-1"); !errors.Is(err, wire.ErrPlanSignature) {
 		t.Errorf("no key: got %v, want ErrPlanSignature", err)
 	}
-	_, err := good.Open(public, "osl-2")
-	refused(t, `plan: sealed secrets are not those that the plan names for "osl-2"`, err)
-	for _, bundle := range [][]byte{nil, []byte("sealef")} {
+	if _, err := good.Open(public, "osl-2"); err != nil {
+		t.Errorf("a probe that needs no secrets: %v", err)
+	}
+	for want, bundles := range map[string]map[string][]byte{
+		`plan: the sealed secrets that it names for "osl-1" are missing`:     nil,
+		`plan: sealed secrets are not those that the plan names for "osl-1"`: {"osl-1": []byte("sealef")},
+		`plan: sealed secrets are not those that the plan names for "osl-2"`: {"osl-1": []byte("sealed"), "osl-2": []byte("sealed")},
+	} {
 		bad := good
-		bad.Bundle = bundle
+		bad.Bundles = bundles
 		_, err := bad.Open(public, "osl-1")
-		refused(t, `plan: sealed secrets are not those that the plan names for "osl-1"`, err)
+		refused(t, want, err)
 	}
 }
 

@@ -105,7 +105,9 @@ func TestPlanRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		signed.Bundle = bundle
+		if bundle != nil {
+			signed.Bundles = map[string][]byte{"osl-1": bundle}
+		}
 		b, err := signed.Marshal()
 		if err != nil {
 			t.Fatal(err)

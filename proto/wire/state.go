@@ -31,6 +31,51 @@ type ProbeState struct {
 	// says why.
 	Qualified Qualification
 	Reason    string
+	// PeerAddress is where its peer listener answers, "192.0.2.10:7947"; empty
+	// where it has none.
+	PeerAddress string
+	// Relay is the probe that passes this connection on; empty for a direct one.
+	Relay string
+	// Faults are what its operator should mend.
+	Faults []Fault
+	// Counts is how often something happened since the program started.
+	Counts Counts
+}
+
+// Fault is something about a probe's host or network that its operator should
+// mend, in one word for programs.
+type Fault string
+
+// The faults.
+const (
+	// FaultUDPBlocked: members of the mesh answer over TCP and not over UDP.
+	FaultUDPBlocked Fault = "udp_blocked"
+	// FaultNAT: the address that others see is none of the machine's own.
+	FaultNAT Fault = "nat"
+	// FaultUnreachable: no other member has reached this one by itself.
+	FaultUnreachable Fault = "unreachable"
+)
+
+// Counts is how often something happened since a probe's program started. All
+// of them only grow.
+type Counts struct {
+	// Runs were begun on schedule; Late of them over 250 ms late. Missed never
+	// began, Panics panicked.
+	Runs, Late, Missed, Panics uint64
+	// Dropped records were lost by the spool.
+	Dropped uint64
+	// ConfirmsAsked runs were asked of others after a failure here, ConfirmsRun
+	// were made here after a failure here or elsewhere, and ConfirmsRefused
+	// requests were not obeyed.
+	ConfirmsAsked, ConfirmsRun, ConfirmsRefused uint64
+	// Disqualified failures became unknown because the probe was not qualified.
+	Disqualified uint64
+	// MeshRefused messages and members were refused by the mesh.
+	MeshRefused uint64
+	// PlansRefused were not taken, whoever brought them; PlansFromPeers were.
+	PlansRefused, PlansFromPeers uint64
+	// Relayed connections were passed on for others, RelayUsed own ones by a peer.
+	Relayed, RelayUsed uint64
 }
 
 // Qualification says whether a probe is fit to judge, by its own controls.
@@ -74,6 +119,7 @@ const (
 	// MaxVersion is the largest length of a version, in bytes.
 	MaxVersion = 64
 	maxPeers   = 1000
+	maxFaults  = 16
 )
 
 // ProbeStateToProto returns the message of s.
@@ -81,7 +127,15 @@ func ProbeStateToProto(s ProbeState) *vardev1.ProbeState {
 	return &vardev1.ProbeState{
 		Epoch: s.Epoch, Version: s.Version, PlanGeneration: s.Plan.Generation, PlanRevision: s.Plan.Revision,
 		Spool: s.Spool, MeshAddress: s.MeshAddress, Peers: s.Peers, Qualified: s.Qualified.claim(), Reason: s.Reason,
+		PeerAddress: s.PeerAddress, Relay: s.Relay, Faults: stringsOf(s.Faults), Counts: countsToProto(s.Counts),
 	}
+}
+
+func stringsOf(faults []Fault) (out []string) {
+	for _, f := range faults {
+		out = append(out, string(f))
+	}
+	return out
 }
 
 // ProbeStateFromProto reads the message.
@@ -90,28 +144,74 @@ func ProbeStateFromProto(m *vardev1.ProbeState) (ProbeState, error) {
 		Epoch: m.GetEpoch(), Version: m.GetVersion(), Plan: PlanNumber{m.GetPlanGeneration(), m.GetPlanRevision()},
 		Spool: m.GetSpool(), MeshAddress: m.GetMeshAddress(), Peers: m.GetPeers(),
 		Qualified: qualificationOf(m.Qualified), Reason: m.GetReason(),
+		PeerAddress: m.GetPeerAddress(), Relay: m.GetRelay(), Counts: countsFromProto(m.GetCounts()),
 	}
+	for _, f := range m.GetFaults() {
+		s.Faults = append(s.Faults, Fault(f))
+	}
+	return s, s.validate()
+}
+
+func (s ProbeState) validate() error {
 	if err := checkEpoch(s.Epoch); err != nil {
-		return ProbeState{}, err
+		return err
 	}
 	if len(s.Version) > MaxVersion || !printable(s.Version) {
-		return ProbeState{}, fmt.Errorf("version: %.80q, expected at most %d printable bytes", s.Version, MaxVersion)
+		return fmt.Errorf("version: %.80q, expected at most %d printable bytes", s.Version, MaxVersion)
 	}
 	if utf8.RuneCountInString(s.Reason) > checks.DetailMax || !printable(s.Reason) {
-		return ProbeState{}, fmt.Errorf("reason: %.80q, expected at most %d printable characters", s.Reason, checks.DetailMax)
+		return fmt.Errorf("reason: %.80q, expected at most %d printable characters", s.Reason, checks.DetailMax)
 	}
-	if _, err := netip.ParseAddrPort(s.MeshAddress); s.MeshAddress != "" && (err != nil || len(s.MeshAddress) > 64) {
-		return ProbeState{}, fmt.Errorf("mesh_address: %.80q, expected an IP address and a port", s.MeshAddress)
+	for field, address := range map[string]string{"mesh_address": s.MeshAddress, "peer_address": s.PeerAddress} {
+		if _, err := netip.ParseAddrPort(address); address != "" && (err != nil || len(address) > 64) {
+			return fmt.Errorf("%s: %.80q, expected an IP address and a port", field, address)
+		}
 	}
+	if s.Relay != "" && !checks.ValidID(s.Relay) {
+		return fmt.Errorf("relay: %.80q is not an id", s.Relay)
+	}
+	return s.validateLists()
+}
+
+func (s ProbeState) validateLists() error {
 	if len(s.Peers) > maxPeers {
-		return ProbeState{}, fmt.Errorf("peers: %d, expected at most %d", len(s.Peers), maxPeers)
+		return fmt.Errorf("peers: %d, expected at most %d", len(s.Peers), maxPeers)
 	}
 	for i, p := range s.Peers {
 		if !checks.ValidID(p) {
-			return ProbeState{}, fmt.Errorf("peers[%d]: %.80q is not an id", i, p)
+			return fmt.Errorf("peers[%d]: %.80q is not an id", i, p)
 		}
 	}
-	return s, nil
+	if len(s.Faults) > maxFaults {
+		return fmt.Errorf("faults: %d, expected at most %d", len(s.Faults), maxFaults)
+	}
+	for i, f := range s.Faults {
+		if len(f) == 0 || len(f) > 32 || !printable(string(f)) {
+			return fmt.Errorf("faults[%d]: %.80q, expected a word of at most 32 bytes", i, string(f))
+		}
+	}
+	return nil
+}
+
+func countsToProto(c Counts) *vardev1.ProbeCounts {
+	if c == (Counts{}) {
+		return nil
+	}
+	return &vardev1.ProbeCounts{
+		Runs: c.Runs, Late: c.Late, Missed: c.Missed, Panics: c.Panics, Dropped: c.Dropped,
+		ConfirmsAsked: c.ConfirmsAsked, ConfirmsRun: c.ConfirmsRun, ConfirmsRefused: c.ConfirmsRefused,
+		Disqualified: c.Disqualified, MeshRefused: c.MeshRefused,
+		PlansRefused: c.PlansRefused, PlansFromPeers: c.PlansFromPeers, Relayed: c.Relayed, RelayUsed: c.RelayUsed,
+	}
+}
+
+func countsFromProto(m *vardev1.ProbeCounts) Counts {
+	return Counts{
+		Runs: m.GetRuns(), Late: m.GetLate(), Missed: m.GetMissed(), Panics: m.GetPanics(), Dropped: m.GetDropped(),
+		ConfirmsAsked: m.GetConfirmsAsked(), ConfirmsRun: m.GetConfirmsRun(), ConfirmsRefused: m.GetConfirmsRefused(),
+		Disqualified: m.GetDisqualified(), MeshRefused: m.GetMeshRefused(),
+		PlansRefused: m.GetPlansRefused(), PlansFromPeers: m.GetPlansFromPeers(), Relayed: m.GetRelayed(), RelayUsed: m.GetRelayUsed(),
+	}
 }
 
 func printable(s string) bool {

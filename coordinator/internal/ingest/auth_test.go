@@ -139,7 +139,7 @@ func TestPlansAreStreamed(t *testing.T) {
 					return
 				}
 				p := wire.SignedPlanFromProto(m.GetPlan())
-				got <- string(p.Plan) + string(p.Signature) + string(p.Bundle)
+				got <- string(p.Plan) + string(p.Signature) + string(p.Bundles["osl-1"])
 			}
 		}()
 		for _, step := range []struct {

@@ -286,7 +286,7 @@ func (p *plans) For(probe string) (wire.SignedPlan, error) {
 	if !p.known[probe] {
 		return wire.SignedPlan{}, errors.New("not in the plan")
 	}
-	return wire.SignedPlan{Plan: fmt.Append(nil, p.number), Signature: []byte("s"), Bundle: []byte(probe)}, nil
+	return wire.SignedPlan{Plan: fmt.Append(nil, p.number), Signature: []byte("s"), Bundles: map[string][]byte{"osl-1": []byte(probe)}}, nil
 }
 
 func (p *plans) Current() (wire.Plan, bool) {

@@ -77,9 +77,16 @@ func (n number) next(at time.Time) wire.PlanNumber {
 	return wire.PlanNumber{Generation: n.Generation, Revision: n.Revision + 1}
 }
 
-// signed is the plan as it goes to one probe.
-func (k kept) signed(probe string) wire.SignedPlan {
-	return wire.SignedPlan{Plan: k.Plan, Signature: k.Signature, Bundle: k.Sealed[probe].Bundle}
+// signed is the plan as it travels.
+func (k kept) signed() wire.SignedPlan {
+	s := wire.SignedPlan{Plan: k.Plan, Signature: k.Signature}
+	for name, sealed := range k.Sealed {
+		if s.Bundles == nil {
+			s.Bundles = map[string][]byte{}
+		}
+		s.Bundles[name] = sealed.Bundle
+	}
+	return s
 }
 
 // readKept returns the zero value where there is no plan yet.

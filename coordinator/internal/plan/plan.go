@@ -108,7 +108,7 @@ func Open(o Options) (*Maker, error) {
 	}
 	// A plan signed with another key is none that a probe of ours would take;
 	// its number counts on.
-	if m.plan, err = m.kept.signed("").Open(m.public(), ""); err != nil {
+	if m.plan, err = m.kept.signed().Open(m.public(), ""); err != nil {
 		m.log.Warn("kept plan is not used", "error", err)
 		m.kept.Plan, m.kept.Signature, m.kept.Sealed = nil, nil, nil
 	}
@@ -211,7 +211,7 @@ func (m *Maker) sign(next *kept, p wire.Plan) (wire.Plan, error) {
 	return s.Open(m.public(), "")
 }
 
-// For returns the newest plan with the secrets of one probe. Its errors are
+// For returns the newest plan for one probe. Its errors are
 // ErrNoPlan and ErrNotInPlan; what Changed announces may be another answer.
 func (m *Maker) For(probe string) (wire.SignedPlan, error) {
 	m.mu.RLock()
@@ -222,7 +222,7 @@ func (m *Maker) For(probe string) (wire.SignedPlan, error) {
 	if !slices.ContainsFunc(m.plan.Roster, func(r wire.RosterEntry) bool { return r.Name == probe }) {
 		return wire.SignedPlan{}, fmt.Errorf("%w: %s", ErrNotInPlan, probe)
 	}
-	return m.kept.signed(probe), nil
+	return m.kept.signed(), nil
 }
 
 // Current returns the newest plan, false when none was made yet. The caller

@@ -85,7 +85,7 @@ func TestEachProbeGetsWhatItsChecksNeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := age.Decrypt(bytes.NewReader(s.Bundle), w.ids["osl-1"]); err == nil {
+	if _, err := age.Decrypt(bytes.NewReader(s.Bundles["syd-1"]), w.ids["osl-1"]); err == nil {
 		t.Error("one probe can open the secrets of another")
 	}
 }

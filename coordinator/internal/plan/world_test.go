@@ -113,10 +113,10 @@ func (w *world) read(t *testing.T, m *plan.Maker, probe string) (wire.Plan, map[
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Bundle) == 0 {
+	if len(s.Bundles[probe]) == 0 {
 		return p, nil
 	}
-	r, err := age.Decrypt(bytes.NewReader(s.Bundle), w.ids[probe])
+	r, err := age.Decrypt(bytes.NewReader(s.Bundles[probe]), w.ids[probe])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ type Store struct {
 	mu     sync.Mutex // protects all following fields
 	have   bool
 	plan   wire.Plan
-	bundle []byte
+	signed wire.SignedPlan
 }
 
 // Open reads the plan in opt.Dir. One that is damaged or not signed by opt.Key
@@ -127,7 +127,7 @@ func (s *Store) load(b []byte) error {
 	if err != nil {
 		return err
 	}
-	s.have, s.plan, s.bundle = true, p, signed.Bundle
+	s.have, s.plan, s.signed = true, p, signed
 	return nil
 }
 
@@ -157,7 +157,7 @@ func (s *Store) Offer(signed wire.SignedPlan) (changed bool, err error) {
 	s.unkept = b
 	err = s.keep()
 	s.mu.Lock()
-	s.have, s.plan, s.bundle = true, p, signed.Bundle
+	s.have, s.plan, s.signed = true, p, signed
 	s.mu.Unlock()
 	select {
 	case s.changed <- struct{}{}:
@@ -212,7 +212,15 @@ func (s *Store) write(b []byte) error {
 func (s *Store) Current() (p wire.Plan, bundle []byte, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.plan, s.bundle, s.have
+	return s.plan, s.signed.Bundles[s.opt.Probe], s.have
+}
+
+// Newer returns the newest plan as it was signed if it is larger than a number:
+// what a probe hands on to another.
+func (s *Store) Newer(than wire.PlanNumber) (signed wire.SignedPlan, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.signed, s.have && s.plan.Number.After(than)
 }
 
 // Changed is signalled after a plan was taken. One signal may stand for several.

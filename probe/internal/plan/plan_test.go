@@ -36,7 +36,7 @@ func signed(t *testing.T, key ed25519.PrivateKey, generation, revision uint64) w
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Bundle = bundle
+	s.Bundles = map[string][]byte{"osl-1": bundle}
 	return s
 }
 
@@ -131,7 +131,7 @@ func TestOfferRefusesWhatIsNotOurs(t *testing.T) {
 		t.Errorf("altered: %v", err)
 	}
 	swapped := signed(t, keyOf(1), 5, 5)
-	swapped.Bundle = []byte("another's secrets")
+	swapped.Bundles["osl-1"] = []byte("another's secrets")
 	if _, err := s.Offer(swapped); err == nil || !strings.Contains(err.Error(), "sealed secrets are not those") {
 		t.Errorf("swapped bundle: %v", err)
 	}

@@ -391,7 +391,14 @@ type ProbeState struct {
 	// Whether the probe's own controls answer; absent while it has not tried any.
 	Qualified *bool `protobuf:"varint,8,opt,name=qualified,proto3,oneof" json:"qualified,omitempty"`
 	// Why it is not qualified; empty otherwise.
-	Reason        string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Where its peer listener answers, "192.0.2.10:7947"; empty where it has none.
+	PeerAddress string `protobuf:"bytes,10,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
+	// Name of the probe that passes this connection on; empty for a direct one.
+	Relay string `protobuf:"bytes,11,opt,name=relay,proto3" json:"relay,omitempty"`
+	// What its operator should mend, at most 16: "udp_blocked", "nat", ...
+	Faults        []string     `protobuf:"bytes,12,rep,name=faults,proto3" json:"faults,omitempty"`
+	Counts        *ProbeCounts `protobuf:"bytes,13,opt,name=counts,proto3" json:"counts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -489,6 +496,195 @@ func (x *ProbeState) GetReason() string {
 	return ""
 }
 
+func (x *ProbeState) GetPeerAddress() string {
+	if x != nil {
+		return x.PeerAddress
+	}
+	return ""
+}
+
+func (x *ProbeState) GetRelay() string {
+	if x != nil {
+		return x.Relay
+	}
+	return ""
+}
+
+func (x *ProbeState) GetFaults() []string {
+	if x != nil {
+		return x.Faults
+	}
+	return nil
+}
+
+func (x *ProbeState) GetCounts() *ProbeCounts {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+// ProbeCounts is how often something happened since the program started. All of
+// them only grow.
+// Next unused field number: 15.
+type ProbeCounts struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Scheduled runs that were begun, that began over 250 ms late, that never
+	// began, and that panicked.
+	Runs   uint64 `protobuf:"varint,1,opt,name=runs,proto3" json:"runs,omitempty"`
+	Late   uint64 `protobuf:"varint,2,opt,name=late,proto3" json:"late,omitempty"`
+	Missed uint64 `protobuf:"varint,3,opt,name=missed,proto3" json:"missed,omitempty"`
+	Panics uint64 `protobuf:"varint,4,opt,name=panics,proto3" json:"panics,omitempty"`
+	// Records that the spool lost.
+	Dropped uint64 `protobuf:"varint,5,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	// Runs made because of a failure: asked of others, and done here because a
+	// probe (this one too) had asked; requests that were not obeyed, because of
+	// the bounds on them or because they were not believed.
+	ConfirmsAsked   uint64 `protobuf:"varint,6,opt,name=confirms_asked,json=confirmsAsked,proto3" json:"confirms_asked,omitempty"`
+	ConfirmsRun     uint64 `protobuf:"varint,7,opt,name=confirms_run,json=confirmsRun,proto3" json:"confirms_run,omitempty"`
+	ConfirmsRefused uint64 `protobuf:"varint,8,opt,name=confirms_refused,json=confirmsRefused,proto3" json:"confirms_refused,omitempty"`
+	// Failures that became unknown because the probe was not qualified.
+	Disqualified uint64 `protobuf:"varint,9,opt,name=disqualified,proto3" json:"disqualified,omitempty"`
+	// Messages and members that the mesh refused.
+	MeshRefused uint64 `protobuf:"varint,10,opt,name=mesh_refused,json=meshRefused,proto3" json:"mesh_refused,omitempty"`
+	// Plans that were refused, and those taken that a peer had brought.
+	PlansRefused   uint64 `protobuf:"varint,11,opt,name=plans_refused,json=plansRefused,proto3" json:"plans_refused,omitempty"`
+	PlansFromPeers uint64 `protobuf:"varint,12,opt,name=plans_from_peers,json=plansFromPeers,proto3" json:"plans_from_peers,omitempty"`
+	// Connections passed on for others, and own ones that a peer passed on.
+	Relayed       uint64 `protobuf:"varint,13,opt,name=relayed,proto3" json:"relayed,omitempty"`
+	RelayUsed     uint64 `protobuf:"varint,14,opt,name=relay_used,json=relayUsed,proto3" json:"relay_used,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProbeCounts) Reset() {
+	*x = ProbeCounts{}
+	mi := &file_varde_v1_fleet_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProbeCounts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProbeCounts) ProtoMessage() {}
+
+func (x *ProbeCounts) ProtoReflect() protoreflect.Message {
+	mi := &file_varde_v1_fleet_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProbeCounts.ProtoReflect.Descriptor instead.
+func (*ProbeCounts) Descriptor() ([]byte, []int) {
+	return file_varde_v1_fleet_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ProbeCounts) GetRuns() uint64 {
+	if x != nil {
+		return x.Runs
+	}
+	return 0
+}
+
+func (x *ProbeCounts) GetLate() uint64 {
+	if x != nil {
+		return x.Late
+	}
+	return 0
+}
+
+func (x *ProbeCounts) GetMissed() uint64 {
+	if x != nil {
+		return x.Missed
+	}
+	return 0
+}
+
+func (x *ProbeCounts) GetPanics() uint64 {
+	if x != nil {
+		return x.Panics
+	}
+	return 0
+}
+
+func (x *ProbeCounts) GetDropped() uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+func (x *ProbeCounts) GetConfirmsAsked() uint64 {
+	if x != nil {
+		return x.ConfirmsAsked
+	}
+	return 0
+}
+
+func (x *ProbeCounts) GetConfirmsRun() uint64 {
+	if x != nil {
+		return x.ConfirmsRun
+	}
+	return 0
+}
+
+func (x *ProbeCounts) GetConfirmsRefused() uint64 {
+	if x != nil {
+		return x.ConfirmsRefused
+	}
+	return 0
+}
+
+func (x *ProbeCounts) GetDisqualified() uint64 {
+	if x != nil {
+		return x.Disqualified
+	}
+	return 0
+}
+
+func (x *ProbeCounts) GetMeshRefused() uint64 {
+	if x != nil {
+		return x.MeshRefused
+	}
+	return 0
+}
+
+func (x *ProbeCounts) GetPlansRefused() uint64 {
+	if x != nil {
+		return x.PlansRefused
+	}
+	return 0
+}
+
+func (x *ProbeCounts) GetPlansFromPeers() uint64 {
+	if x != nil {
+		return x.PlansFromPeers
+	}
+	return 0
+}
+
+func (x *ProbeCounts) GetRelayed() uint64 {
+	if x != nil {
+		return x.Relayed
+	}
+	return 0
+}
+
+func (x *ProbeCounts) GetRelayUsed() uint64 {
+	if x != nil {
+		return x.RelayUsed
+	}
+	return 0
+}
+
 // Resume asks for the mark of one epoch; the answer is a Mark.
 type Resume struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -499,7 +695,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_varde_v1_fleet_proto_msgTypes[7]
+	mi := &file_varde_v1_fleet_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -511,7 +707,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_fleet_proto_msgTypes[7]
+	mi := &file_varde_v1_fleet_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -524,7 +720,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_varde_v1_fleet_proto_rawDescGZIP(), []int{7}
+	return file_varde_v1_fleet_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Resume) GetEpoch() string {
@@ -546,7 +742,7 @@ type ClockReply struct {
 
 func (x *ClockReply) Reset() {
 	*x = ClockReply{}
-	mi := &file_varde_v1_fleet_proto_msgTypes[8]
+	mi := &file_varde_v1_fleet_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -558,7 +754,7 @@ func (x *ClockReply) String() string {
 func (*ClockReply) ProtoMessage() {}
 
 func (x *ClockReply) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_fleet_proto_msgTypes[8]
+	mi := &file_varde_v1_fleet_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -571,7 +767,7 @@ func (x *ClockReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockReply.ProtoReflect.Descriptor instead.
 func (*ClockReply) Descriptor() ([]byte, []int) {
-	return file_varde_v1_fleet_proto_rawDescGZIP(), []int{8}
+	return file_varde_v1_fleet_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ClockReply) GetId() uint64 {
@@ -604,7 +800,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_varde_v1_fleet_proto_msgTypes[9]
+	mi := &file_varde_v1_fleet_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -616,7 +812,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_fleet_proto_msgTypes[9]
+	mi := &file_varde_v1_fleet_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -629,7 +825,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_varde_v1_fleet_proto_rawDescGZIP(), []int{9}
+	return file_varde_v1_fleet_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ReportRequest) GetKind() isReportRequest_Kind {
@@ -716,7 +912,7 @@ type Mark struct {
 
 func (x *Mark) Reset() {
 	*x = Mark{}
-	mi := &file_varde_v1_fleet_proto_msgTypes[10]
+	mi := &file_varde_v1_fleet_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +924,7 @@ func (x *Mark) String() string {
 func (*Mark) ProtoMessage() {}
 
 func (x *Mark) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_fleet_proto_msgTypes[10]
+	mi := &file_varde_v1_fleet_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,7 +937,7 @@ func (x *Mark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mark.ProtoReflect.Descriptor instead.
 func (*Mark) Descriptor() ([]byte, []int) {
-	return file_varde_v1_fleet_proto_rawDescGZIP(), []int{10}
+	return file_varde_v1_fleet_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Mark) GetEpoch() string {
@@ -761,15 +957,17 @@ func (x *Mark) GetSeq() uint64 {
 // ClockQuery asks for the probe's time; it is sent eight times at the start of
 // a stream and once a minute later on.
 type ClockQuery struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// IP address that the probe's stream comes from, as the coordinator sees it.
+	SeenFrom      string `protobuf:"bytes,2,opt,name=seen_from,json=seenFrom,proto3" json:"seen_from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ClockQuery) Reset() {
 	*x = ClockQuery{}
-	mi := &file_varde_v1_fleet_proto_msgTypes[11]
+	mi := &file_varde_v1_fleet_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +979,7 @@ func (x *ClockQuery) String() string {
 func (*ClockQuery) ProtoMessage() {}
 
 func (x *ClockQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_fleet_proto_msgTypes[11]
+	mi := &file_varde_v1_fleet_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +992,7 @@ func (x *ClockQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockQuery.ProtoReflect.Descriptor instead.
 func (*ClockQuery) Descriptor() ([]byte, []int) {
-	return file_varde_v1_fleet_proto_rawDescGZIP(), []int{11}
+	return file_varde_v1_fleet_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ClockQuery) GetId() uint64 {
@@ -802,6 +1000,13 @@ func (x *ClockQuery) GetId() uint64 {
 		return x.Id
 	}
 	return 0
+}
+
+func (x *ClockQuery) GetSeenFrom() string {
+	if x != nil {
+		return x.SeenFrom
+	}
+	return ""
 }
 
 // ReportResponse is one message from coordinator to probe.
@@ -818,7 +1023,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_varde_v1_fleet_proto_msgTypes[12]
+	mi := &file_varde_v1_fleet_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +1035,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_varde_v1_fleet_proto_msgTypes[12]
+	mi := &file_varde_v1_fleet_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +1048,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_varde_v1_fleet_proto_rawDescGZIP(), []int{12}
+	return file_varde_v1_fleet_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReportResponse) GetKind() isReportResponse_Kind {
@@ -914,7 +1119,7 @@ const file_varde_v1_fleet_proto_rawDesc = "" +
 	"generation\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\"=\n" +
 	"\x11WatchPlanResponse\x12(\n" +
-	"\x04plan\x18\x01 \x01(\v2\x14.varde.v1.SignedPlanR\x04plan\"\xa2\x02\n" +
+	"\x04plan\x18\x01 \x01(\v2\x14.varde.v1.SignedPlanR\x04plan\"\xa2\x03\n" +
 	"\n" +
 	"ProbeState\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12\x18\n" +
@@ -925,9 +1130,31 @@ const file_varde_v1_fleet_proto_rawDesc = "" +
 	"\fmesh_address\x18\x06 \x01(\tR\vmeshAddress\x12\x14\n" +
 	"\x05peers\x18\a \x03(\tR\x05peers\x12!\n" +
 	"\tqualified\x18\b \x01(\bH\x00R\tqualified\x88\x01\x01\x12\x16\n" +
-	"\x06reason\x18\t \x01(\tR\x06reasonB\f\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\x12!\n" +
+	"\fpeer_address\x18\n" +
+	" \x01(\tR\vpeerAddress\x12\x14\n" +
+	"\x05relay\x18\v \x01(\tR\x05relay\x12\x16\n" +
+	"\x06faults\x18\f \x03(\tR\x06faults\x12-\n" +
+	"\x06counts\x18\r \x01(\v2\x15.varde.v1.ProbeCountsR\x06countsB\f\n" +
 	"\n" +
-	"_qualified\"\x1e\n" +
+	"_qualified\"\xc3\x03\n" +
+	"\vProbeCounts\x12\x12\n" +
+	"\x04runs\x18\x01 \x01(\x04R\x04runs\x12\x12\n" +
+	"\x04late\x18\x02 \x01(\x04R\x04late\x12\x16\n" +
+	"\x06missed\x18\x03 \x01(\x04R\x06missed\x12\x16\n" +
+	"\x06panics\x18\x04 \x01(\x04R\x06panics\x12\x18\n" +
+	"\adropped\x18\x05 \x01(\x04R\adropped\x12%\n" +
+	"\x0econfirms_asked\x18\x06 \x01(\x04R\rconfirmsAsked\x12!\n" +
+	"\fconfirms_run\x18\a \x01(\x04R\vconfirmsRun\x12)\n" +
+	"\x10confirms_refused\x18\b \x01(\x04R\x0fconfirmsRefused\x12\"\n" +
+	"\fdisqualified\x18\t \x01(\x04R\fdisqualified\x12!\n" +
+	"\fmesh_refused\x18\n" +
+	" \x01(\x04R\vmeshRefused\x12#\n" +
+	"\rplans_refused\x18\v \x01(\x04R\fplansRefused\x12(\n" +
+	"\x10plans_from_peers\x18\f \x01(\x04R\x0eplansFromPeers\x12\x18\n" +
+	"\arelayed\x18\r \x01(\x04R\arelayed\x12\x1d\n" +
+	"\n" +
+	"relay_used\x18\x0e \x01(\x04R\trelayUsed\"\x1e\n" +
 	"\x06Resume\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\"W\n" +
 	"\n" +
@@ -944,10 +1171,11 @@ const file_varde_v1_fleet_proto_rawDesc = "" +
 	"\x04kind\".\n" +
 	"\x04Mark\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\x1c\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"9\n" +
 	"\n" +
 	"ClockQuery\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\x04R\x02id\"w\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1b\n" +
+	"\tseen_from\x18\x02 \x01(\tR\bseenFrom\"w\n" +
 	"\x0eReportResponse\x12$\n" +
 	"\x04mark\x18\x01 \x01(\v2\x0e.varde.v1.MarkH\x00R\x04mark\x127\n" +
 	"\vclock_query\x18\x02 \x01(\v2\x14.varde.v1.ClockQueryH\x00R\n" +
@@ -972,7 +1200,7 @@ func file_varde_v1_fleet_proto_rawDescGZIP() []byte {
 	return file_varde_v1_fleet_proto_rawDescData
 }
 
-var file_varde_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_varde_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_varde_v1_fleet_proto_goTypes = []any{
 	(*EnrolRequest)(nil),          // 0: varde.v1.EnrolRequest
 	(*EnrolResponse)(nil),         // 1: varde.v1.EnrolResponse
@@ -981,38 +1209,40 @@ var file_varde_v1_fleet_proto_goTypes = []any{
 	(*WatchPlanRequest)(nil),      // 4: varde.v1.WatchPlanRequest
 	(*WatchPlanResponse)(nil),     // 5: varde.v1.WatchPlanResponse
 	(*ProbeState)(nil),            // 6: varde.v1.ProbeState
-	(*Resume)(nil),                // 7: varde.v1.Resume
-	(*ClockReply)(nil),            // 8: varde.v1.ClockReply
-	(*ReportRequest)(nil),         // 9: varde.v1.ReportRequest
-	(*Mark)(nil),                  // 10: varde.v1.Mark
-	(*ClockQuery)(nil),            // 11: varde.v1.ClockQuery
-	(*ReportResponse)(nil),        // 12: varde.v1.ReportResponse
-	(*SignedPlan)(nil),            // 13: varde.v1.SignedPlan
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*Batch)(nil),                 // 15: varde.v1.Batch
+	(*ProbeCounts)(nil),           // 7: varde.v1.ProbeCounts
+	(*Resume)(nil),                // 8: varde.v1.Resume
+	(*ClockReply)(nil),            // 9: varde.v1.ClockReply
+	(*ReportRequest)(nil),         // 10: varde.v1.ReportRequest
+	(*Mark)(nil),                  // 11: varde.v1.Mark
+	(*ClockQuery)(nil),            // 12: varde.v1.ClockQuery
+	(*ReportResponse)(nil),        // 13: varde.v1.ReportResponse
+	(*SignedPlan)(nil),            // 14: varde.v1.SignedPlan
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*Batch)(nil),                 // 16: varde.v1.Batch
 }
 var file_varde_v1_fleet_proto_depIdxs = []int32{
-	13, // 0: varde.v1.WatchPlanResponse.plan:type_name -> varde.v1.SignedPlan
-	14, // 1: varde.v1.ClockReply.probe_time:type_name -> google.protobuf.Timestamp
-	6,  // 2: varde.v1.ReportRequest.state:type_name -> varde.v1.ProbeState
-	7,  // 3: varde.v1.ReportRequest.resume:type_name -> varde.v1.Resume
-	15, // 4: varde.v1.ReportRequest.batch:type_name -> varde.v1.Batch
-	8,  // 5: varde.v1.ReportRequest.clock_reply:type_name -> varde.v1.ClockReply
-	10, // 6: varde.v1.ReportResponse.mark:type_name -> varde.v1.Mark
-	11, // 7: varde.v1.ReportResponse.clock_query:type_name -> varde.v1.ClockQuery
-	0,  // 8: varde.v1.EnrolmentService.Enrol:input_type -> varde.v1.EnrolRequest
-	2,  // 9: varde.v1.FleetService.Renew:input_type -> varde.v1.RenewRequest
-	4,  // 10: varde.v1.FleetService.WatchPlan:input_type -> varde.v1.WatchPlanRequest
-	9,  // 11: varde.v1.FleetService.Report:input_type -> varde.v1.ReportRequest
-	1,  // 12: varde.v1.EnrolmentService.Enrol:output_type -> varde.v1.EnrolResponse
-	3,  // 13: varde.v1.FleetService.Renew:output_type -> varde.v1.RenewResponse
-	5,  // 14: varde.v1.FleetService.WatchPlan:output_type -> varde.v1.WatchPlanResponse
-	12, // 15: varde.v1.FleetService.Report:output_type -> varde.v1.ReportResponse
-	12, // [12:16] is the sub-list for method output_type
-	8,  // [8:12] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	14, // 0: varde.v1.WatchPlanResponse.plan:type_name -> varde.v1.SignedPlan
+	7,  // 1: varde.v1.ProbeState.counts:type_name -> varde.v1.ProbeCounts
+	15, // 2: varde.v1.ClockReply.probe_time:type_name -> google.protobuf.Timestamp
+	6,  // 3: varde.v1.ReportRequest.state:type_name -> varde.v1.ProbeState
+	8,  // 4: varde.v1.ReportRequest.resume:type_name -> varde.v1.Resume
+	16, // 5: varde.v1.ReportRequest.batch:type_name -> varde.v1.Batch
+	9,  // 6: varde.v1.ReportRequest.clock_reply:type_name -> varde.v1.ClockReply
+	11, // 7: varde.v1.ReportResponse.mark:type_name -> varde.v1.Mark
+	12, // 8: varde.v1.ReportResponse.clock_query:type_name -> varde.v1.ClockQuery
+	0,  // 9: varde.v1.EnrolmentService.Enrol:input_type -> varde.v1.EnrolRequest
+	2,  // 10: varde.v1.FleetService.Renew:input_type -> varde.v1.RenewRequest
+	4,  // 11: varde.v1.FleetService.WatchPlan:input_type -> varde.v1.WatchPlanRequest
+	10, // 12: varde.v1.FleetService.Report:input_type -> varde.v1.ReportRequest
+	1,  // 13: varde.v1.EnrolmentService.Enrol:output_type -> varde.v1.EnrolResponse
+	3,  // 14: varde.v1.FleetService.Renew:output_type -> varde.v1.RenewResponse
+	5,  // 15: varde.v1.FleetService.WatchPlan:output_type -> varde.v1.WatchPlanResponse
+	13, // 16: varde.v1.FleetService.Report:output_type -> varde.v1.ReportResponse
+	13, // [13:17] is the sub-list for method output_type
+	9,  // [9:13] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_varde_v1_fleet_proto_init() }
@@ -1023,13 +1253,13 @@ func file_varde_v1_fleet_proto_init() {
 	file_varde_v1_observation_proto_init()
 	file_varde_v1_plan_proto_init()
 	file_varde_v1_fleet_proto_msgTypes[6].OneofWrappers = []any{}
-	file_varde_v1_fleet_proto_msgTypes[9].OneofWrappers = []any{
+	file_varde_v1_fleet_proto_msgTypes[10].OneofWrappers = []any{
 		(*ReportRequest_State)(nil),
 		(*ReportRequest_Resume)(nil),
 		(*ReportRequest_Batch)(nil),
 		(*ReportRequest_ClockReply)(nil),
 	}
-	file_varde_v1_fleet_proto_msgTypes[12].OneofWrappers = []any{
+	file_varde_v1_fleet_proto_msgTypes[13].OneofWrappers = []any{
 		(*ReportResponse_Mark)(nil),
 		(*ReportResponse_ClockQuery)(nil),
 	}
@@ -1039,7 +1269,7 @@ func file_varde_v1_fleet_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_varde_v1_fleet_proto_rawDesc), len(file_varde_v1_fleet_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

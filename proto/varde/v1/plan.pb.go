@@ -700,7 +700,9 @@ type RosterEntry struct {
 	// SHA-256 of the certificate's SubjectPublicKeyInfo.
 	KeySha256 []byte `protobuf:"bytes,5,opt,name=key_sha256,json=keySha256,proto3" json:"key_sha256,omitempty"`
 	// Where its mesh answers, "192.0.2.10:7946"; empty until it has said so.
-	MeshAddress   string `protobuf:"bytes,6,opt,name=mesh_address,json=meshAddress,proto3" json:"mesh_address,omitempty"`
+	MeshAddress string `protobuf:"bytes,6,opt,name=mesh_address,json=meshAddress,proto3" json:"mesh_address,omitempty"`
+	// Where its peer listener answers, "192.0.2.10:7947"; empty where it has none.
+	PeerAddress   string `protobuf:"bytes,7,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -773,6 +775,13 @@ func (x *RosterEntry) GetKeySha256() []byte {
 func (x *RosterEntry) GetMeshAddress() string {
 	if x != nil {
 		return x.MeshAddress
+	}
+	return ""
+}
+
+func (x *RosterEntry) GetPeerAddress() string {
+	if x != nil {
+		return x.PeerAddress
 	}
 	return ""
 }
@@ -916,8 +925,9 @@ type SignedPlan struct {
 	Plan []byte `protobuf:"bytes,1,opt,name=plan,proto3" json:"plan,omitempty"`
 	// Ed25519 over "varde plan v1\n" and the bytes of plan.
 	Signature []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
-	// Secrets of one probe, encrypted to its age key; empty if it needs none.
-	Bundle        []byte `protobuf:"bytes,3,opt,name=bundle,proto3" json:"bundle,omitempty"`
+	// Name of a probe -> its secrets, encrypted to its age key. All of them, so that
+	// a probe can pass a plan on to any other.
+	Bundles       map[string][]byte `protobuf:"bytes,4,rep,name=bundles,proto3" json:"bundles,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -966,9 +976,9 @@ func (x *SignedPlan) GetSignature() []byte {
 	return nil
 }
 
-func (x *SignedPlan) GetBundle() []byte {
+func (x *SignedPlan) GetBundles() map[string][]byte {
 	if x != nil {
-		return x.Bundle
+		return x.Bundles
 	}
 	return nil
 }
@@ -1079,7 +1089,7 @@ const file_varde_v1_plan_proto_rawDesc = "" +
 	"\flogin_probes\x18\x12 \x03(\tR\vloginProbesJ\x04\b\v\x10\x0e\",\n" +
 	"\x06Region\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\xa1\x01\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\xc4\x01\n" +
 	"\vRosterEntry\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06region\x18\x02 \x01(\tR\x06region\x12\x12\n" +
@@ -1087,7 +1097,8 @@ const file_varde_v1_plan_proto_rawDesc = "" +
 	"\x03asn\x18\x04 \x01(\rR\x03asn\x12\x1d\n" +
 	"\n" +
 	"key_sha256\x18\x05 \x01(\fR\tkeySha256\x12!\n" +
-	"\fmesh_address\x18\x06 \x01(\tR\vmeshAddress\"\x8c\x04\n" +
+	"\fmesh_address\x18\x06 \x01(\tR\vmeshAddress\x12!\n" +
+	"\fpeer_address\x18\a \x01(\tR\vpeerAddress\"\x8c\x04\n" +
 	"\x04Plan\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
@@ -1106,12 +1117,15 @@ const file_varde_v1_plan_proto_rawDesc = "" +
 	"\rbundle_sha256\x18\v \x03(\v2 .varde.v1.Plan.BundleSha256EntryR\fbundleSha256\x1a?\n" +
 	"\x11BundleSha256Entry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"V\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\xbd\x01\n" +
 	"\n" +
 	"SignedPlan\x12\x12\n" +
 	"\x04plan\x18\x01 \x01(\fR\x04plan\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\x12\x16\n" +
-	"\x06bundle\x18\x03 \x01(\fR\x06bundle\"{\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\x12;\n" +
+	"\abundles\x18\x04 \x03(\v2!.varde.v1.SignedPlan.BundlesEntryR\abundles\x1a:\n" +
+	"\fBundlesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01J\x04\b\x03\x10\x04\"{\n" +
 	"\aSecrets\x125\n" +
 	"\x06values\x18\x01 \x03(\v2\x1d.varde.v1.Secrets.ValuesEntryR\x06values\x1a9\n" +
 	"\vValuesEntry\x12\x10\n" +
@@ -1130,7 +1144,7 @@ func file_varde_v1_plan_proto_rawDescGZIP() []byte {
 	return file_varde_v1_plan_proto_rawDescData
 }
 
-var file_varde_v1_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_varde_v1_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_varde_v1_plan_proto_goTypes = []any{
 	(*Login)(nil),                 // 0: varde.v1.Login
 	(*Leg)(nil),                   // 1: varde.v1.Leg
@@ -1146,10 +1160,11 @@ var file_varde_v1_plan_proto_goTypes = []any{
 	(*Secrets)(nil),               // 11: varde.v1.Secrets
 	nil,                           // 12: varde.v1.Web.HeadersEntry
 	nil,                           // 13: varde.v1.Plan.BundleSha256Entry
-	nil,                           // 14: varde.v1.Secrets.ValuesEntry
-	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
-	(Family)(0),                   // 16: varde.v1.Family
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	nil,                           // 14: varde.v1.SignedPlan.BundlesEntry
+	nil,                           // 15: varde.v1.Secrets.ValuesEntry
+	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(Family)(0),                   // 17: varde.v1.Family
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
 }
 var file_varde_v1_plan_proto_depIdxs = []int32{
 	0,  // 0: varde.v1.Leg.login:type_name -> varde.v1.Login
@@ -1157,25 +1172,26 @@ var file_varde_v1_plan_proto_depIdxs = []int32{
 	2,  // 2: varde.v1.Web.client:type_name -> varde.v1.ClientCertificate
 	1,  // 3: varde.v1.MailOptions.submit:type_name -> varde.v1.Leg
 	1,  // 4: varde.v1.MailOptions.receive:type_name -> varde.v1.Leg
-	15, // 5: varde.v1.MailOptions.late:type_name -> google.protobuf.Duration
+	16, // 5: varde.v1.MailOptions.late:type_name -> google.protobuf.Duration
 	0,  // 6: varde.v1.Check.login:type_name -> varde.v1.Login
-	15, // 7: varde.v1.Check.every:type_name -> google.protobuf.Duration
-	15, // 8: varde.v1.Check.timeout:type_name -> google.protobuf.Duration
-	16, // 9: varde.v1.Check.families:type_name -> varde.v1.Family
+	16, // 7: varde.v1.Check.every:type_name -> google.protobuf.Duration
+	16, // 8: varde.v1.Check.timeout:type_name -> google.protobuf.Duration
+	17, // 9: varde.v1.Check.families:type_name -> varde.v1.Family
 	5,  // 10: varde.v1.Check.expect:type_name -> varde.v1.Expect
 	3,  // 11: varde.v1.Check.web:type_name -> varde.v1.Web
 	4,  // 12: varde.v1.Check.mail:type_name -> varde.v1.MailOptions
-	17, // 13: varde.v1.Plan.issued:type_name -> google.protobuf.Timestamp
+	18, // 13: varde.v1.Plan.issued:type_name -> google.protobuf.Timestamp
 	6,  // 14: varde.v1.Plan.checks:type_name -> varde.v1.Check
 	7,  // 15: varde.v1.Plan.regions:type_name -> varde.v1.Region
 	8,  // 16: varde.v1.Plan.roster:type_name -> varde.v1.RosterEntry
 	13, // 17: varde.v1.Plan.bundle_sha256:type_name -> varde.v1.Plan.BundleSha256Entry
-	14, // 18: varde.v1.Secrets.values:type_name -> varde.v1.Secrets.ValuesEntry
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	14, // 18: varde.v1.SignedPlan.bundles:type_name -> varde.v1.SignedPlan.BundlesEntry
+	15, // 19: varde.v1.Secrets.values:type_name -> varde.v1.Secrets.ValuesEntry
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_varde_v1_plan_proto_init() }
@@ -1190,7 +1206,7 @@ func file_varde_v1_plan_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_varde_v1_plan_proto_rawDesc), len(file_varde_v1_plan_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
