@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Installs what some tests need and a bare Debian 12 with Go and git lacks: a C
-# compiler for the race detector, mail servers, a browser, protoc, axe-core and
-# the linter. Root is needed when a package is missing; what is there already is
-# left alone. Nothing is started.
+# compiler for the race detector, mail servers, a browser, protoc, what makes
+# network namespaces, axe-core and the linter. Root is needed when a package is
+# missing; what is there already is left alone. Nothing is started.
 #
 #   eval "$(deploy/testservers/install.sh)"
 #
 # Progress goes to stderr, settings for the tests to stdout.
 set -euo pipefail
 
-readonly packages="gcc libc6-dev dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix nginx-light openssl chromium fonts-dejavu-core protobuf-compiler libprotobuf-dev"
+readonly packages="gcc libc6-dev dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix nginx-light openssl chromium fonts-dejavu-core protobuf-compiler libprotobuf-dev iproute2 nftables"
 readonly axe_version=4.14.1 lint_version=v2.15.0
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/varde-tests
 
@@ -74,8 +74,18 @@ trap 'rm -f "$log"' EXIT
 apt_install $packages
 axe_core
 linter
+# namespaces says whether this machine lets root make network namespaces.
+namespaces() {
+  local space=varde-install-$$ status=0
+  { ip netns add "$space" && ip netns exec "$space" nft add table bridge t; } > "$log" 2>&1 || status=$?
+  ip netns del "$space" > /dev/null 2>&1 || true
+  [ $status = 0 ] || { say "NO NETWORK NAMESPACES HERE, THE TEST IN REAL NAMESPACES IS LEFT OUT: $(head -n 1 "$log")"; return 1; }
+}
+
+require=dovecot,postfix,nginx,chromium,axe,protoc
+if namespaces; then require=$require,namespaces; fi
 cat <<EOF
 export VARDE_AXE='$axe'
-export VARDE_REQUIRE=dovecot,postfix,nginx,chromium,axe,protoc
+export VARDE_REQUIRE=$require
 export PATH=\$PATH:$(go env GOPATH)/bin
 EOF
