@@ -75,6 +75,7 @@ type Agent struct {
 	schedule *schedule.Scheduler
 	uplink   *uplink.Uplink
 	ports    *selfcheck.Ports
+	controls *selfcheck.Controls
 	// mesh is nil until a plan has brought the keys.
 	mesh   atomic.Pointer[mesh.Mesh]
 	keying sync.Mutex // held by setKeys, so that older keys do not overtake newer ones
@@ -117,6 +118,9 @@ func New(opts Options) (*Agent, error) {
 	a.ports = selfcheck.Open(selfcheck.Options{
 		Dir: opts.State, Network: opts.Network, NoSync: opts.Simulation, Logger: opts.Logger.With("component", "selfcheck"),
 		Online: func() bool { return a.uplink.Status().Connected },
+	})
+	a.controls = selfcheck.NewControls(selfcheck.ControlsOptions{
+		Network: opts.Network, Changed: func() { a.uplink.StateChanged() }, Logger: opts.Logger.With("component", "selfcheck"),
 	})
 	if err := a.build(); err != nil {
 		return nil, errors.Join(err, a.spool.Close())
@@ -167,6 +171,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer stopLate() // the uplink outlives the last run
+		defer a.controls.Close()
 		return a.schedule.Run(ctx)
 	})
 	g.Go(func() error {
@@ -179,6 +184,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return nil
 	})
 	g.Go(func() error { return a.followPlan(ctx, last) })
+	g.Go(func() error { return a.followControls(ctx) })
 	g.Go(func() error { return a.followMails(ctx) })
 	g.Go(func() error { return a.followDomains(ctx) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {

@@ -57,6 +57,7 @@ func (a *Agent) apply(ctx context.Context, p wire.Plan, bundle []byte) (guessed 
 	}
 	entries, guessed := a.work.set(ctx, a.opts.Network, p, wire.Subject{Name: a.identity.Name(), Region: a.identity.Region()}, secrets, log)
 	a.ports.SetControls(p.Controls)
+	a.controls.Set(p.Controls)
 	a.schedule.Set(entries)
 	log.Debug("plan applied", "entries", len(entries))
 	return guessed

@@ -31,7 +31,7 @@ func (a *Agent) run(ctx context.Context, r schedule.Run) {
 		a.opts.Logger.Debug("family left out", "check", o.Check, "family", o.Family, "reason", o.Detail)
 		return
 	}
-	o.Result = a.ports.Judge(ctx, o.Result)
+	o.Result = a.judge(ctx, j, r.Family, o.Result)
 	if late > maxLate && o.Outcome == checks.Down {
 		o.Outcome, o.Detail = checks.Unknown, fmt.Sprintf("began %s late, then %s", late.Round(time.Millisecond), o.Class)
 		o.Class = checks.OwnLate

@@ -89,13 +89,14 @@ func (w *workload) resting(now time.Time) []status.Resting {
 	return out
 }
 
-// state is what the probe says of itself to the coordinator. It tries no control
-// targets, so it does not say whether it is fit to judge.
+// state is what the probe says of itself to the coordinator.
 func (a *Agent) state() wire.ProbeState {
 	s := wire.ProbeState{
 		Epoch: a.spool.Epoch(), Version: a.opts.Version[:min(len(a.opts.Version), wire.MaxVersion)], Plan: a.planNumber(),
 		Spool: a.spool.Stats().Records,
 	}
+	s.Qualified, s.Reason = a.controls.Standing()
+	s.Counts.Disqualified = a.controls.Disqualified()
 	if m := a.mesh.Load(); m != nil {
 		s.MeshAddress = m.Address()
 		for _, p := range m.Members() {

@@ -1,4 +1,6 @@
-// Package selfcheck finds out what this probe's own host keeps it from seeing.
+// Package selfcheck finds out what this probe's own host and network keep it from
+// seeing: by control targets that should answer whatever becomes of the services,
+// see [Controls], and by the ports that its hoster blocks.
 //
 // Many hosters block the ports of mail for what goes out. A probe on such a host
 // would call every mail server down. So it remembers for each of these ports

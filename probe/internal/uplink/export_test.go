@@ -8,9 +8,6 @@ func Pause(n int, r float64) time.Duration { return pause(n, r) }
 // SetRandom replaces the source of random pauses.
 func (u *Uplink) SetRandom(r func() float64) { u.random = r }
 
-// StateChanged has the state sent now.
-func (u *Uplink) StateChanged() { u.stateChanged() }
-
 // NoAnswer is the error that names all coordinators.
 var NoAnswer = noAnswer
 

@@ -74,6 +74,6 @@ func (u *Uplink) watchPlan(ctx context.Context, client vardev1.FleetServiceClien
 			u.log.Error("plan is refused", "error", err)
 			continue
 		}
-		u.stateChanged()
+		u.StateChanged()
 	}
 }

@@ -110,9 +110,9 @@ func (u *Uplink) Status() Status {
 	return u.status
 }
 
-// stateChanged has the state sent now instead of within thirty seconds. It does
+// StateChanged has the state sent now instead of within thirty seconds. It does
 // not block.
-func (u *Uplink) stateChanged() {
+func (u *Uplink) StateChanged() {
 	select {
 	case u.changed <- struct{}{}:
 	default:
