@@ -149,7 +149,7 @@ func libraries() []arrow {
 		arrow{from: "varde/...", to: "expvar", why: "metrics go through the registry that was passed in"},
 		arrow{
 			from: "varde/...", to: "testing/...", why: "what is shipped is not a test",
-			allowed: []string{"varde/checks/checktest", "varde/coordinator/pagetest", "varde/deploy/fleettest", "varde/deploy/mailstack", "varde/probe/uplinktest"},
+			allowed: []string{"varde/checks/checktest", "varde/coordinator/pagetest", "varde/deploy/bridge", "varde/deploy/fleettest", "varde/deploy/mailstack", "varde/probe/uplinktest"},
 		},
 		arrow{from: "varde/...", to: "github.com/stretchr/testify/...", tests: true, why: "a test says itself what it got and what it wants"},
 	)

@@ -72,6 +72,8 @@ func (r *round) ask(ctx context.Context, network checks.Network, i int, f checks
 		into[i] = took
 	case result.Class == checks.DNSError:
 		into[i] = absent
+	default:
+		into[i] = silent
 	}
 	r.resolved[i] = r.resolved[i] || result.Address != ""
 	r.left--
