@@ -77,7 +77,7 @@ func (a *Agent) runMesh(ctx context.Context) error {
 	m, err := mesh.New(mesh.Options{
 		Name: a.identity.Name(), Region: a.identity.Region(), Site: a.identity.Site(),
 		Bind: a.opts.MeshBind, Advertise: a.opts.MeshAdvertise, Keys: p.GossipKeys,
-		Network: a.meshNetwork(), Seeds: a.meshSeeds, Timing: timing,
+		Network: a.meshNetwork(), Seeds: a.meshSeeds, Standing: a.standing, Timing: timing,
 		Logger: a.opts.Logger.With("component", "mesh"),
 	})
 	if err != nil {
@@ -99,6 +99,18 @@ func (a *Agent) runMesh(ctx context.Context) error {
 		}
 	})
 	return g.Wait()
+}
+
+// standing is what the others are told of this probe.
+func (a *Agent) standing() mesh.Standing {
+	return mesh.Standing{Plan: a.planNumber(), Coordinator: a.uplink.Status().Connected}
+}
+
+// tellStanding has the others told how this probe stands now.
+func (a *Agent) tellStanding() {
+	if m := a.mesh.Load(); m != nil {
+		m.StandingChanged()
+	}
 }
 
 // meshFault says which key a mesh that cannot listen needs changed.

@@ -78,6 +78,7 @@ func (a *Agent) offer(s wire.SignedPlan) error {
 	n := a.planNumber()
 	log := a.opts.Logger.With("component", "plan", "generation", n.Generation, "revision", n.Revision)
 	log.Info("plan taken")
+	a.tellStanding()
 	if err != nil {
 		log.Error("plan is in force, and lost when the probe stops before it can be kept", "error", err)
 	}

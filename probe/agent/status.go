@@ -44,7 +44,7 @@ func (a *Agent) status() status.Status {
 		s.Mesh.Address, s.Mesh.Settled = m.Address(), m.Settled()
 		s.Mesh.Error, _ = a.meshError.Load().(string)
 		for _, p := range m.Members() {
-			s.Mesh.Peers = append(s.Mesh.Peers, status.Peer(p))
+			s.Mesh.Peers = append(s.Mesh.Peers, status.Peer{Name: p.Name, Region: p.Region, Site: p.Site, Address: p.Address})
 		}
 	}
 	return s

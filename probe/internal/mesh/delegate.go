@@ -29,13 +29,17 @@ var (
 )
 
 // NodeMeta is what this member says of itself.
-func (d delegate) NodeMeta(int) []byte { return encodeMeta(d.m.opt.Region, d.m.opt.Site) }
+func (d delegate) NodeMeta(int) []byte {
+	return encodeMeta(d.m.opt.Region, d.m.opt.Site, d.m.opt.Standing())
+}
 
-// NotifyMsg ignores messages: the mesh carries membership.
-func (delegate) NotifyMsg([]byte) {}
+// NotifyMsg takes a message.
+func (d delegate) NotifyMsg(message []byte) { d.m.messages.take(message) }
 
-// GetBroadcasts has nothing to say.
-func (delegate) GetBroadcasts(int, int) [][]byte { return nil }
+// GetBroadcasts returns messages to pass on.
+func (d delegate) GetBroadcasts(overhead, limit int) [][]byte {
+	return d.m.messages.queue.GetBroadcasts(overhead, limit)
+}
 
 // LocalState has no state to exchange.
 func (delegate) LocalState(bool) []byte { return nil }
@@ -45,10 +49,18 @@ func (delegate) MergeRemoteState([]byte, bool) {}
 
 // NotifyAlive refuses a member that is not described as one of ours.
 func (d delegate) NotifyAlive(n *memberlist.Node) error {
+	err := d.fits(n)
+	if err != nil {
+		d.m.messages.refuse()
+	}
+	return err
+}
+
+func (d delegate) fits(n *memberlist.Node) error {
 	if !checks.ValidID(n.Name) {
 		return fmt.Errorf("name %.80q, expected an id", n.Name)
 	}
-	if _, _, err := decodeMeta(n.Meta); err != nil {
+	if _, _, _, err := decodeMeta(n.Meta); err != nil {
 		return err
 	}
 	if !address(n).IsValid() {
@@ -62,11 +74,11 @@ func (d delegate) NotifyAlive(n *memberlist.Node) error {
 
 // NotifyJoin notes a member that came or came back.
 func (d delegate) NotifyJoin(n *memberlist.Node) {
-	region, site, err := decodeMeta(n.Meta)
+	region, site, standing, err := decodeMeta(n.Meta)
 	if err != nil {
 		return // NotifyAlive refused it already
 	}
-	d.m.note(n.Name, &Member{Name: n.Name, Region: region, Site: site, Address: address(n).String()})
+	d.m.note(n.Name, &Member{Name: n.Name, Region: region, Site: site, Address: address(n).String(), Standing: standing})
 }
 
 // NotifyUpdate notes what a member says anew of itself.
@@ -77,6 +89,7 @@ func (d delegate) NotifyLeave(n *memberlist.Node) { d.m.note(n.Name, nil) }
 
 // NotifyConflict says that two machines go by one name.
 func (d delegate) NotifyConflict(existing, other *memberlist.Node) {
+	d.m.messages.refuse()
 	d.m.conflict(existing.Name, address(existing), address(other))
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/memberlist"
 
 	"varde/checks/checktest"
+	"varde/proto/wire"
 )
 
 // rawNode is a member that has the key, or none, and is none of ours.
@@ -73,10 +74,10 @@ func TestHostileMembersAreIgnored(t *testing.T) {
 	}{
 		"no meta":         {"evil", nil, false},
 		"rubbish":         {"evil", bytes.Repeat([]byte{0xff}, 512), false},
-		"bad region":      {"evil", encodeMeta("<script>", ""), false},
-		"control in site": {"evil", encodeMeta("eu-north", "a\x1b[2Jb"), false},
-		"bad name":        {"evil\n<b>", encodeMeta("eu-north", ""), false},
-		"in the clear":    {"evil", encodeMeta("eu-north", ""), true},
+		"bad region":      {"evil", encodeMeta("<script>", "", Standing{}), false},
+		"control in site": {"evil", encodeMeta("eu-north", "a\x1b[2Jb", Standing{}), false},
+		"bad name":        {"evil\n<b>", encodeMeta("eu-north", "", Standing{}), false},
+		"in the clear":    {"evil", encodeMeta("eu-north", "", Standing{}), true},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -98,9 +99,9 @@ func TestNotifyAliveRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.begin(seed(1))
+	m.begin(&transport{advertise: netip.MustParseAddrPort(seed(1))})
 	alive := func(name string, a netip.Addr, port uint16) error {
-		return delegate{m}.NotifyAlive(&memberlist.Node{Name: name, Addr: a.AsSlice(), Port: port, Meta: encodeMeta("eu-north", "")})
+		return delegate{m}.NotifyAlive(&memberlist.Node{Name: name, Addr: a.AsSlice(), Port: port, Meta: encodeMeta("eu-north", "", Standing{})})
 	}
 	for _, bad := range []struct {
 		at   netip.Addr
@@ -301,16 +302,19 @@ func TestAdvertised(t *testing.T) {
 }
 
 func FuzzDecodeMeta(f *testing.F) {
-	f.Add(encodeMeta("eu-north", "rack 4"))
+	f.Add(encodeMeta("eu-north", "rack 4", Standing{}))
+	f.Add(encodeMeta("eu-north", "rack 4", Standing{Plan: wire.PlanNumber{Generation: 1 << 40, Revision: 7}, PeerPort: 7947, Coordinator: true}))
 	f.Add([]byte{1, 200, 3})
+	f.Add([]byte("\x01\x08eu-north\x01r")) // of a version that told no standing
 	f.Fuzz(func(t *testing.T, b []byte) {
-		region, site, err := decodeMeta(b)
+		region, site, standing, err := decodeMeta(b)
 		if err != nil {
 			return
 		}
-		again := encodeMeta(region, site)
-		if len(again) > memberlist.MetaMaxSize || !bytes.HasPrefix(b, again) {
-			t.Errorf("%q became %q", b, again)
+		again := encodeMeta(region, site, standing)
+		region2, site2, standing2, err := decodeMeta(again)
+		if len(again) > memberlist.MetaMaxSize || err != nil || region2 != region || site2 != site || standing2 != standing {
+			t.Errorf("%q became %q, %v", b, again, err)
 		}
 	})
 }

@@ -24,10 +24,8 @@ import (
 	"io"
 	"log"
 	"log/slog"
-	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -72,6 +70,12 @@ type Options struct {
 	// Seeds returns the addresses (IP:port) of members that there should be;
 	// nil means that others will find this one. It must not wait.
 	Seeds func() []string
+	// Standing returns what to tell of this member; nil for nothing. It must not
+	// wait.
+	Standing func() Standing
+	// Receive is given every message that another member sends with Send; nil for
+	// none. It must not wait, and may be called from several goroutines.
+	Receive func(message []byte)
 	// Timing is Production if zero.
 	Timing Timing
 	// Logger is slog.Default if nil.
@@ -83,6 +87,7 @@ type Member struct {
 	Name, Region, Site string
 	// Address is where its mesh answers, IP:port.
 	Address string
+	Standing
 }
 
 // Mesh is one member. Its methods may be called from many goroutines, before,
@@ -92,6 +97,9 @@ type Mesh struct {
 	bind, advertise netip.AddrPort
 	ring            *memberlist.Keyring
 	changed         chan struct{}
+	// restand says that Standing may answer differently.
+	restand  chan struct{}
+	messages *messages
 	// lines waits to be logged: memberlist tells of members under its own locks,
 	// and a log may block. 64 is more than come at once; the rest is not logged.
 	lines  chan line
@@ -106,6 +114,10 @@ type Mesh struct {
 	neighbours map[string]standing
 	changedAt  time.Time
 	conflicts  map[string]time.Time
+	// list and transport are there while it runs.
+	list      *memberlist.Memberlist
+	transport *transport
+	seenFrom  netip.Addr
 }
 
 // New returns a member that does nothing before Run.
@@ -120,6 +132,9 @@ func New(opt Options) (*Mesh, error) {
 	if opt.Seeds == nil {
 		opt.Seeds = func() []string { return nil }
 	}
+	if opt.Standing == nil {
+		opt.Standing = func() Standing { return Standing{} }
+	}
 	if !checks.ValidID(opt.Name) {
 		return nil, fmt.Errorf("mesh: name %q, expected an id", opt.Name)
 	}
@@ -131,6 +146,7 @@ func New(opt Options) (*Mesh, error) {
 	}
 	m := &Mesh{
 		opt: opt, changed: make(chan struct{}, 1), lines: make(chan line, 64),
+		restand: make(chan struct{}, 1), messages: newMessages(opt.Receive),
 		members: map[string]Member{}, neighbours: map[string]standing{}, conflicts: map[string]time.Time{},
 	}
 	if err := m.parseAddresses(); err != nil {
@@ -196,7 +212,7 @@ func (m *Mesh) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.begin(t.advertise.String())
+	m.begin(t)
 	var logging sync.WaitGroup
 	logging.Go(m.log)
 	defer logging.Wait()
@@ -205,6 +221,10 @@ func (m *Mesh) Run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("start mesh: %w", err), t.Shutdown())
 	}
+	m.mu.Lock()
+	m.list = list
+	m.mu.Unlock()
+	logging.Go(func() { m.tellStanding(ctx, list) })
 	defer context.AfterFunc(ctx, func() { t.closeStreams(false) })()
 	m.opt.Logger.Info("mesh listens", "bind", m.bind.String(), "advertise", t.advertise.String())
 	m.rejoin(ctx, list)
@@ -249,10 +269,14 @@ func (m *Mesh) config(t *transport) *memberlist.Config {
 	return c
 }
 
-func (m *Mesh) begin(address string) {
+func (m *Mesh) begin(t *transport) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.running, m.address, m.begun, m.changedAt = true, address, time.Now(), time.Now()
+	m.messages.queue = &memberlist.TransmitLimitedQueue{
+		NumNodes: func() int { return len(m.Members()) }, RetransmitMult: passes,
+	}
+	m.transport, m.address = t, t.advertise.String()
+	m.running, m.begun, m.changedAt = true, time.Now(), time.Now()
 }
 
 // end forgets the members and takes no more news: memberlist may still tell of
@@ -260,7 +284,7 @@ func (m *Mesh) begin(address string) {
 func (m *Mesh) end() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.running = false
+	m.running, m.list, m.transport = false, nil, nil
 	clear(m.members)
 	clear(m.neighbours)
 	close(m.lines)
@@ -288,54 +312,6 @@ func (m *Mesh) tellLocked(level slog.Level, message string, args ...any) {
 	case m.lines <- line{level, message, args}:
 	default:
 	}
-}
-
-// note takes in that a member is there, or gone if member is nil.
-func (m *Mesh) note(name string, member *Member) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	before, was := m.members[name]
-	if !m.running || member == nil && !was || member != nil && was && *member == before {
-		return
-	}
-	m.changedAt = time.Now()
-	m.standLocked(name, member != nil && member.Region == m.opt.Region)
-	if member == nil {
-		delete(m.members, name)
-		m.tellLocked(slog.LevelInfo, "probe left the mesh", "probe", name, "region", before.Region, "members", len(m.members))
-	} else {
-		m.members[name] = *member
-		m.tellLocked(slog.LevelInfo, "probe joined the mesh", "probe", name, "region", member.Region,
-			"address", member.Address, "members", len(m.members))
-	}
-	m.signal()
-}
-
-func (m *Mesh) roomFor(name string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, known := m.members[name]
-	return known || len(m.members) < maxMembers
-}
-
-func (m *Mesh) conflict(name string, existing, other netip.AddrPort) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now := time.Now()
-	if last, ok := m.conflicts[name]; ok && now.Sub(last) < conflictLog || len(m.conflicts) > maxMembers {
-		return
-	}
-	m.conflicts[name] = now
-	m.tellLocked(slog.LevelWarn, "two machines run as the same probe, one of them must be enrolled anew",
-		"probe", name, "known_at", existing.String(), "also_at", other.String())
-}
-
-// Members returns who is alive, by name, this member included; nobody before
-// and after Run.
-func (m *Mesh) Members() []Member {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.SortedFunc(maps.Values(m.members), func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // Changed is signalled after Members or Neighbours changed. One signal may stand

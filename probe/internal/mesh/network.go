@@ -108,16 +108,21 @@ func advertised(n Network, given netip.AddrPort, bind netip.Addr, port uint16) (
 	if !bind.IsUnspecified() {
 		return netip.AddrPortFrom(bind, port), nil
 	}
-	machine, ok := n.(interface{ Addrs() []netip.Addr })
-	if !ok {
-		machine = System{}
-	}
-	addrs := machine.Addrs()
-	i := slices.IndexFunc(addrs, func(a netip.Addr) bool {
+	own := addrs(n)
+	i := slices.IndexFunc(own, func(a netip.Addr) bool {
 		return a.IsGlobalUnicast() && (a.Is4() || bind.Is6())
 	})
 	if i < 0 {
 		return netip.AddrPort{}, fmt.Errorf("mesh: bind %s: no address of this machine leads out of it, expected one or advertise", bind)
 	}
-	return netip.AddrPortFrom(addrs[i], port), nil
+	return netip.AddrPortFrom(own[i], port), nil
+}
+
+// addrs are the addresses of the machine that n is a part of.
+func addrs(n Network) []netip.Addr {
+	machine, ok := n.(interface{ Addrs() []netip.Addr })
+	if !ok {
+		machine = System{}
+	}
+	return machine.Addrs()
 }

@@ -47,6 +47,7 @@ type transport struct {
 	mu      sync.Mutex // protects all following fields
 	streams map[*stream]struct{}
 	inbound int
+	heard   contact
 }
 
 var _ memberlist.Transport = (*transport)(nil)
@@ -172,6 +173,7 @@ func (t *transport) receive() {
 		if n == 0 {
 			continue
 		}
+		t.hear(func(c *contact, at time.Time) { c.packet = at })
 		select {
 		case t.packetCh <- &memberlist.Packet{Buf: append([]byte(nil), buf[:n]...), From: from, Timestamp: now}:
 		case <-t.done:
@@ -248,6 +250,14 @@ func (s *stream) Read(b []byte) (int, error) {
 		return 0, fmt.Errorf("more than %d kB in one stream", maxStream>>10)
 	}
 	n, err := s.Conn.Read(b[:min(len(b), left)])
+	if n > 0 && s.read == 0 {
+		s.t.hear(func(c *contact, at time.Time) {
+			c.stream = at
+			if s.inbound {
+				c.inbound = at
+			}
+		})
+	}
 	s.read += n
 	return n, err
 }
