@@ -107,7 +107,7 @@ func TestWilson(t *testing.T) {
 		if tc.n > 0 {
 			ratio = 1 - tc.failed/tc.n
 		}
-		low, high := Wilson(ratio, tc.n)
+		low, high := Wilson(ratio, tc.n, Z95)
 		if math.Abs(low-tc.low) > 1e-5 || math.Abs(high-tc.high) > 1e-5 {
 			t.Errorf("%v of %v failed: got %.5f to %.5f, want %.5f to %.5f", tc.failed, tc.n, low, high, tc.low, tc.high)
 		}

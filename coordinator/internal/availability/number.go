@@ -60,22 +60,23 @@ func Overall(regions []Region) (ratio, coverage float64, ok bool) {
 	return min(sum/weight, 1), coverage, true
 }
 
-// z95 is the two-sided 95 % quantile of the normal distribution.
-const z95 = 1.959964
+// Z95 is the two-sided 95 % quantile of the normal distribution.
+const Z95 = 1.959964
 
-// Wilson is the 95 % interval of a ratio that was measured by n runs:
+// Wilson is the interval of a ratio that was measured by n runs, for a quantile z
+// of the normal distribution:
 //
 //	(p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n)
 //
 // It takes the runs for independent; failures cluster, so the honest interval is
 // wider. Without runs it is [0, 1].
-func Wilson(ratio, n float64) (low, high float64) {
+func Wilson(ratio, n, z float64) (low, high float64) {
 	if n <= 0 {
 		return 0, 1
 	}
-	const z2 = z95 * z95
+	z2 := z * z
 	centre := ratio + z2/(2*n)
-	half := z95 * math.Sqrt(max(ratio*(1-ratio), 0)/n+z2/(4*n*n))
+	half := z * math.Sqrt(max(ratio*(1-ratio), 0)/n+z2/(4*n*n))
 	scale := 1 + z2/n
 	return max((centre-half)/scale, 0), min((centre+half)/scale, 1)
 }

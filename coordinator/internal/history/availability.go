@@ -139,7 +139,7 @@ func (t *tally) number() Number {
 	ratio, coverage, ok := availability.Overall(regions)
 	n.Coverage = coverage
 	if ok {
-		low, high := availability.Wilson(ratio, float64(n.Runs))
+		low, high := availability.Wilson(ratio, float64(n.Runs), availability.Z95)
 		n.Availability, n.Low, n.High = &ratio, &low, &high
 	}
 	return n

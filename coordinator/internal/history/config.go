@@ -34,6 +34,8 @@ type Check struct {
 	Regions []string
 	// Families restricts the check; none means each that its name has.
 	Families []checks.Family
+	// Limited says that the check has a limit of its own for what is late.
+	Limited bool
 }
 
 // Probe is one enrolled probe.
@@ -42,7 +44,7 @@ type Probe struct{ Name, Region string }
 func (c *Config) rules() verdict.Rules {
 	rules := make(verdict.Rules, len(c.Checks))
 	for _, check := range c.Checks {
-		rules[check.ID] = verdict.Rule{Interval: check.Every, MinProbes: max(c.MinProbes, 1)}
+		rules[check.ID] = verdict.Rule{Interval: check.Every, MinProbes: max(c.MinProbes, 1), Limited: check.Limited}
 	}
 	return rules
 }

@@ -21,6 +21,10 @@ type Verdict struct {
 	// Counts are the probes that it rests on. A rostered probe of the region that
 	// says nothing counts as unknown.
 	verdict.Counts
+	// Failed of Runs scheduled runs failed lately, of which Intermittent is made;
+	// what was told as Down is left out.
+	Failed int `json:"-"`
+	Runs   int `json:"-"`
 }
 
 // Verdicts returns what is told of every configured series that was ever observed,
@@ -39,9 +43,20 @@ func (s *Store) Verdicts() []Verdict {
 		}
 		c := j.Counts(rule, now)
 		c.Unknown = max(c.Unknown, config.probesIn(series.Region)-c.Up-c.Down)
-		out = append(out, Verdict{Series: series, State: j.State(), Since: j.Since(), Reason: j.Reason(rule, now), Counts: c})
+		v := Verdict{Series: series, State: j.State(), Since: j.Since(), Reason: j.Reason(rule, now), Counts: c}
+		v.Failed, v.Runs = j.Loss()
+		out = append(out, v)
 	}
 	return out
+}
+
+// Notices returns what operators should look at although it changes no verdict, by
+// check. It is as new as the newest entry of the journal.
+func (s *Store) Notices() []verdict.Notice {
+	b := s.board
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.panel.Notices(time.Now())
 }
 
 // Span is a stretch of time in one state, told or final.

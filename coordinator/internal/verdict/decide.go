@@ -1,36 +1,68 @@
 package verdict
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// decide applies the rule at the judge's clock, after a vote came in.
-func (j *Judge) decide(rule Rule) (Change, bool) {
+// decide applies the rule of the last few results at the judge's clock, after a
+// vote came in.
+func (j *Judge) decide(rule Rule) {
 	probes := j.latest(rule, j.clock)
-	c := j.counts(rule, j.clock)
-	n := c.Up + c.Down
+	n := len(probes)
 	if n < rule.MinProbes {
-		return Change{}, false // it is Unknown already: Advance has seen to that
+		return // it is Unknown already: Advance has seen to that
 	}
 	failures, from, intervals := rule.run(n)
 	votes := j.votes(rule, intervals)
-	broken := count(probes, Result.broken)
+	down := fault{(*Result).broken, j.broken, count(probes, (*Result).broken), n}
+	bad := fault{(*Result).failed, j.failing, count(probes, (*Result).failed), n}
 	switch {
-	case j.state == Down && ends(votes, goodRun, from, Result.passable):
-		return j.recover(votes, c, c.Down-broken), true
-	case j.state == Slow && ends(votes, goodRun, from, Result.good):
-		return j.change(Up, j.clock, recoveryReason(votes), c), true
-	case j.state != Down && ends(votes, failures, from, Result.broken) && atLeastTwoThirds(broken, n):
-		return j.fall(Down, j.broken, downReason(votes[len(votes)-failures:], broken, n, j.clock.Sub(j.broken)), c), true
-	case j.state < Slow && ends(votes, failures, from, Result.failed) && atLeastTwoThirds(c.Down, n):
-		return j.fall(Slow, j.failing, lateReason(votes[len(votes)-failures:], c, j.clock.Sub(j.failing)), c), true
-	case j.state == Unknown && evidence(c, len(votes) >= failures):
-		return j.change(Up, j.clock, firstReason(c), c), true
+	case j.base == Down && ends(votes, goodRun, from, (*Result).passable):
+		j.recover(votes, bad.probes-down.probes, n)
+	case j.base == Slow && ends(votes, goodRun, from, (*Result).good):
+		j.set(Up, j.clock, recoveryReason(votes))
+	case j.base != Down && ends(votes, failures, from, (*Result).broken) && down.isRegions(votes, probes):
+		j.set(Down, j.broken, downReason(votes[len(votes)-failures:], down, j.clock.Sub(j.broken)))
+	case j.base < Slow && ends(votes, failures, from, (*Result).failed) && bad.isRegions(votes, probes):
+		j.set(Slow, j.failing, lateReason(votes[len(votes)-failures:], bad, j.clock.Sub(j.failing)))
+	case j.base == Unknown && evidence(n, bad.probes, len(votes) >= failures):
+		j.set(Up, j.clock, firstReason(n-bad.probes, n))
 	}
-	return Change{}, false
+}
+
+// fault is a kind of failure that is under way: since when, and how many of the
+// n probes with a current result see it.
+type fault struct {
+	is        func(*Result) bool
+	since     time.Time
+	probes, n int
+}
+
+// isRegions says whether the fault is the region's and not that of a few probes:
+// two thirds of them see it, or enough do and so does every one that began to look
+// since it began. What the others saw before says nothing of it.
+func (f fault) isRegions(votes, probes []*Result) bool {
+	failures := tail(votes, f.is)
+	seeing := count(probes, func(r *Result) bool { return f.is(r) && seen(failures, r.Probe) })
+	return f.isMost() || seeing >= min((2*f.n+2)/3, wide) &&
+		!slices.ContainsFunc(probes, func(r *Result) bool { return !r.Started.Before(f.since) && !f.is(r) })
+}
+
+func (f fault) isMost() bool { return atLeastTwoThirds(f.probes, f.n) }
+
+// tail is the run of results of one kind that is under way.
+func tail(votes []*Result, are func(*Result) bool) []*Result {
+	i := len(votes)
+	for i > 0 && are(votes[i-1]) {
+		i--
+	}
+	return votes[i:]
 }
 
 // ends says whether the last k votes are all of one kind and come from at least
 // the given number of probes.
-func ends(votes []*Result, k, probes int, are func(Result) bool) bool {
+func ends(votes []*Result, k, probes int, are func(*Result) bool) bool {
 	if len(votes) < k {
 		return false
 	}
@@ -38,10 +70,10 @@ func ends(votes []*Result, k, probes int, are func(Result) bool) bool {
 	return count(last, are) == k && distinct(last) >= probes
 }
 
-// count is how many of the results are of one kind.
-func count(results []*Result, are func(Result) bool) (n int) {
-	for _, r := range results {
-		if are(*r) {
+// count is how many of a list are of one kind.
+func count[T any](list []T, are func(T) bool) (n int) {
+	for _, x := range list {
+		if are(x) {
 			n++
 		}
 	}
@@ -60,32 +92,17 @@ func distinct(results []*Result) (n int) {
 func atLeastTwoThirds(part, whole int) bool { return 3*part >= 2*whole }
 
 // evidence says whether a series of which nothing was known may be called up:
-// more than half of its probes are good, or a full run of results is in and
+// more than half of its n probes are good, or a full run of results is in and
 // leaves a tie short of down.
-func evidence(c Counts, full bool) bool {
-	n := c.Up + c.Down
-	return 2*c.Up > n || full && !atLeastTwoThirds(c.Down, n)
+func evidence(n, bad int, full bool) bool {
+	return 2*(n-bad) > n || full && !atLeastTwoThirds(bad, n)
 }
 
-// recover makes the change out of Down, of which late probes say that mail is
-// still late.
-func (j *Judge) recover(votes []*Result, c Counts, late int) Change {
-	if n := c.Up + c.Down; atLeastTwoThirds(late, n) {
-		return j.change(Slow, j.clock, stillLateReason(late, n), c)
+// recover ends a Down, after which late probes say that mail is still late.
+func (j *Judge) recover(votes []*Result, late, n int) {
+	if atLeastTwoThirds(late, n) {
+		j.set(Slow, j.clock, stillLateReason(late, n))
+		return
 	}
-	return j.change(Up, j.clock, recoveryReason(votes), c)
-}
-
-// fall makes the change to Down or Slow, which began with the first failure of
-// the run and not with the result that proved it.
-func (j *Judge) fall(to State, since time.Time, reason string, c Counts) Change {
-	change := j.change(to, j.clock, reason, c)
-	j.since, change.Since = since, since
-	return change
-}
-
-func (j *Judge) change(to State, at time.Time, reason string, c Counts) Change {
-	change := Change{From: j.state, To: to, At: at, Since: at, Reason: reason, Counts: c}
-	j.state, j.since, j.reason = to, at, reason
-	return change
+	j.set(Up, j.clock, recoveryReason(votes))
 }

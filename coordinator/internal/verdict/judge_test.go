@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"varde/checks"
 )
@@ -42,7 +43,7 @@ func play(t *testing.T, rule Rule, script string) (*Judge, []string) {
 
 func result(t *testing.T, f []string, at time.Time, seq uint64) Result {
 	t.Helper()
-	r := Result{Probe: f[1], Epoch: "e", Seq: seq, Started: at.Add(-100 * time.Millisecond), Ended: at}
+	r := Result{Probe: f[1], Epoch: "e", Seq: seq, Started: at.Add(-100 * time.Millisecond), Ended: at, Scheduled: true, Login: true}
 	if f[2] == "late" {
 		r.Outcome, r.Class = checks.Down, checks.Late
 		return r
@@ -306,8 +307,50 @@ func TestJudgeAtRest(t *testing.T) {
 	if err := json.Unmarshal(b, &back); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(*j, back, cmp.AllowUnexported(Judge{})); diff != "" {
+	if diff := cmp.Diff(*j, back, wholeJudge, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("judge differs after a rest (-before +after):\n%s", diff)
+	}
+}
+
+// What a former version kept is read, and judged on: a Down that it knew of ends
+// without making the series intermittent.
+func TestFormerJudge(t *testing.T) {
+	const former = `{"state":"down","since":1795341600000000000,"reason":"busy, 2 of 2 probes, 30 s after the first failure",
+		"clock":1795341630000000000,"failing":1795341600000000000,"window":[
+		{"p":"a","e":"e1","n":7,"s":1795341600000000000,"t":1795341600100000000,"i":30000000000,"o":"down","c":"busy"},
+		{"p":"b","e":"e2","n":9,"s":1795341615000000000,"t":1795341615100000000,"i":30000000000,"o":"down","c":"busy"}]}`
+	var j Judge
+	if err := json.Unmarshal([]byte(former), &j); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Unix(1795341630, 0).UTC()
+	if got := j.Reason(half, at); j.State() != Down || !strings.HasPrefix(got, "busy, 2 of 2") || j.Counts(half, at) != (Counts{Down: 2}) {
+		t.Errorf("got %s: %s, %+v", j.State(), got, j.Counts(half, at))
+	}
+	for i := range 3 {
+		r := result(t, []string{"", string(rune('a' + i%2)), "up"}, at.Add(time.Duration(i)*15*time.Second), uint64(20+i))
+		j.Observe(half, r.Ended, r)
+	}
+	if j.State() != Up || !j.fell.IsZero() {
+		t.Errorf("after three good results: got %s, down since %s", j.State(), j.fell)
+	}
+}
+
+// What is damaged is refused and not taken in part.
+func TestDamagedJudge(t *testing.T) {
+	for _, text := range []string{
+		`{"state":"intermittent"}`,
+		`{"state":"up","results":"AAAA"}`,
+		`{"state":"up","names":["a"],"trials":"AgIC"}`,
+		`{"state":"up","window":[{"t":2},{"t":2}]}`,
+		`{"state":"up","usual":{"closed":[100000]}}`,
+		`{"state":"up","usual":{"open":"AgAC"}}`,
+		`{"state":"up","falls":[1,2,3,4]}`,
+	} {
+		j := Judge{base: Up}
+		if err := json.Unmarshal([]byte(text), &j); err == nil || j.base != Up || j.window != nil {
+			t.Errorf("%s: got error %v", text, err)
+		}
 	}
 }
 

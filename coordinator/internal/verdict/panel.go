@@ -37,9 +37,8 @@ func (p *Panel) SetRules(at time.Time, rules Rules) []Change {
 		if _, ok := rules[s.Check]; ok {
 			continue
 		}
-		if j.state != Unknown {
-			c := j.change(Unknown, later(at, p.clock), "no longer in the configuration", Counts{})
-			changes = append(changes, named(s, []Change{c})...)
+		if state := j.State(); state != Unknown {
+			changes = append(changes, lost(s, state, later(at, p.clock), "no longer in the configuration"))
 		}
 		delete(p.judges, s)
 	}
@@ -53,12 +52,11 @@ func (p *Panel) Restart(at time.Time, reason string) []Change {
 	p.clock, p.soonest = at, time.Time{}
 	var changes []Change
 	for s, j := range p.judges {
-		fresh := &Judge{clock: at}
-		if j.state != Unknown {
-			fresh.state = j.state
-			changes = append(changes, named(s, []Change{fresh.change(Unknown, at, reason, Counts{})})...)
+		p.judges[s] = &Judge{clock: at}
+		if state := j.State(); state != Unknown {
+			p.judges[s].set(Unknown, at, reason)
+			changes = append(changes, lost(s, state, at, reason))
 		}
-		p.judges[s] = fresh
 	}
 	return ordered(changes)
 }
@@ -140,6 +138,11 @@ func (p *Panel) All() iter.Seq2[Series, *Judge] {
 			}
 		}
 	}
+}
+
+// lost is the change to Unknown for a reason that is no result.
+func lost(s Series, was State, at time.Time, reason string) Change {
+	return Change{Series: s, From: was, To: Unknown, At: at, Since: at, Reason: reason}
 }
 
 func named(s Series, changes []Change) []Change {

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -159,6 +160,23 @@ func BenchmarkObserve(b *testing.B) {
 	at, n := start, uint64(0)
 	for b.Loop() {
 		at, n = at.Add(10*time.Second), n+1
-		j.Observe(rule, at, Result{Probe: string(rune('a' + n%3)), Seq: n, Started: at, Ended: at, Outcome: checks.Up})
+		j.Observe(rule, at, Result{Probe: string(rune('a' + n%3)), Seq: n, Started: at, Ended: at, Outcome: checks.Up, Scheduled: true, Elapsed: time.Second})
+	}
+}
+
+// BenchmarkRest is what a judge of three probes costs that is written and read.
+func BenchmarkRest(b *testing.B) {
+	var g region
+	g.look(600, nil)
+	for b.Loop() {
+		text, err := json.Marshal(g.j)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var j Judge
+		if err := json.Unmarshal(text, &j); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(len(text)), "bytes")
 	}
 }

@@ -16,35 +16,43 @@ func quorumReason(rule Rule, voters int, vague []*Result) string {
 		s = fmt.Sprintf("%s with a current result, too few results for a verdict", probes(voters))
 	}
 	if len(vague) > 0 {
-		s += fmt.Sprintf("; %s cannot tell: %s", probes(len(vague)), commonest(vague))
+		s += fmt.Sprintf("; %s cannot tell: %s", probes(len(vague)), commonest(classes(vague)))
 	}
 	return s
 }
 
-func firstReason(c Counts) string {
-	return fmt.Sprintf("%d of %s good", c.Up, probes(c.Up+c.Down))
-}
+func firstReason(good, n int) string { return fmt.Sprintf("%d of %s good", good, probes(n)) }
 
 func recoveryReason(votes []*Result) string {
 	last := votes[len(votes)-goodRun:]
-	if good := count(last, Result.good); good < goodRun {
+	if good := count(last, (*Result).good); good < goodRun {
 		return fmt.Sprintf("%d of %d results in a row good, the others late, from %s", good, goodRun, probes(distinct(last)))
 	}
 	return fmt.Sprintf("%d good results in a row from %s", goodRun, probes(distinct(last)))
 }
 
-func downReason(run []*Result, broken, n int, after time.Duration) string {
-	return fmt.Sprintf("%s, %d of %s, %s after the first failure", commonest(run), broken, probes(n), span(after))
+func downReason(failures []*Result, f fault, after time.Duration) string {
+	return fmt.Sprintf("%s, %s, %s after the first failure", commonest(classes(failures)), f.words(), span(after))
 }
 
 // lateReason also names what else fails, which is too little for a Down.
-func lateReason(run []*Result, c Counts, after time.Duration) string {
-	run = slices.DeleteFunc(slices.Clone(run), func(r *Result) bool { return !r.broken() })
+func lateReason(failures []*Result, f fault, after time.Duration) string {
+	failures = slices.DeleteFunc(slices.Clone(failures), func(r *Result) bool { return !r.broken() })
 	also := ""
-	if len(run) > 0 {
-		also = fmt.Sprintf(" or fails (%s)", commonest(run))
+	if len(failures) > 0 {
+		also = fmt.Sprintf(" or fails (%s)", commonest(classes(failures)))
 	}
-	return fmt.Sprintf("mail is late%s, %d of %s, %s after the first failure", also, c.Down, probes(c.Up+c.Down), span(after))
+	return fmt.Sprintf("mail is late%s, %s, %s after the first failure", also, f.words(), span(after))
+}
+
+// words says how many probes see the fault, and, where those are not most, that
+// no other one has looked.
+func (f fault) words() string {
+	s := fmt.Sprintf("%d of %s", f.probes, probes(f.n))
+	if !f.isMost() {
+		s += ", all that looked since"
+	}
+	return s
 }
 
 func stillLateReason(late, n int) string {
@@ -58,15 +66,48 @@ func probes(n int) string {
 	return fmt.Sprintf("%d probes", n)
 }
 
-// commonest is the class that most of the results have, the later one of
-// equals: it is what a person would find if they looked now.
-func commonest(run []*Result) checks.Class {
-	n := make(map[checks.Class]int, len(run))
+// calmReason is why a series that went down too often does so no longer.
+const calmReason = "not down for 30 min"
+
+// usualReason is why what took too long for newUsual does so no longer.
+const usualReason = "as slow as this for 7 days, which is taken for usual"
+
+func flapReason(times int, over time.Duration) string {
+	return fmt.Sprintf("down %d times within %s", times, span(over))
+}
+
+func lossReason(l loss) string {
+	return fmt.Sprintf("%s, %s, by %d of %s", l.class, shareReason(l), l.failing, probes(l.all))
+}
+
+// shareReason says how many runs fail.
+func shareReason(l loss) string {
+	return fmt.Sprintf("%d of %d runs failed within %s", l.failed, l.runs, span(l.over))
+}
+
+// paceReason says how long runs take and how long they took before, in one unit so
+// that the reasons of several checks read alike.
+func paceReason(now, usual time.Duration) string {
+	return fmt.Sprintf("p50 %.2f s, usually %.2f s", now.Seconds(), usual.Seconds())
+}
+
+func classes(results []*Result) []checks.Class {
+	out := make([]checks.Class, len(results))
+	for i, r := range results {
+		out[i] = r.Class
+	}
+	return out
+}
+
+// commonest is the class that most of them are, the later one of equals: it is
+// what a person would find if they looked now.
+func commonest(list []checks.Class) checks.Class {
+	n := make(map[checks.Class]int, len(list))
 	var best checks.Class
-	for _, r := range run {
-		n[r.Class]++
-		if n[r.Class] >= n[best] {
-			best = r.Class
+	for _, c := range list {
+		n[c]++
+		if n[c] >= n[best] {
+			best = c
 		}
 	}
 	return best

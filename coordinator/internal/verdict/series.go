@@ -30,6 +30,9 @@ type Rule struct {
 	// MinProbes is the quorum: with fewer probes that have a current result the
 	// verdict is Unknown. At least 1.
 	MinProbes int
+	// Limited says that the check has a limit of its own for what is late, as a
+	// round trip has. It is then not compared with what is usual.
+	Limited bool
 }
 
 // The numbers of the rule.
@@ -40,6 +43,9 @@ const (
 	// current result. The first failing probe looks a second time in its own
 	// burst, so that three probes give four results within one interval.
 	badRun, badRunOfTwo = 4, 3
+	// wide is how many probes are enough for a Down or a Slow, however many there
+	// are, if no other one has looked since.
+	wide = 3
 	// currentFor is how many intervals a result counts after its end.
 	currentFor = 2
 	// maxWindow bounds what a judge keeps of one series, in results, against a
@@ -74,53 +80,6 @@ func (r Rule) run(n int) (failures, probes int, intervals time.Duration) {
 	return badRun, 2, currentFor
 }
 
-// Result is what a judge needs of one observation. Times are corrected by the
-// clock offset of the probe.
-type Result struct {
-	Probe, Epoch string
-	Seq          uint64
-	Started      time.Time
-	// Ended is the time that results are ordered by.
-	Ended time.Time
-	// Every is the interval that was in force, zero for that of the rule. A result
-	// is current by it, so that a changed interval judges nothing anew.
-	Every   time.Duration
-	Outcome checks.Outcome
-	// Class says how it failed; it is quoted in the reason of a Down. Late says
-	// that the answer came too late, or has not come yet, and nothing else.
-	Class checks.Class
-}
-
-// ResultOf returns the result of an observation whose times are corrected
-// already. Runs that a person asked for are not judged: ok is false.
-func ResultOf(o checks.Observation) (r Result, ok bool) {
-	return Result{
-		Probe: o.Probe, Epoch: o.Epoch, Seq: o.Seq,
-		Started: o.Started, Ended: o.End(), Every: min(max(o.Every, 0), checks.MaxEvery), Outcome: o.Outcome, Class: o.Class,
-	}, o.Trigger != checks.Manual
-}
-
-// votes says whether the result claims anything.
-func (r Result) votes() bool { return r.Outcome != checks.Unknown }
-
-// failed says whether the vote is not good, broken whether it is more than late:
-// mail that takes long is no mail that cannot be sent.
-func (r Result) failed() bool { return r.Outcome == checks.Down }
-
-func (r Result) broken() bool { return r.failed() && r.Class != checks.Late }
-
-func (r Result) good() bool { return r.Outcome == checks.Up }
-
-// passable says whether the vote is good or only late.
-func (r Result) passable() bool { return r.votes() && !r.broken() }
-
-// Compare orders results by end, then by probe, epoch and sequence number, so
-// that equal times cannot make an answer depend on the order of arrival.
-func (r Result) Compare(o Result) int {
-	return cmp.Or(r.Ended.Compare(o.Ended), cmp.Compare(r.Probe, o.Probe),
-		cmp.Compare(r.Epoch, o.Epoch), cmp.Compare(r.Seq, o.Seq))
-}
-
 // Change is the moment at which a series went from one state to another.
 type Change struct {
 	Series   Series
@@ -128,8 +87,10 @@ type Change struct {
 	// At is when it was judged: the time given with the deciding result (its end,
 	// in a final judgement), or the instant at which the quorum was lost.
 	At time.Time
-	// Since is when the new state began: for Down and Slow the start of the first
-	// failed run of those that led to it, otherwise At.
+	// Since is when the new state began, which may be long before At: for Down and
+	// for mail that is late the start of the first failed run of those that led to
+	// it, for Intermittent the failure or the Down with which it began, for what
+	// takes longer than usual the first run of the last ten that did; otherwise At.
 	Since time.Time
 	// Reason is a few words for people.
 	Reason string
