@@ -134,6 +134,7 @@ func libraries() []arrow {
 		{to: "github.com/DataDog/sketches-go/...", allowed: []string{"varde/coordinator/internal/history/..."}},
 		{to: "filippo.io/age/...", allowed: []string{"varde/coordinator/internal/plan", "varde/probe/internal/identity", "varde/coordinator/internal/identity", "varde/proto/wire"}},
 		{to: "github.com/goccy/go-yaml/...", allowed: []string{"varde/proto/document"}},
+		{to: "github.com/klauspost/compress/...", allowed: []string{"varde/probe/internal/spool"}},
 		{to: "github.com/alecthomas/kong", allowed: []string{"varde"}},
 		{to: "github.com/prometheus/...", allowed: []string{"varde/coordinator/...", "varde/probe/agent"}},
 		{to: "github.com/chromedp/...", allowed: []string{"varde/coordinator/pagetest"}},

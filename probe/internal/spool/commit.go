@@ -179,6 +179,7 @@ func (s *Spool) publish(g *segment, items []item, fresh bool) error {
 		g.gap, e.tail = e.tail, nil
 		e.segs = append(e.segs, g)
 		s.activate(g)
+		defer s.compressLocked() // when what is spent has gone
 	} else if s.active != g {
 		return errDamaged
 	}
@@ -258,7 +259,7 @@ func (s *Spool) oldestLocked() *epoch {
 }
 
 func (s *Spool) bytesLocked() int64 {
-	var n int64
+	n := s.beside
 	for _, e := range s.epochs {
 		n += e.bytes()
 	}

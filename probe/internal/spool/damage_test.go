@@ -95,46 +95,67 @@ func checkPrefix(t *testing.T, dir string, n int, what string) {
 	}
 }
 
-// Damage in the middle costs the rest of its segment, and says so; what comes
-// after stays. Found at a restart or while running makes no difference.
+// Damage in the middle costs the rest of its segment, or all of it where it is
+// compressed, and says so; what comes after stays. Found at a restart or while
+// running makes no difference.
 func TestDamageInTheMiddleIsAGap(t *testing.T) {
 	for _, running := range []bool{false, true} {
-		t.Run(fmt.Sprintf("running %t", running), func(t *testing.T) {
-			dir := t.TempDir()
-			s := open(t, dir, "e1")
-			fill(t, s, 1, 100)
-			segs, _ := segmentPaths(filepath.Join(dir, "e1"))
-			data, err := os.ReadFile(segs[1])
-			if err != nil {
-				t.Fatal(err)
-			}
-			data[len(data)/2] ^= 0x10
-			if err := os.WriteFile(segs[1], data, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if !running {
-				s.Close()
-				s = open(t, dir, "e2")
-			}
-			recs := drain(t, s, "e1", 0)
-			i := slices.IndexFunc(recs, func(r wire.Record) bool { return r.Gap != nil })
-			if i < 0 || len(recs) < 80 {
-				t.Fatalf("got %s", show(recs))
-			}
-			first, last := int(recs[i].First()), int(recs[i].Last())
-			if got, want := show(recs), fmt.Sprintf("%s [%d-%d] %s", numbers(1, first-1), first, last, numbers(last+1, 100)); got != want {
-				t.Errorf("got %s, want %s", got, want)
-			}
-			if g := recs[i].Gap; g.From.After(observation(first).Started) || g.To.Before(observation(last).Started) || g.To.Sub(g.From) > time.Minute {
-				t.Errorf("gap %v does not enclose its runs", g)
-			}
-			if running {
-				fill(t, s, 101, 101)
-				if got := show(drain(t, s, "e1", 99)); got != "100 101" || s.Stats().Dropped == 0 {
-					t.Errorf("after the damage got %s, %d dropped", got, s.Stats().Dropped)
-				}
-			}
-		})
+		for _, compressed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("running %t, compressed %t", running, compressed), func(t *testing.T) {
+				testDamageInTheMiddle(t, running, compressed)
+			})
+		}
+	}
+}
+
+func testDamageInTheMiddle(t *testing.T, running, compressed bool) {
+	dir := t.TempDir()
+	s := open(t, dir, "e1")
+	fill(t, s, 1, 100)
+	segs := s.current().segs
+	i := slices.IndexFunc(segs[1:], func(g *segment) bool { return g.compressed == compressed }) + 1
+	bad := *segs[i]
+	if bad.compressed != compressed || i == len(segs)-1 {
+		t.Fatalf("no segment to damage among %d", len(segs))
+	}
+	spoil(t, bad.path, bad.size/2)
+	if !running {
+		s.Close()
+		s = open(t, dir, "e2")
+	}
+	recs := drain(t, s, "e1", 0)
+	i = slices.IndexFunc(recs, func(r wire.Record) bool { return r.Gap != nil })
+	if i < 0 {
+		t.Fatalf("got %s", show(recs))
+	}
+	first, last := int(recs[i].First()), int(recs[i].Last())
+	if got, want := show(recs), fmt.Sprintf("%s [%d-%d] %s", numbers(1, first-1), first, last, numbers(last+1, 100)); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if last != int(bad.last) || compressed != (first == int(bad.first)) {
+		t.Errorf("[%d-%d] is lost of [%d-%d]", first, last, bad.first, bad.last)
+	}
+	if g := recs[i].Gap; g.From.After(observation(first).Started) || g.To.Before(observation(last).Started) || g.To.Sub(g.From) > time.Minute {
+		t.Errorf("gap %v does not enclose its runs", g)
+	}
+	if running {
+		fill(t, s, 101, 101)
+		if got := show(drain(t, s, "e1", 99)); got != "100 101" || s.Stats().Dropped != uint64(last-first+1) {
+			t.Errorf("after the damage got %s, %d dropped", got, s.Stats().Dropped)
+		}
+	}
+}
+
+// spoil changes one byte of a file.
+func spoil(t *testing.T, path string, at int64) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[at] ^= 0x10
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -7,10 +7,11 @@ import (
 	"syscall"
 )
 
-// disk is what can fail in a commit; tests put a failing one in its place.
+// disk is what can fail when something is written; tests put a failing one in its place.
 type disk interface {
 	write(f *os.File, b []byte, at int64) error
 	sync(f *os.File) error
+	rename(from, to string) error
 	syncDir(path string) error
 }
 
@@ -29,6 +30,8 @@ func (d systemDisk) sync(f *os.File) error {
 	return f.Sync()
 }
 
+func (systemDisk) rename(from, to string) error { return os.Rename(from, to) }
+
 // syncDir makes the names in a folder durable.
 func (d systemDisk) syncDir(path string) error {
 	if !d.fsync {
@@ -39,6 +42,18 @@ func (d systemDisk) syncDir(path string) error {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
+}
+
+// writeWhole makes a file that is on disk when it returns, all but its name.
+func writeWhole(d disk, path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = d.write(f, b, 0); err == nil {
+		err = d.sync(f)
+	}
+	return errors.Join(err, f.Close())
 }
 
 // lockFolder takes the lock of a folder, which the system frees when the file

@@ -14,6 +14,9 @@
 //   - A full disk or a write error costs the observations of that moment, which
 //     become a gap; it never leaves half a record, and the spool goes on as
 //     soon as a write succeeds. A spool opens on a full disk too.
+//   - Compression. What waits for long is compressed, ten to one, and nobody who
+//     appends waits for it. A segment is plain or compressed at every moment,
+//     also after a power loss, and one that is damaged becomes a gap.
 //   - What one probe left is never handed out by another that runs in the same
 //     folder: see Options.Owner.
 //

@@ -25,7 +25,7 @@ type epoch struct {
 
 // recoverEpoch reads what an earlier life of the program left in dir. Whatever
 // is missing between the records that can be read becomes a gap.
-func recoverEpoch(dir, name string, log *slog.Logger) (*epoch, error) {
+func recoverEpoch(dir, name string, sync bool, log *slog.Logger) (*epoch, error) {
 	m, err := readMark(dir)
 	if err != nil {
 		return nil, err
@@ -37,11 +37,14 @@ func recoverEpoch(dir, name string, log *slog.Logger) (*epoch, error) {
 	e := &epoch{name: name, dir: dir, made: true, mark: m}
 	// lost is what is known to be missing in front of the next segment.
 	lost := m.Head.gap()
+	var spoilt []string
 	for _, path := range paths {
 		g, err := scanSegment(path)
 		if errors.Is(err, errTorn) {
 			log.Warn("spool segment ends in a record that was cut", "file", path, "kept_bytes", g.size)
-			err = os.Truncate(path, g.size)
+			if err = nil; g.last != 0 {
+				err = os.Truncate(path, g.size)
+			}
 		}
 		if err != nil {
 			log.Warn("spool segment cannot be read to its end", "file", path, "error", err)
@@ -49,10 +52,7 @@ func recoverEpoch(dir, name string, log *slog.Logger) (*epoch, error) {
 		if g.last == 0 || g.last <= e.last() {
 			lost = merge(lost, g.gap)
 			if err == nil {
-				err = os.Remove(path)
-			}
-			if err != nil {
-				log.Warn("spool segment is left over", "file", path, "error", err)
+				spoilt = append(spoilt, path)
 			}
 			continue
 		}
@@ -63,7 +63,27 @@ func recoverEpoch(dir, name string, log *slog.Logger) (*epoch, error) {
 	if e.tail != nil {
 		e.tail.First = e.last0() + 1
 	}
+	if err := e.clear(spoilt, sync); err != nil {
+		log.Warn("spool segments are left over", "epoch", name, "error", err)
+	}
 	return e, nil
+}
+
+// clear deletes segments that hold nothing which can be read, the mark first:
+// what they said of the gap that they leave must not go with them.
+func (e *epoch) clear(spoilt []string, sync bool) error {
+	if len(spoilt) == 0 {
+		return nil
+	}
+	if err := e.save(sync); err != nil {
+		return err
+	}
+	for _, path := range spoilt {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("remove segment: %w", err)
+		}
+	}
+	return nil
 }
 
 // make makes the folder of the epoch, all of it or nothing. Its name is not on

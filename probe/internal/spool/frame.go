@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -37,6 +38,33 @@ func appendFrame(b, payload []byte) []byte {
 
 func frameSum(length, payload []byte) uint32 {
 	return crc32.Update(crc32.Checksum(length, castagnoli()), castagnoli(), payload)
+}
+
+// fixedHeader is what stands in front of integers of a fixed size: whose they
+// are, and a CRC32C over them.
+const fixedHeader = 8
+
+// encodeFixed writes a struct of integers of a fixed size.
+func encodeFixed(magic uint32, v any) []byte {
+	var b bytes.Buffer
+	b.Write(make([]byte, fixedHeader))
+	// Writing fixed-size integers into memory cannot go wrong.
+	_ = binary.Write(&b, binary.LittleEndian, v)
+	out := b.Bytes()
+	binary.LittleEndian.PutUint32(out, magic)
+	binary.LittleEndian.PutUint32(out[4:], crc32.Checksum(out[fixedHeader:], castagnoli()))
+	return out
+}
+
+// decodeFixed reads into v what encodeFixed wrote at the beginning of b. It
+// returns false, and leaves v as it is, where something else stands there.
+func decodeFixed(b []byte, magic uint32, v any) bool {
+	n := fixedHeader + binary.Size(v)
+	if len(b) < n || binary.LittleEndian.Uint32(b) != magic ||
+		binary.LittleEndian.Uint32(b[4:]) != crc32.Checksum(b[fixedHeader:n], castagnoli()) {
+		return false
+	}
+	return binary.Read(bytes.NewReader(b[fixedHeader:n]), binary.LittleEndian, v) == nil
 }
 
 // encode returns the frame of one record and the record as it is read again,

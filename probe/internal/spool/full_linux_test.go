@@ -40,23 +40,29 @@ func fillSmallDisk(t *testing.T, dir string) {
 		t.Skipf("no tmpfs: %v", err)
 	}
 	spoolDir, ballast := filepath.Join(dir, "spool"), filepath.Join(dir, "ballast")
-	s, err := Open(Options{Dir: spoolDir, Epoch: "e1"})
+	s, err := Open(Options{Dir: spoolDir, Epoch: "e1", MaxBytes: MinMaxBytes})
 	if err != nil {
 		t.Fatal(err)
 	}
-	fill(t, s, 1, 20)
-	// The system's log fills the disk.
+	const before = 120
+	fill(t, s, 1, before)
+	if !s.current().segs[1].compressed {
+		t.Error("nothing is compressed before the disk is full")
+	}
+	// The system's log fills the disk. Measuring goes on.
 	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("filling the disk: %v", err)
 	}
+	const full = before + 100
 	failed := 0
-	for i := 21; i <= 60; i++ { // the last page of the segment still has room for some
-		if _, err := s.Append(observation(i)); errors.Is(err, syscall.ENOSPC) {
+	for i := before + 1; i <= full; i++ { // the last page of the segment still has room for some
+		if o, err := s.Append(observation(i)); errors.Is(err, syscall.ENOSPC) {
 			failed++
-		} else if err != nil {
-			t.Fatal(err)
+		} else if err != nil || o.Seq != uint64(i) {
+			t.Fatal(o.Seq, err)
 		}
 	}
+	idle(s)
 	if failed == 0 || s.Stats().Dropped != uint64(failed) {
 		t.Fatalf("%d appends failed, %d counted", failed, s.Stats().Dropped)
 	}
@@ -67,7 +73,7 @@ func fillSmallDisk(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	// It starts again, measures and hands over, which is what makes room.
-	if s, err = Open(Options{Dir: spoolDir, Epoch: "e2", Owner: "osl-1"}); err != nil {
+	if s, err = Open(Options{Dir: spoolDir, Epoch: "e2", Owner: "osl-1", MaxBytes: MinMaxBytes}); err != nil {
 		t.Fatal(err)
 	}
 	for i := 1; i <= 3; i++ {
@@ -82,10 +88,10 @@ func fillSmallDisk(t *testing.T, dir string) {
 		t.Errorf("%d counted as dropped, want 3", n)
 	}
 	recs := drain(t, s, "e1", 10)
-	if g := recs[len(recs)-1]; g.Gap == nil || g.Last() != 60 || g.Last()-g.First()+1 != uint64(failed) {
+	if g := recs[len(recs)-1]; g.Gap == nil || g.Last() != full || g.Last()-g.First()+1 != uint64(failed) {
 		t.Errorf("got %s, want the %d lost ones at the end", show(recs), failed)
 	}
-	if err := s.Ack("e1", 60); err != nil {
+	if err := s.Ack("e1", full); err != nil {
 		t.Errorf("ack of an old epoch on a full disk: %v", err)
 	}
 	if err := os.Remove(ballast); err != nil {

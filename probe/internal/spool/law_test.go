@@ -22,6 +22,8 @@ type model struct {
 	acked   map[string]uint64
 	written map[string]map[uint64]bool
 	bad     bool
+	// compressed counts the segments that were met so.
+	compressed int
 }
 
 func (m *model) reopen(t *rapid.T) {
@@ -33,6 +35,7 @@ func (m *model) reopen(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	idle(s)
 	m.s, m.bad = s, false
 	m.written[s.opt.Epoch] = map[uint64]bool{}
 }
@@ -52,6 +55,7 @@ func (m *model) Append(t *rapid.T) {
 			m.written[o.Epoch][o.Seq] = true
 		}
 	}
+	idle(m.s)
 }
 
 func (m *model) Ack(t *rapid.T) {
@@ -90,6 +94,9 @@ func (m *model) Check(t *rapid.T) {
 	if st := m.s.Stats(); st.Bytes > MinMaxBytes {
 		t.Fatalf("%d bytes, bound %d", st.Bytes, int64(MinMaxBytes))
 	}
+	for _, e := range m.s.epochs {
+		m.compressed += e.compressed()
+	}
 	open := map[string]bool{}
 	for _, epoch := range m.s.Epochs() {
 		open[epoch] = true
@@ -126,7 +133,7 @@ func (m *model) Check(t *rapid.T) {
 
 func TestLaws(t *testing.T) {
 	dirs := t.TempDir()
-	n := 0
+	n, compressed := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		n++
 		m := &model{
@@ -138,7 +145,11 @@ func TestLaws(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"append": m.Append, "ack": m.Ack, "disk": m.Disk, "restart": m.Restart, "": m.Check,
 		})
+		compressed += m.compressed
 	})
+	if compressed == 0 {
+		t.Error("no segment was ever compressed")
+	}
 }
 
 // Whatever stands in the files, opening and reading neither panics nor leaves

@@ -1,11 +1,8 @@
 package spool
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,26 +63,12 @@ func nanos(t time.Time) int64 {
 
 func fromNanos(n int64) time.Time { return time.Unix(0, n).UTC() }
 
-func (m mark) encode() []byte {
-	var b bytes.Buffer
-	b.Write(make([]byte, 8))
-	// Writing fixed-size integers into memory cannot go wrong.
-	_ = binary.Write(&b, binary.LittleEndian, m)
-	out := b.Bytes()
-	binary.LittleEndian.PutUint32(out, markMagic)
-	binary.LittleEndian.PutUint32(out[4:], crc32.Checksum(out[8:], castagnoli()))
-	return out
-}
+func (m mark) encode() []byte { return encodeFixed(markMagic, m) }
 
 // decodeMark reads one slot; ok is false when it was never written or is torn.
 func decodeMark(slot []byte) (m mark, ok bool) {
-	n := 8 + binary.Size(m)
-	if len(slot) < n || binary.LittleEndian.Uint32(slot) != markMagic ||
-		binary.LittleEndian.Uint32(slot[4:]) != crc32.Checksum(slot[8:n], castagnoli()) {
-		return mark{}, false
-	}
-	err := binary.Read(bytes.NewReader(slot[8:n]), binary.LittleEndian, &m)
-	return m, err == nil
+	ok = decodeFixed(slot, markMagic, &m)
+	return m, ok
 }
 
 // readMark returns the newer slot of the mark in dir, or the zero mark when

@@ -52,18 +52,12 @@ func (o *Options) own(d disk) error {
 	if owner, err := os.ReadFile(path); o.Owner == "" || err == nil && bytes.Equal(owner, []byte(o.Owner)) {
 		return nil
 	}
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("name the owner of the spool: %w", err)
-	}
-	if err = d.write(f, []byte(o.Owner), 0); err == nil {
-		err = d.sync(f)
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+	err := writeWhole(d, path+".new", []byte(o.Owner))
+	if err == nil {
+		err = d.rename(path+".new", path)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("name the owner of the spool: %w", err), os.Remove(f.Name()))
+		return errors.Join(fmt.Errorf("name the owner of the spool: %w", err), os.RemoveAll(path+".new"))
 	}
 	return nil // the folder is synced with the first epoch
 }

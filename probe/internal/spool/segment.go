@@ -22,14 +22,17 @@ type segment struct {
 	path string
 	// size is how many bytes of the file hold whole records.
 	size int64
+	// compressed says how the file is written, plain that it has to stay as it is.
+	compressed, plain bool
 	// gap stands in front of the first observation; nil for none.
 	gap *wire.Gap
 	// first and last are the observations; both 0 while there is none.
 	first, last uint64
 	// from and to are the earliest and the latest start of a run.
 	from, to time.Time
-	index    []place
-	recent   recent
+	// index is that of a plain file; a compressed one is read from its beginning.
+	index  []place
+	recent recent
 }
 
 type place struct {
@@ -114,7 +117,7 @@ func (g *segment) remove() error {
 	return nil
 }
 
-// scanSegment reads a whole segment. With errTorn or another error of reading
+// scanSegment finds what a segment holds. With errTorn or another error of reading
 // the segment holds what comes before the fault.
 func scanSegment(path string) (*segment, error) {
 	g := &segment{path: path}
@@ -123,6 +126,11 @@ func scanSegment(path string) (*segment, error) {
 		return g, err
 	}
 	defer f.Close()
+	if compressed, err := isCompressed(f); err != nil {
+		return g, err
+	} else if compressed {
+		return scanCompressed(path, f)
+	}
 	for r := newReader(f); ; {
 		rec, size, err := r.next()
 		if errors.Is(err, io.EOF) {
@@ -159,6 +167,9 @@ func (g *segment) read(after uint64, n int) ([]wire.Record, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if g.compressed {
+		return g.readCompressed(f, after, n)
+	}
 	var out []wire.Record
 	at := g.start(after)
 	r := newReader(io.NewSectionReader(f, at.offset, g.size-at.offset))

@@ -65,6 +65,14 @@ func fill(t *testing.T, s *Spool, from, to int) {
 			t.Fatal(err)
 		}
 	}
+	idle(s)
+}
+
+// idle waits until everything is compressed that is to be.
+func idle(s *Spool) {
+	s.commitMu.Lock() // who appends may begin it
+	defer s.commitMu.Unlock()
+	s.work.Wait()
 }
 
 // TestEventsStandAmongObservations: numbered with them, and there after a restart

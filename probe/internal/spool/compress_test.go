@@ -1,0 +1,210 @@
+package spool
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// besideDisk does something of its own with the file that a compressed segment
+// is written to before it takes its place.
+type besideDisk struct {
+	disk
+	syncing func() error
+	renamed int
+}
+
+func (d *besideDisk) sync(f *os.File) error {
+	if filepath.Base(f.Name()) == beside {
+		return d.syncing()
+	}
+	return d.disk.sync(f)
+}
+
+func (d *besideDisk) rename(from, to string) error {
+	if filepath.Base(from) == beside {
+		d.renamed++
+	}
+	return d.disk.rename(from, to)
+}
+
+// compressed is how many segments of e are.
+func (e *epoch) compressed() (n int) {
+	for _, g := range e.segs {
+		if g.compressed {
+			n++
+		}
+	}
+	return n
+}
+
+func isThere(t *testing.T, path string) bool {
+	t.Helper()
+	_, err := os.Stat(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	return err == nil
+}
+
+// An observation waits for its own write and for nothing else.
+func TestAppendDoesNotWaitForCompression(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, "e1")
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	d := &besideDisk{disk: s.disk, syncing: func() error { begun <- struct{}{}; <-goOn; return nil }}
+	s.disk = d
+	i := 0
+	appendOne := func() {
+		i++
+		if _, err := s.Append(observation(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for len(s.current().segs) < 3 {
+		appendOne()
+	}
+	<-begun
+	for len(s.current().segs) < 6 {
+		appendOne()
+	}
+	if got := show(drain(t, s, "e1", 0)); got != numbers(1, i) {
+		t.Errorf("while it is compressed got %s", got)
+	}
+	if n, st := segmentsSize(t, dir), s.Stats(); st.Bytes <= n {
+		t.Errorf("%d bytes counted, %d in segments: what is written beside them counts", st.Bytes, n)
+	}
+	go func() {
+		for range begun {
+		}
+	}()
+	close(goOn)
+	idle(s)
+	close(begun)
+	if d.renamed != 4 {
+		t.Errorf("%d of 6 segments are compressed, want 4: not the one that is written to and not the one before", d.renamed)
+	}
+	if got := show(drain(t, s, "e1", 0)); got != numbers(1, i) {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Nor does it wait while a segment is read, here from a pipe that nobody fills.
+func TestAppendDoesNotWaitForReading(t *testing.T) {
+	s := open(t, t.TempDir(), "e1")
+	for i := 1; len(s.current().segs) < 2; i++ {
+		fill(t, s, i, i)
+	}
+	path := s.current().segs[0].path
+	if err := errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for len(s.current().segs) < 5 {
+		if _, err := s.Append(observation(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pipe, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err := errors.Join(err, pipe.Close()); err != nil {
+		t.Fatal(err)
+	}
+	idle(s)
+	if n := s.current().compressed(); n != 2 {
+		t.Errorf("%d segments are compressed, want the 2 behind the one that cannot be read", n)
+	}
+}
+
+// What is acknowledged while it is compressed does not come back.
+func TestAckWhileCompressing(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, "e1")
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	s.disk = &besideDisk{disk: s.disk, syncing: func() error { close(begun); <-goOn; return nil }}
+	n := 0
+	for ; len(s.current().segs) < 3; n++ {
+		if _, err := s.Append(observation(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-begun
+	if err := s.Ack("e1", uint64(n)); err != nil {
+		t.Fatal(err)
+	}
+	close(goOn)
+	idle(s)
+	if segs, _ := segmentPaths(filepath.Join(dir, "e1")); len(segs) != 1 || isThere(t, filepath.Join(dir, beside)) {
+		t.Errorf("%d segments, want the one that is written to and nothing beside", len(segs))
+	}
+	if st := s.Stats(); st.Bytes != segmentsSize(t, dir) {
+		t.Errorf("%d bytes counted, %d on disk", st.Bytes, segmentsSize(t, dir))
+	}
+}
+
+// A disk without room for the compressed form costs nothing: the plain one stays,
+// until there is.
+func TestNoRoomToCompress(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, "e1")
+	good := s.disk
+	s.disk = &besideDisk{disk: good, syncing: func() error { return syscall.ENOSPC }}
+	fill(t, s, 1, 100)
+	plain := s.Stats()
+	if isThere(t, filepath.Join(dir, beside)) || plain.Bytes != segmentsSize(t, dir) || plain.Dropped != 0 {
+		t.Errorf("%d bytes on disk, stats %+v", segmentsSize(t, dir), plain)
+	}
+	if got := show(drain(t, s, "e1", 0)); got != numbers(1, 100) {
+		t.Errorf("got %s", got)
+	}
+	s.disk = good
+	fill(t, s, 101, 200)
+	if st := s.Stats(); st.Bytes >= plain.Bytes {
+		t.Errorf("%d bytes for 200 observations, %d for 100 plain ones", st.Bytes, plain.Bytes)
+	}
+	if got := show(drain(t, s, "e1", 0)); got != numbers(1, 200) {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Who keeps up has nothing compressed.
+func TestKeepingUpCompressesNothing(t *testing.T) {
+	s := open(t, t.TempDir(), "e1")
+	d := &besideDisk{disk: s.disk, syncing: func() error { return nil }}
+	s.disk = d
+	for i := 1; i <= 300; i++ {
+		fill(t, s, i, i)
+		if err := s.Ack("e1", uint64(max(i-5, 0))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d.renamed != 0 {
+		t.Errorf("compressed %d segments", d.renamed)
+	}
+}
+
+// What programs leave that die young is compressed by the one that lives.
+func TestOldEpochsAreCompressed(t *testing.T) {
+	dir := t.TempDir()
+	for _, epoch := range []string{"e1", "e2", "e3"} {
+		s := open(t, dir, epoch)
+		fill(t, s, 1, 20)
+		s.Close()
+	}
+	if err := os.WriteFile(filepath.Join(dir, beside), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, dir, "e4")
+	idle(s)
+	for i, e := range s.epochs[:3] {
+		if got := e.segs[0].compressed; got != (i < 2) {
+			t.Errorf("%s: compressed %t", e.name, got)
+		}
+		if got := show(drain(t, s, e.name, 0)); got != numbers(1, 20) {
+			t.Errorf("%s holds %s", e.name, got)
+		}
+	}
+	if isThere(t, filepath.Join(dir, beside)) {
+		t.Error("what was left half written is still there")
+	}
+}
