@@ -24,7 +24,8 @@ type Recorder struct {
 	release func()   // ends the watch over base
 	onClose func()
 
-	unanswered Class // see Unanswered
+	unanswered Class     // see Unanswered
+	progress   *Progress // nil where nobody asks
 }
 
 // Record runs one attempt within timeout and the deadline of ctx, whichever is
@@ -32,7 +33,7 @@ type Recorder struct {
 // returns the first failure it meets, nil when the target is up. The
 // connection is closed afterwards.
 func Record(ctx context.Context, timeout time.Duration, attempt func(context.Context, *Recorder) error) Result {
-	r := &Recorder{}
+	r := &Recorder{progress: progressOf(ctx)}
 	start := time.Now()
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -57,6 +58,7 @@ func (r *Recorder) Conn() net.Conn { return r.conn }
 // own fault.
 func (r *Recorder) Phase(ctx context.Context, p Phase, limit time.Duration, do func(context.Context) error) error {
 	began := time.Now()
+	r.progress.begin(p, began)
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := r.arm(within)
@@ -192,6 +194,7 @@ func (r *Recorder) open(ctx context.Context, network Network, p Phase, protocol 
 			return err
 		}
 		r.base = r.left.successor(conn)
+		r.base.progress = r.progress
 		r.conn = r.base
 		r.watch(ctx)
 		deadline, _ := within.Deadline()

@@ -14,6 +14,7 @@ import (
 // would hold the attempt for ever.
 type stream struct {
 	net.Conn
+	progress *Progress // nil where nobody asks
 
 	mu       sync.Mutex
 	deadline time.Time
@@ -139,6 +140,9 @@ func (s *stream) Read(b []byte) (int, error) {
 	s.mu.Lock()
 	s.read += int64(n)
 	s.mu.Unlock()
+	if n > 0 {
+		s.progress.came()
+	}
 	return n, err
 }
 

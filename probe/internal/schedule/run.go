@@ -7,13 +7,15 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"varde/checks"
 )
 
 // do does one run and survives its panic.
 func (s *Scheduler) do(ctx context.Context, r Run) {
 	defer func() {
 		value := recover()
-		first := s.done(key{r.Target.ID, r.Family}, value != nil)
+		first := s.done(r, value != nil)
 		if value == nil {
 			return
 		}
@@ -29,15 +31,17 @@ func (s *Scheduler) do(ctx context.Context, r Run) {
 }
 
 // done counts the end of a run; first is true for the first panic of an entry.
-func (s *Scheduler) done(k key, panicked bool) (first bool) {
+func (s *Scheduler) done(r Run, panicked bool) (first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stats.Running--
+	if r.Trigger == checks.Scheduled {
+		s.stats.Running--
+	}
 	if !panicked {
 		return false
 	}
 	s.stats.Panics++
-	e := s.entries[k]
+	e := s.entries[key{r.Target.ID, r.Family}]
 	first = e == nil || !e.panicked
 	if e != nil {
 		e.panicked = true

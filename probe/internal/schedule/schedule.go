@@ -41,6 +41,8 @@ const (
 	// maxWait is how long the clock is trusted: timers stand still while a
 	// machine is suspended, and the wall clock may be set.
 	maxWait = 15 * time.Second
+	// maxExtra is how many runs out of turn may wait to begin.
+	maxExtra = 64
 )
 
 // Options configures a scheduler.
@@ -81,6 +83,10 @@ type Run struct {
 	Family checks.Family
 	// Scheduled is the time for which the run was planned, in UTC.
 	Scheduled time.Time
+	// Trigger is why it is made: the clock's turn, unless it came by Now.
+	Trigger checks.Trigger
+	// Bare leaves the login out; only of runs that came by Now.
+	Bare bool
 }
 
 // Scheduler starts runs by the clock. Its methods may be called from many
@@ -88,6 +94,7 @@ type Run struct {
 type Scheduler struct {
 	opt   Options
 	wake  chan struct{}
+	extra chan Run    // see Now
 	dirty atomic.Bool // the members changed since they were last taken over
 
 	mu      sync.Mutex // protects all following fields
@@ -120,7 +127,7 @@ func New(opt Options) (*Scheduler, error) {
 	if opt.Panicked == nil {
 		opt.Panicked = func(Run) {}
 	}
-	s := &Scheduler{opt: opt, wake: make(chan struct{}, 1), entries: map[key]*entry{}}
+	s := &Scheduler{opt: opt, wake: make(chan struct{}, 1), extra: make(chan Run, maxExtra), entries: map[key]*entry{}}
 	s.dirty.Store(true)
 	return s, nil
 }
@@ -171,6 +178,18 @@ func (s *Scheduler) entryLocked(n Entry, old *entry, now time.Time) *entry {
 	return e
 }
 
+// Now has a run made at once and out of turn, while Run lasts. It moves no entry
+// and is in no count of runs. It returns false, and the run is not made, where too
+// many wait for theirs. It does not wait.
+func (s *Scheduler) Now(r Run) bool {
+	select {
+	case s.extra <- r:
+		return true
+	default:
+		return false
+	}
+}
+
 // MembersChanged says that Members may answer differently from now on. It does
 // not wait.
 func (s *Scheduler) MembersChanged() { s.dirty.Store(true) }
@@ -218,6 +237,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-s.wake:
+		case r := <-s.extra:
+			runs.Go(func() { s.do(ctx, r) })
 		case <-time.After(wait):
 		}
 	}
@@ -235,7 +256,7 @@ func (s *Scheduler) due(now time.Time) (runs []Run, wait time.Duration) {
 		s.adoptLocked()
 		every, phase := e.Target.Every, s.phaseLocked(e)
 		if late := now.Sub(e.due); late <= min(maxLate, every/2) {
-			runs = append(runs, Run{e.Target, e.Family, e.due})
+			runs = append(runs, Run{Target: e.Target, Family: e.Family, Scheduled: e.due, Trigger: checks.Scheduled})
 			e.last, e.due = e.due, follow(e.due, every, phase)
 		} else {
 			s.stats.Missed += 1 + uint64(late/every)

@@ -316,3 +316,56 @@ func TestSetChangesIntervals(t *testing.T) {
 		}
 	})
 }
+
+// TestNow: a run out of turn begins at once, moves no entry and is in no count; one
+// too many is not made, and a panic in it ends nothing.
+func TestNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var rec recorder
+		panicked := 0
+		s := start(t, Options{
+			Run: func(ctx context.Context, r Run) {
+				rec.run(ctx, r)
+				if r.Bare {
+					panic("out of turn")
+				}
+			},
+			Panicked: func(Run) { panicked++ },
+		})
+		s.Set([]Entry{entry4("imap", 30*time.Second)})
+		time.Sleep(95 * time.Second)
+		planned := rec.times(t, "imap")
+		before := s.Stats()
+		now := time.Now()
+		if !s.Now(Run{Target: target("imap", 30*time.Second), Family: checks.IPv4, Scheduled: now, Trigger: checks.Confirm, Bare: true}) {
+			t.Fatal("there is no room for one run")
+		}
+		synctest.Wait()
+		if last := rec.runs[len(rec.runs)-1]; !last.Scheduled.Equal(now) || last.Trigger != checks.Confirm || panicked != 1 {
+			t.Errorf("got %+v and %d panics, want the run that was asked for", last, panicked)
+		}
+		after := s.Stats()
+		if after.Panics--; after != before {
+			t.Errorf("counted %+v, before it was %+v", after, before)
+		}
+		time.Sleep(30 * time.Second)
+		all := rec.times(t, "imap")
+		if next := all[len(all)-1]; next.Sub(planned[len(planned)-1]) != 30*time.Second {
+			t.Errorf("the next run came %s after the one before", next.Sub(planned[len(planned)-1]))
+		}
+
+		idle, err := New(Options{Self: "a", Run: rec.run, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made := 0
+		for range 2 * maxExtra {
+			if idle.Now(Run{}) {
+				made++
+			}
+		}
+		if made != maxExtra {
+			t.Errorf("%d runs wait, want %d and the others refused", made, maxExtra)
+		}
+	})
+}

@@ -1,0 +1,217 @@
+// Package confirm says when a failure shall be looked at again, and by whom: at
+// once, by the probe that met it and by up to three others of its region, so that
+// a region knows within seconds what it would know after an interval.
+//
+// What it promises:
+//
+//   - Of one check and family there is at most one burst in 20 s that a probe
+//     begins or takes part in, whoever asks.
+//   - Whoever holds the key of the mesh can cause extra looks within that bound,
+//     and within [Options.Bound] for all checks together, and nothing else: no
+//     hint says anything of a service.
+//   - A check that logs in is confirmed without the login, unless it was the login
+//     that failed, or what comes after it; then by one other probe. A round trip is
+//     never confirmed.
+//
+// It decides and keeps count. Who runs the checks, and sends what there is to
+// send, is the agent.
+package confirm
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"varde/checks"
+	"varde/proto/wire"
+)
+
+const (
+	// Rest is for how long a check and family is left alone after a burst.
+	Rest = 20 * time.Second
+	// maxSkew is how far a hint's time may be from ours: twice what the
+	// coordinator corrects of a clock.
+	maxSkew = time.Minute
+	// others are how many are asked without a login.
+	others = wire.MaxAsked
+)
+
+// Series is one check over one family.
+type Series struct {
+	Check  string
+	Family checks.Family
+}
+
+// Options configures Bursts.
+type Options struct {
+	// Self is this probe. Required.
+	Self string
+	// Neighbours returns the living probes of the region, in any order, with or
+	// without Self. Required.
+	Neighbours func() []string
+	// Enrolled says whether a probe is in the roster of this region. Required.
+	Enrolled func(probe string) bool
+	// Bound is how many looks others may cause here within Rest, of all checks
+	// together. Required.
+	Bound func() int
+}
+
+// Bursts keeps count of the looks that follow failures. Its methods may be called
+// from many goroutines.
+type Bursts struct {
+	opt Options
+
+	mu sync.Mutex // protects all following fields
+	// begun is when a series was last looked at again here, heard when others were
+	// last asked to.
+	begun, heard map[Series]time.Time
+	// window is when counting began, and spent how many looks others caused since.
+	window time.Time
+	spent  int
+	counts Counts
+}
+
+// Counts is how often something happened; all of them only grow.
+type Counts struct {
+	// Asked looks of others were asked for, Refused requests of others were not
+	// obeyed.
+	Asked, Refused uint64
+}
+
+// New returns Bursts that have seen nothing.
+func New(o Options) *Bursts {
+	return &Bursts{opt: o, begun: map[Series]time.Time{}, heard: map[Series]time.Time{}}
+}
+
+// Begin says whether a failure of the series is to be looked at again now, and what
+// to tell the others: nobody is asked where hint.Asked is empty, as after a burst
+// that another has begun. Login says that the login, or something behind it,
+// failed.
+func (b *Bursts) Begin(s Series, login bool) (hint wire.Hint, ok bool) {
+	now := time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.restsLocked(s, now) {
+		return wire.Hint{}, false
+	}
+	b.begun[s] = now
+	n := others
+	switch last, known := b.heard[s]; {
+	case known && now.Sub(last) < Rest:
+		n = 0
+	case login:
+		n = 1
+	}
+	asked := choose(s, now, b.opt.Self, b.opt.Neighbours(), n)
+	b.counts.Asked += uint64(len(asked))
+	return wire.Hint{
+		Check: s.Check, Family: s.Family, Asker: b.opt.Self, Asked: asked, Login: login, At: now, ID: rand.Uint64(),
+	}, true
+}
+
+// Hear takes a hint of another probe and says whether to look. Whoever hears of a
+// burst asks nobody himself; whoever takes part in it does not look once more.
+func (b *Bursts) Hear(h wire.Hint) (look bool) {
+	now := time.Now()
+	asked := slices.Contains(h.Asked, b.opt.Self)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if h.Asker == b.opt.Self || !b.opt.Enrolled(h.Asker) {
+		return b.refuseLocked(asked)
+	}
+	s := Series{h.Check, h.Family}
+	if now.Sub(h.At).Abs() > maxSkew {
+		return b.refuseLocked(asked)
+	}
+	if !asked {
+		b.heard[s] = now
+		return false
+	}
+	if b.restsLocked(s, now) {
+		return b.refuseLocked(true)
+	}
+	if now.Sub(b.window) >= Rest {
+		b.window, b.spent = now, 0
+	}
+	if b.spent >= b.opt.Bound() {
+		return b.refuseLocked(true)
+	}
+	b.begun[s] = now
+	b.spent++
+	return true
+}
+
+// refuseLocked counts a request that is not obeyed. A hint for somebody else asks
+// for nothing.
+func (b *Bursts) refuseLocked(asked bool) bool {
+	if asked {
+		b.counts.Refused++
+	}
+	return false
+}
+
+// restsLocked says whether there was a burst of the series within Rest.
+func (b *Bursts) restsLocked(s Series, now time.Time) bool {
+	last, known := b.begun[s]
+	return known && now.Sub(last) < Rest
+}
+
+// Refuse counts a request that was not obeyed for a reason of the caller's.
+func (b *Bursts) Refuse() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.counts.Refused++
+}
+
+// Keep forgets every series but those that are still looked at.
+func (b *Bursts) Keep(still func(check string) bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, times := range []map[Series]time.Time{b.begun, b.heard} {
+		maps.DeleteFunc(times, func(s Series, _ time.Time) bool { return !still(s.Check) })
+	}
+}
+
+// Counts returns how often something happened so far.
+func (b *Bursts) Counts() Counts {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.counts
+}
+
+// choose returns up to n of the neighbours, without self: those with the highest
+// hash of series, minute and name (rendezvous hashing), so that each of several
+// probes that fail at once asks the same ones, and not the same for ever.
+func choose(s Series, at time.Time, self string, neighbours []string, n int) []string {
+	type candidate struct {
+		name string
+		rank uint64
+	}
+	var all []candidate
+	for _, name := range neighbours {
+		if name != self {
+			all = append(all, candidate{name, rank(s, at, name)})
+		}
+	}
+	slices.SortFunc(all, func(x, y candidate) int {
+		return cmp.Or(cmp.Compare(y.rank, x.rank), strings.Compare(x.name, y.name))
+	})
+	var out []string
+	for _, c := range all[:min(n, len(all))] {
+		out = append(out, c.name)
+	}
+	return out
+}
+
+func rank(s Series, at time.Time, name string) uint64 {
+	b := append([]byte(s.Check), 0, byte(s.Family))
+	b = binary.BigEndian.AppendUint64(b, uint64(at.Unix()/60))
+	sum := sha256.Sum256(append(b, name...))
+	return binary.BigEndian.Uint64(sum[:])
+}

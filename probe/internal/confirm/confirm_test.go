@@ -1,0 +1,224 @@
+package confirm_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"varde/checks"
+	"varde/probe/internal/confirm"
+	"varde/proto/wire"
+)
+
+var imap = confirm.Series{Check: "imap", Family: checks.IPv4}
+
+// bursts is osl-1 among others of its region.
+func bursts(neighbours ...string) *confirm.Bursts {
+	return confirm.New(confirm.Options{
+		Self: "osl-1", Neighbours: func() []string { return append(neighbours, "osl-1") },
+		Enrolled: func(p string) bool { return slices.Contains(neighbours, p) }, Bound: func() int { return 8 },
+	})
+}
+
+// hint is osl-2 asking osl-1 now.
+func hint(s confirm.Series, asked ...string) wire.Hint {
+	return wire.Hint{Check: s.Check, Family: s.Family, Asker: "osl-2", Asked: asked, At: time.Now(), ID: 1}
+}
+
+// TestBurst: a failure asks three others, and none for 20 s after it.
+func TestBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bursts("osl-2", "osl-3", "osl-4", "osl-5", "osl-6")
+		h, ok := b.Begin(imap, false)
+		if !ok || len(h.Asked) != 3 || slices.Contains(h.Asked, "osl-1") || h.Asker != "osl-1" || h.Check != "imap" || h.Login || !h.At.Equal(time.Now()) {
+			t.Fatalf("got %+v, %t; want three others asked", h, ok)
+		}
+		time.Sleep(confirm.Rest - time.Nanosecond)
+		if _, ok := b.Begin(imap, false); ok {
+			t.Error("a second burst within 20 s")
+		}
+		if _, ok := b.Begin(confirm.Series{Check: "imap", Family: checks.IPv6}, false); !ok {
+			t.Error("the other family has to wait")
+		}
+		time.Sleep(time.Nanosecond)
+		if h, ok := b.Begin(imap, true); !ok || len(h.Asked) != 1 || !h.Login {
+			t.Errorf("a login failed: got %+v, %t; want one other asked", h, ok)
+		}
+		if got := b.Counts().Asked; got != 7 {
+			t.Errorf("asked %d in all, want 7", got)
+		}
+		if h, ok := bursts().Begin(imap, false); !ok || len(h.Asked) != 0 {
+			t.Errorf("alone: got %+v, %t; want a burst that asks nobody", h, ok)
+		}
+	})
+}
+
+// TestSameOnesAreAsked by all who fail in the same minute, and not for ever.
+func TestSameOnesAreAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := []string{"osl-1", "osl-2", "osl-3", "osl-4", "osl-5", "osl-6", "osl-7", "osl-8", "osl-9"}
+		asked := map[string]int{}
+		for range 200 {
+			a, _ := bursts(all[1:]...).Begin(imap, false)
+			reversed := slices.Clone(all[1:])
+			slices.Reverse(reversed)
+			b, _ := bursts(reversed...).Begin(imap, false)
+			if !slices.Equal(a.Asked, b.Asked) {
+				t.Fatalf("asked %v and %v", a.Asked, b.Asked)
+			}
+			for _, p := range a.Asked {
+				asked[p]++
+			}
+			time.Sleep(time.Minute)
+		}
+		for _, p := range all[1:] {
+			if n := asked[p]; n < 40 || n > 110 { // 75 on average
+				t.Errorf("%s was asked %d times of 200", p, n)
+			}
+		}
+	})
+}
+
+// TestHear: a probe looks when it is asked, once in 20 s whoever asks, and begins
+// no burst of its own meanwhile.
+func TestHear(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bursts("osl-2", "osl-3")
+		if !b.Hear(hint(imap, "osl-3", "osl-1")) {
+			t.Error("does not look when asked")
+		}
+		if _, ok := b.Begin(imap, false); ok {
+			t.Error("begins a burst while it takes part in one")
+		}
+		again := hint(imap, "osl-1")
+		again.Asker = "osl-3"
+		if b.Hear(again) {
+			t.Error("looks twice in 20 s")
+		}
+		time.Sleep(confirm.Rest)
+		if !b.Hear(hint(imap, "osl-1")) {
+			t.Error("does not look when asked later")
+		}
+		if got := b.Counts(); got.Refused != 1 || got.Asked != 0 {
+			t.Errorf("counts %+v, want one refused", got)
+		}
+	})
+}
+
+// TestHearRefuses what nobody has to obey, and keeps its own bursts for it.
+func TestHearRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, change := range map[string]func(*wire.Hint){
+			"not asked":       func(h *wire.Hint) { h.Asked = []string{"osl-3"} },
+			"not enrolled":    func(h *wire.Hint) { h.Asker = "nyc-1" },
+			"from oneself":    func(h *wire.Hint) { h.Asker = "osl-1" },
+			"old":             func(h *wire.Hint) { h.At = h.At.Add(-61 * time.Second) },
+			"from the future": func(h *wire.Hint) { h.At = h.At.Add(61 * time.Second) },
+		} {
+			b := bursts("osl-2", "osl-3")
+			h := hint(imap, "osl-1")
+			change(&h)
+			if b.Hear(h) {
+				t.Errorf("%s: looks", name)
+			}
+			if want := uint64(1); name != "not asked" && b.Counts().Refused != want {
+				t.Errorf("%s: %d refused, want %d", name, b.Counts().Refused, want)
+			}
+			if got, ok := b.Begin(imap, false); !ok || len(got.Asked) == 0 && name != "not asked" {
+				t.Errorf("%s: keeps this probe from looking again by itself, or from asking", name)
+			}
+		}
+	})
+}
+
+// TestThief: whoever has the key of the mesh cannot cause more looks than the
+// bound, and cannot keep a probe from looking again at what fails.
+func TestThief(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bursts("osl-2", "osl-3")
+		looks := 0
+		const minutes = 10
+		for second := range 60 * minutes {
+			for i := range 200 {
+				if b.Hear(hint(confirm.Series{Check: fmt.Sprintf("c%d", (second+i)%300), Family: checks.IPv4}, "osl-1")) {
+					looks++
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		if most := 8 * (3*minutes + 1); looks > most {
+			t.Errorf("%d looks in %d minutes, want at most %d", looks, minutes, most)
+		}
+		b.Hear(hint(imap, "osl-3"))
+		if _, ok := b.Begin(imap, false); !ok {
+			t.Error("a hint for others keeps this probe from looking again")
+		}
+	})
+}
+
+// TestForgotten series cost nothing.
+func TestForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bursts()
+		b.Begin(imap, false)
+		b.Keep(func(check string) bool { return check != "imap" })
+		if _, ok := b.Begin(imap, false); !ok {
+			t.Error("a check that came anew still rests")
+		}
+		u := confirm.NewUsual()
+		u.Learn(imap, []checks.PhaseTiming{{Name: checks.Greeting, Duration: 5 * time.Second}})
+		u.Keep(func(string) bool { return false })
+		if d, never := u.Patience(imap, checks.Greeting); never || d != time.Second {
+			t.Errorf("patience of %s, %t; want that of a stranger", d, never)
+		}
+	})
+}
+
+// TestPatience is three times what is usual and at least a second; a phase that was
+// slow in health is never held for stuck, for a day.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			runs  []time.Duration
+			want  time.Duration
+			never bool
+		}{
+			"unknown":            {nil, time.Second, false},
+			"fast":               {many(100, 20*time.Millisecond), time.Second, false},
+			"half a second":      {many(100, 500*time.Millisecond), 3 * 530 * time.Millisecond, false},
+			"five of 100 slow":   {append(many(95, 20*time.Millisecond), many(5, 2*time.Second)...), time.Second, false},
+			"six of 100 slow":    {append(many(94, 20*time.Millisecond), many(6, 2*time.Second)...), 3 * 2100 * time.Millisecond, false},
+			"once on purpose":    {append(many(999, 20*time.Millisecond), 3001*time.Millisecond), 0, true},
+			"more than it holds": {many(100_000, 20*time.Millisecond), time.Second, false},
+		} {
+			u := confirm.NewUsual()
+			for _, d := range c.runs {
+				u.Learn(imap, []checks.PhaseTiming{{Name: checks.Connect, Duration: time.Millisecond}, {Name: checks.Greeting, Duration: d}})
+			}
+			if got, never := u.Patience(imap, checks.Greeting); got != c.want || never != c.never {
+				t.Errorf("%s: %s, %t; want %s, %t", name, got, never, c.want, c.never)
+			}
+		}
+		u := confirm.NewUsual()
+		slow := []checks.PhaseTiming{{Name: checks.Greeting, Duration: 6 * time.Second}}
+		u.Learn(imap, slow)
+		for hour := range 24 {
+			if _, never := u.Patience(imap, checks.Greeting); !never {
+				t.Fatalf("forgotten after %d hours", hour)
+			}
+			time.Sleep(time.Hour)
+			u.Learn(confirm.Series{Check: "smtp"}, slow)
+		}
+		time.Sleep(time.Hour)
+		u.Learn(confirm.Series{Check: "smtp"}, slow)
+		if _, never := u.Patience(imap, checks.Greeting); never {
+			t.Error("remembered for longer than a day")
+		}
+	})
+}
+
+func many(n int, d time.Duration) []time.Duration {
+	return slices.Repeat([]time.Duration{d}, n)
+}
