@@ -28,13 +28,10 @@ func (e *WrongCoordinatorError) Error() string {
 // wire.CoordinatorName.
 func (i *Identity) TLS() *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS13,
-		ServerName: wire.CoordinatorName,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			s := i.now.Load()
-			return &tls.Certificate{Certificate: s.file.Chain, PrivateKey: s.key, Leaf: s.leaf}, nil
-		},
-		InsecureSkipVerify: true, // VerifyConnection does it, without the clock
+		MinVersion:           tls.VersionTLS13,
+		ServerName:           wire.CoordinatorName,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return i.Certificate(), nil },
+		InsecureSkipVerify:   true, // VerifyConnection does it, without the clock
 		VerifyConnection: func(c tls.ConnectionState) error {
 			if len(c.PeerCertificates) == 0 {
 				return errNoCertificate
@@ -42,6 +39,12 @@ func (i *Identity) TLS() *tls.Config {
 			return verifyCoordinator(c.PeerCertificates[0], i.now.Load().roots)
 		},
 	}
+}
+
+// Certificate is what the probe shows of itself at that moment, with its key.
+func (i *Identity) Certificate() *tls.Certificate {
+	s := i.now.Load()
+	return &tls.Certificate{Certificate: s.file.Chain, PrivateKey: s.key, Leaf: s.leaf}
 }
 
 // JoinTLS is how a machine that has nothing but a token speaks to the
