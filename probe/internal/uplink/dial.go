@@ -19,9 +19,10 @@ const (
 	// dialWithin bounds TCP, TLS and HTTP/2 set-up each.
 	dialWithin = 10 * time.Second
 	// A connection on which nothing came for silence is asked for a sign of
-	// life, and given up when none comes within sign.
-	silence = 20 * time.Second
-	sign    = 10 * time.Second
+	// life, and given up when none comes within sign: together as long as a
+	// coordinator may be away before peers are asked.
+	silence = 10 * time.Second
+	sign    = alone - silence
 	// maxReceive is the largest message taken: a plan of 3 MB and its secrets.
 	maxReceive = 4 << 20
 )
@@ -71,6 +72,8 @@ type line struct {
 
 	mu            sync.Mutex // protects the following
 	alert, failed error
+	// heard is when something came last.
+	heard time.Time
 }
 
 // lastWords is how long to listen after a write has failed: what the other side
@@ -80,6 +83,9 @@ const lastWords = 100 * time.Millisecond
 // Read notes why reading ended.
 func (l *line) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
+	if n > 0 {
+		l.hear()
+	}
 	if l.note(err) {
 		close(l.over)
 	}
@@ -116,6 +122,19 @@ func (l *line) note(err error) (first bool) {
 	}
 	l.failed = err
 	return true
+}
+
+func (l *line) hear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heard = time.Now()
+}
+
+// lastHeard is when something came last; zero if nothing did.
+func (l *line) lastHeard() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.heard
 }
 
 // cause returns the alert that the other side sent, nil if none, and the first

@@ -11,5 +11,9 @@
 //   - A coordinator that does not answer, or answers no more, is left for the
 //     next one, after a pause that is random and grows from half a second to
 //     thirty, so that a fleet does not come back as one.
+//   - When none was heard for twenty seconds, peers are asked to pass the same
+//     connection on, one after another. The direct way is tried all the while and
+//     taken as soon as a coordinator answers over it: first the other connection
+//     ends, so that there is one at a time.
 //   - Nobody is spoken to who does not hold a certificate of the pinned CA.
 package uplink

@@ -59,15 +59,24 @@ func (u *Uplink) Renew(ctx context.Context, csrDER []byte) (chain [][]byte, err 
 	if len(addresses) == 0 {
 		return nil, errNoCoordinators
 	}
-	config := func(string) *tls.Config { return u.opts.TLS() }
-	err = ask(ctx, u.opts.Dial, config, addresses, func(ctx context.Context, conn *grpc.ClientConn) error {
+	renew := func(ctx context.Context, conn *grpc.ClientConn) error {
 		m, err := vardev1.NewFleetServiceClient(conn).Renew(ctx, &vardev1.RenewRequest{CertificateRequest: csrDER})
 		chain = m.GetCertificateChain()
 		if err == nil && len(chain) == 0 {
 			err = errors.New("answer of coordinator holds no certificate")
 		}
 		return err
-	})
+	}
+	config := func(string) *tls.Config { return u.opts.TLS() }
+	err = ask(ctx, u.opts.Dial, config, addresses, renew)
+	for _, r := range u.opts.Relays() {
+		if _, no := errors.AsType[*Refusal](err); err == nil || no || ctx.Err() != nil {
+			break
+		}
+		if rerr := ask(ctx, r.Dial, config, addresses, renew); rerr == nil {
+			return chain, nil
+		}
+	}
 	return chain, err
 }
 

@@ -32,12 +32,12 @@ type reportStream = grpc.BidiStreamingClient[vardev1.ReportRequest, vardev1.Repo
 // reporter is one Report stream. One goroutine receives and one sends.
 type reporter struct {
 	*Uplink
-	address string
-	stream  reportStream
+	way    way
+	stream reportStream
 	// marks and queries are what the coordinator said. Their buffers hold more
 	// than it can say before it waits for us.
 	marks   chan *vardev1.Mark
-	queries chan uint64
+	queries chan *vardev1.ClockQuery
 	// stopping is closed when the probe is to end; flushing once that was seen.
 	stopping <-chan struct{}
 	flushing bool
@@ -56,7 +56,7 @@ type reporter struct {
 
 // report sends what is in the spool until the stream fails, or until stopping
 // is closed and all of it is acknowledged.
-func (u *Uplink) report(ctx context.Context, stopping <-chan struct{}, address string, client vardev1.FleetServiceClient) error {
+func (u *Uplink) report(ctx context.Context, stopping <-chan struct{}, w way, client vardev1.FleetServiceClient) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stream, err := client.Report(ctx)
@@ -64,8 +64,8 @@ func (u *Uplink) report(ctx context.Context, stopping <-chan struct{}, address s
 		return fmt.Errorf("report: %w", err)
 	}
 	r := &reporter{
-		Uplink: u, address: address, stream: stream, stopping: stopping,
-		marks: make(chan *vardev1.Mark, 64), queries: make(chan uint64, 64),
+		Uplink: u, way: w, stream: stream, stopping: stopping,
+		marks: make(chan *vardev1.Mark, 64), queries: make(chan *vardev1.ClockQuery, 64),
 		patience: time.AfterFunc(ackWithin, func() { cancel(errNoAck) }),
 		age:      time.NewTimer(u.opts.Age),
 	}
@@ -102,7 +102,7 @@ func (r *reporter) receive(ctx context.Context) error {
 			}
 		case *vardev1.ReportResponse_ClockQuery:
 			select {
-			case r.queries <- k.ClockQuery.GetId():
+			case r.queries <- k.ClockQuery:
 			case <-ctx.Done():
 			}
 		}
@@ -133,9 +133,10 @@ func (r *reporter) send(ctx context.Context) error {
 // next waits for something to happen and does what it asks for.
 func (r *reporter) next(ctx context.Context, states <-chan time.Time) error {
 	select {
-	case id := <-r.queries:
+	case q := <-r.queries:
+		r.seen(r.way, q.GetSeenFrom())
 		return r.stream.Send(&vardev1.ReportRequest{Kind: &vardev1.ReportRequest_ClockReply{
-			ClockReply: wire.ClockReplyToProto(id, time.Now()),
+			ClockReply: wire.ClockReplyToProto(q.GetId(), time.Now()),
 		}})
 	case m := <-r.marks:
 		return r.take(m)
@@ -175,9 +176,7 @@ func (r *reporter) fill() error {
 	if !r.flow.asked {
 		r.flow.asked = true
 		r.expect()
-		return r.stream.Send(&vardev1.ReportRequest{Kind: &vardev1.ReportRequest_Resume{
-			Resume: &vardev1.Resume{Epoch: r.flow.epoch},
-		}})
+		return r.stream.Send(resume(r.flow.epoch))
 	}
 	for r.ripe && r.flow.open() {
 		records, err := r.opts.Spool.Next(r.flow.epoch, r.flow.next, r.opts.Batch)
@@ -205,7 +204,7 @@ func (r *reporter) fill() error {
 
 // take handles a mark.
 func (r *reporter) take(m *vardev1.Mark) error {
-	r.met(r.address)
+	r.met(r.way)
 	if m.GetEpoch() != r.flow.epoch {
 		return fmt.Errorf("coordinator sent a mark of epoch %.80q, expected %s", m.GetEpoch(), r.flow.epoch)
 	}
@@ -270,8 +269,11 @@ func (r *reporter) expect() {
 	}
 }
 
+// sendState says how the probe is, and the way by which it says so.
 func (r *reporter) sendState() error {
+	s := r.opts.State()
+	s.Relay = r.way.relay
 	return r.stream.Send(&vardev1.ReportRequest{Kind: &vardev1.ReportRequest_State{
-		State: wire.ProbeStateToProto(r.opts.State()),
+		State: wire.ProbeStateToProto(s),
 	}})
 }

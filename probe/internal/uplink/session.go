@@ -18,19 +18,28 @@ const flushWithin = 2 * time.Second
 // errDone ends a session in good order.
 var errDone = errors.New("session is done")
 
-// session speaks to one coordinator until that fails or ctx ends. When ctx ends
-// it has two seconds to hand over what is in the spool.
-func (u *Uplink) session(ctx context.Context, address string) error {
-	conn, err := connect(ctx, u.opts.Dial, u.opts.TLS(), address)
-	if err != nil {
-		return err
-	}
+// way is how a coordinator is reached.
+type way struct {
+	// address is the coordinator's, relay the peer that passes on; empty for none.
+	address, relay string
+	dial           dialer
+}
+
+// connect opens a connection by the way.
+func (u *Uplink) connect(ctx context.Context, w way) (*connection, error) {
+	return connect(ctx, w.dial, u.opts.TLS(), w.address)
+}
+
+// session speaks to the coordinator at the end of a connection until that fails
+// or ctx ends. When ctx ends it has two seconds to hand over what is in the
+// spool.
+func (u *Uplink) session(ctx context.Context, w way, conn *connection) error {
 	client := vardev1.NewFleetServiceClient(conn)
 	g, late := errgroup.WithContext(context.WithoutCancel(ctx))
 	g.Go(func() error { return u.watchPlan(late, client) })
-	g.Go(func() error { return u.report(late, ctx.Done(), address, client) })
+	g.Go(func() error { return u.report(late, ctx.Done(), w, client) })
 	g.Go(func() error { return endSoon(ctx, late) })
-	err = g.Wait()
+	err := g.Wait()
 	if cerr := conn.Close(); cerr != nil {
 		err = errors.Join(err, cerr)
 	}

@@ -49,6 +49,13 @@ type Options struct {
 	OnPlan func(wire.SignedPlan) error
 	// Dial opens a stream to host:port; a net.Dialer if nil.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// Relays returns the peers that may pass a connection on, the best one first.
+	// They are asked when no coordinator has answered for twenty seconds. None if
+	// nil.
+	Relays func() []Relay
+	// Changed is called when a coordinator is met or left, or says for the first
+	// time where it sees the probe come from. It must not wait, and may be nil.
+	Changed func()
 	// Batch is how many records are sent together at most, 1,000 if zero and at
 	// most that; Age is how long the first of them waits for others, 500 ms if
 	// zero.
@@ -68,6 +75,13 @@ type Status struct {
 	Connected   bool
 	Coordinator string
 	Since       time.Time
+	// Relay is the peer that passes the connection on; empty for a direct one.
+	// Relayed counts the connections that had one.
+	Relay   string
+	Relayed uint64
+	// SeenFrom is the IP address that the coordinator sees the probe come from
+	// when it comes by itself; empty until it has said so.
+	SeenFrom string
 	// LastAck is when a coordinator last acknowledged something; zero if never.
 	LastAck time.Time
 	// LastError says why the last connection ended or failed; empty if none
@@ -84,6 +98,9 @@ type Uplink struct {
 	// random returns a number in [0, 1).
 	random func() float64
 
+	// detourAt is when peers are asked; for Run alone.
+	detourAt time.Time
+
 	mu     sync.Mutex // protects status
 	status Status
 }
@@ -92,7 +109,13 @@ type Uplink struct {
 func New(o Options) (*Uplink, error) {
 	if o.Coordinators == nil || o.TLS == nil || o.Spool == nil || o.State == nil ||
 		o.PlanNumber == nil || o.OnPlan == nil || o.Logger == nil {
-		return nil, errors.New("uplink: all options but Dial, Batch, Age and Window are required")
+		return nil, errors.New("uplink: all options but Dial, Relays, Changed, Batch, Age and Window are required")
+	}
+	if o.Relays == nil {
+		o.Relays = func() []Relay { return nil }
+	}
+	if o.Changed == nil {
+		o.Changed = func() {}
 	}
 	if o.Dial == nil {
 		o.Dial = dialTCP
@@ -130,45 +153,97 @@ var errNoCoordinators = errors.New("no address of a coordinator is known")
 // spool, for at most two seconds and only where it is connected, and returns
 // after its last goroutine has.
 func (u *Uplink) Run(ctx context.Context) error {
+	u.detourAt = time.Now().Add(alone)
 	for failures := 0; ctx.Err() == nil; {
 		failures++
-		if u.round(ctx) >= healthy {
+		if max(u.detour(ctx), u.round(ctx)) >= healthy {
 			failures = 1
+		}
+		wait := pause(failures, u.random())
+		if u.hasRelays() {
+			wait = min(wait, time.Until(u.detourAt))
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause(failures, u.random())):
+		case <-time.After(wait):
 		}
 	}
 	return nil
 }
 
-// round tries every coordinator once and stays with each as long as it lasts.
-// It returns the longest time that one did.
+// round tries every coordinator once and stays with each as long as it lasts,
+// until it is time for a detour. It returns the longest time that one did.
 func (u *Uplink) round(ctx context.Context) (longest time.Duration) {
 	addresses := u.opts.Coordinators()
 	if len(addresses) == 0 {
-		u.left("", errNoCoordinators)
+		u.left(way{}, errNoCoordinators)
 	}
 	for _, a := range addresses {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || u.isDetourDue() {
 			break
 		}
-		err := u.session(ctx, a)
-		longest = max(longest, u.left(a, err))
+		longest = max(longest, u.direct(ctx, way{address: a, dial: u.opts.Dial}))
 	}
 	return longest
 }
 
+// direct tries one coordinator and stays with it as long as it lasts, which it
+// returns. It does not wait for an answer when peers could be asked.
+func (u *Uplink) direct(ctx context.Context, w way) (lasted time.Duration) {
+	dialing, cancel := ctx, func() {}
+	if u.hasRelays() {
+		dialing, cancel = context.WithDeadlineCause(ctx, u.detourAt, errDetour)
+	}
+	conn, err := u.connect(dialing, w)
+	cancel()
+	if err != nil {
+		return u.left(w, err)
+	}
+	return u.stay(ctx, w, conn)
+}
+
+// stay speaks over a direct connection as long as it lasts, which it returns.
+func (u *Uplink) stay(ctx context.Context, w way, conn *connection) (lasted time.Duration) {
+	err := u.session(ctx, w, conn)
+	lasted = u.left(w, err)
+	if _, no := errors.AsType[*Refusal](err); no {
+		// It is there, and any other way leads to the same no: it is asked again first.
+		u.detourAt = time.Now().Add(longestPause + alone)
+	} else if lasted > 0 {
+		u.detourAt = conn.line.lastHeard().Add(alone)
+	}
+	return lasted
+}
+
 // met notes that a coordinator answers.
-func (u *Uplink) met(address string) {
+func (u *Uplink) met(w way) {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.status.Connected {
+	was := u.status.Connected
+	if !was {
+		u.status.Connected, u.status.Coordinator, u.status.Relay, u.status.Since = true, w.address, w.relay, time.Now()
+		if w.relay != "" {
+			u.status.Relayed++
+		}
+	}
+	u.mu.Unlock()
+	if !was {
+		u.log.Info("coordinator answers", "address", w.address, "relay", w.relay)
+		u.opts.Changed()
+	}
+}
+
+// seen notes where the coordinator sees this probe come from.
+func (u *Uplink) seen(w way, from string) {
+	if w.relay != "" || from == "" {
 		return
 	}
-	u.status.Connected, u.status.Coordinator, u.status.Since = true, address, time.Now()
-	u.log.Info("coordinator answers", "address", address)
+	u.mu.Lock()
+	was := u.status.SeenFrom
+	u.status.SeenFrom = from
+	u.mu.Unlock()
+	if was != from {
+		u.opts.Changed()
+	}
 }
 
 // acked notes that a coordinator has acknowledged something.
@@ -180,25 +255,28 @@ func (u *Uplink) acked() {
 
 // left notes that a coordinator does not answer, or no more, and returns how
 // long it did. What is said again and again is logged once.
-func (u *Uplink) left(address string, err error) (lasted time.Duration) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	now := time.Now()
-	level := slog.LevelDebug
-	if u.status.Connected {
-		lasted = now.Sub(u.status.Since)
-	}
-	if u.status.Connected || u.status.Since.IsZero() {
-		u.status.Since = now
-	}
+func (u *Uplink) left(w way, err error) (lasted time.Duration) {
 	text := ""
 	if err != nil {
 		text = err.Error()
-		if u.status.Connected || u.status.LastError != text {
-			level = slog.LevelWarn
-		}
 	}
-	u.status.Connected, u.status.Coordinator, u.status.LastError = false, address, text
-	u.log.Log(context.Background(), level, "no coordinator", "address", address, "lasted", lasted, "error", text)
+	u.mu.Lock()
+	now, before := time.Now(), u.status
+	if before.Connected {
+		lasted = now.Sub(before.Since)
+	}
+	if before.Connected || before.Since.IsZero() {
+		u.status.Since = now
+	}
+	u.status.Connected, u.status.Coordinator, u.status.Relay, u.status.LastError = false, w.address, "", text
+	u.mu.Unlock()
+	level := slog.LevelDebug
+	if err != nil && (before.Connected || before.LastError != text) {
+		level = slog.LevelWarn
+	}
+	u.log.Log(context.Background(), level, "no coordinator", "address", w.address, "relay", w.relay, "lasted", lasted, "error", text)
+	if before.Connected {
+		u.opts.Changed()
+	}
 	return lasted
 }

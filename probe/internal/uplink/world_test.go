@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/peer"
 
 	"varde/checks/checktest"
 	"varde/probe/internal/uplink"
@@ -60,6 +61,7 @@ type world struct {
 	addresses     []string
 	batch, window int
 	dials         []time.Time
+	relays        []uplink.Relay
 }
 
 func newWorld(t *testing.T) *world {
@@ -89,7 +91,8 @@ func (w *world) options() uplink.Options {
 			w.plans = append(w.plans, string(p.Plan))
 			return w.planErr
 		},
-		Batch: w.batch, Window: w.window, Logger: slog.New(slog.DiscardHandler),
+		Relays: func() []uplink.Relay { return w.relays },
+		Batch:  w.batch, Window: w.window, Logger: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -174,6 +177,8 @@ type keeper struct {
 	at     []time.Time
 	states []time.Time
 	clocks []time.Time
+	// relays are the ways by which states were said.
+	relays []string
 	// answer changes the mark sent for a batch; false sends none.
 	answer func(k *keeper, epoch string, mark uint64) (uint64, bool)
 	// began is called with every stream.
@@ -240,7 +245,7 @@ func (k *keeper) take(m *vardev1.ReportRequest) *vardev1.Mark {
 	var epoch string
 	switch kind := m.GetKind().(type) {
 	case *vardev1.ReportRequest_State:
-		k.states = append(k.states, now)
+		k.states, k.relays = append(k.states, now), append(k.relays, kind.State.GetRelay())
 		return nil
 	case *vardev1.ReportRequest_ClockReply:
 		k.clocks = append(k.clocks, kind.ClockReply.GetProbeTime().AsTime())
@@ -283,4 +288,19 @@ func (k *keeper) mark(epoch string) uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.marks[epoch]
+}
+
+// grpcFrom is the address that a stream comes from.
+func grpcFrom(s reportServer) (netip.Addr, bool) {
+	p, ok := peer.FromContext(s.Context())
+	if !ok {
+		return netip.Addr{}, false
+	}
+	at, err := netip.ParseAddrPort(p.Addr.String())
+	return at.Addr(), err == nil
+}
+
+// renewed answers a renewal with what it asks for.
+func renewed(m *vardev1.RenewRequest) (*vardev1.RenewResponse, error) {
+	return &vardev1.RenewResponse{CertificateChain: [][]byte{m.GetCertificateRequest()}}, nil
 }
