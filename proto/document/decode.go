@@ -36,13 +36,20 @@ func (d *Document) value(path string, node ast.Node, v reflect.Value) {
 	switch {
 	case v.Kind() == reflect.Struct:
 		d.mapping(path, node, v)
-	case v.Kind() == reflect.Slice:
+	case isList(node, v):
 		d.sequence(path, node, v)
 	case v.Kind() == reflect.Map:
 		d.words(path, node, v)
 	default:
 		d.scalar(path, node, v)
 	}
+}
+
+// isList says whether v takes node as a list: what can also be read from one word
+// is a list only where there is one.
+func isList(node ast.Node, v reflect.Value) bool {
+	_, list := node.(ast.ArrayNode)
+	return v.Kind() == reflect.Slice && (list || !isOwn(v))
 }
 
 func (d *Document) mapping(path string, node ast.Node, v reflect.Value) {
@@ -124,7 +131,8 @@ func (d *Document) words(path string, node ast.Node, v reflect.Value) {
 }
 
 // scalar decodes one word. What it takes follows from the Go type alone:
-// time.Duration is "30s", int64 a size in bytes, every other number is above zero.
+// time.Duration is "30s", int64 a size in bytes, a type with an UnmarshalText what
+// that takes, every other number is above zero.
 func (d *Document) scalar(path string, node ast.Node, v reflect.Value) {
 	var err error
 	switch {
@@ -139,6 +147,8 @@ func (d *Document) scalar(path string, node ast.Node, v reflect.Value) {
 		}
 	case v.Type() == reflect.TypeFor[checks.Statuses]():
 		err = setStatuses(node, v)
+	case isOwn(v):
+		err = setOwn(node, v)
 	case v.Kind() == reflect.String:
 		err = setString(node, v)
 	case v.Kind() == reflect.Bool:
@@ -163,6 +173,20 @@ func (d *Document) scalar(path string, node ast.Node, v reflect.Value) {
 	if err != nil {
 		d.fault(path, "%s", err)
 	}
+}
+
+// isOwn says whether the type of v knows itself how it is written.
+func isOwn(v reflect.Value) bool {
+	_, own := v.Addr().Interface().(encoding.TextUnmarshaler)
+	return own
+}
+
+// setOwn has the type read the word. Its error says what is expected.
+func setOwn(node ast.Node, v reflect.Value) error {
+	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text(node))); err != nil {
+		return expected(node, err.Error())
+	}
+	return nil
 }
 
 func setString(node ast.Node, v reflect.Value) error {

@@ -3,6 +3,8 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -281,6 +283,18 @@ func gapFromProto(m *vardev1.Gap) (*Gap, error) {
 
 // MaxEpoch is the largest length of an epoch in bytes.
 const MaxEpoch = 64
+
+// EpochStart returns when the life of a program began that an epoch names, by the
+// clock of its machine, in UTC: its first 12 hexadecimal digits are the time in
+// milliseconds. ok is false for one that was named otherwise.
+func EpochStart(epoch string) (at time.Time, ok bool) {
+	digits, _, _ := strings.Cut(epoch, "-")
+	ms, err := strconv.ParseInt(digits, 16, 64)
+	if len(digits) != 12 || err != nil {
+		return time.Time{}, false
+	}
+	return time.UnixMilli(ms).UTC(), true
+}
 
 func checkEpoch(s string) error {
 	if s == "" || len(s) > MaxEpoch {

@@ -42,42 +42,6 @@ type ProbeState struct {
 	Counts Counts
 }
 
-// Fault is something about a probe's host or network that its operator should
-// mend, in one word for programs.
-type Fault string
-
-// The faults.
-const (
-	// FaultUDPBlocked: members of the mesh answer over TCP and not over UDP.
-	FaultUDPBlocked Fault = "udp_blocked"
-	// FaultNAT: the address that others see is none of the machine's own.
-	FaultNAT Fault = "nat"
-	// FaultUnreachable: no other member has reached this one by itself.
-	FaultUnreachable Fault = "unreachable"
-)
-
-// Counts is how often something happened since a probe's program started. All
-// of them only grow.
-type Counts struct {
-	// Runs were begun on schedule; Late of them over 250 ms late. Missed never
-	// began, Panics panicked.
-	Runs, Late, Missed, Panics uint64
-	// Dropped records were lost by the spool.
-	Dropped uint64
-	// ConfirmsAsked runs were asked of others after a failure here, ConfirmsRun
-	// were made here after a failure here or elsewhere, and ConfirmsRefused
-	// requests were not obeyed.
-	ConfirmsAsked, ConfirmsRun, ConfirmsRefused uint64
-	// Disqualified failures became unknown because the probe was not qualified.
-	Disqualified uint64
-	// MeshRefused messages and members were refused by the mesh.
-	MeshRefused uint64
-	// PlansRefused were not taken, whoever brought them; PlansFromPeers were.
-	PlansRefused, PlansFromPeers uint64
-	// Relayed connections were passed on for others, RelayUsed own ones by a peer.
-	Relayed, RelayUsed uint64
-}
-
 // Qualification says whether a probe is fit to judge, by its own controls.
 type Qualification uint8
 
@@ -112,6 +76,16 @@ func qualificationOf(claim *bool) Qualification {
 
 // MarshalJSON writes true or false, and null for a probe that was not judged.
 func (q Qualification) MarshalJSON() ([]byte, error) { return json.Marshal(q.claim()) }
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (q *Qualification) UnmarshalJSON(text []byte) error {
+	var claim *bool
+	if err := json.Unmarshal(text, &claim); err != nil {
+		return fmt.Errorf("qualified: %w", err)
+	}
+	*q = qualificationOf(claim)
+	return nil
+}
 
 // Bounds of what a probe may say of itself: more than any fleet has or any
 // person reads.
@@ -191,27 +165,6 @@ func (s ProbeState) validateLists() error {
 		}
 	}
 	return nil
-}
-
-func countsToProto(c Counts) *vardev1.ProbeCounts {
-	if c == (Counts{}) {
-		return nil
-	}
-	return &vardev1.ProbeCounts{
-		Runs: c.Runs, Late: c.Late, Missed: c.Missed, Panics: c.Panics, Dropped: c.Dropped,
-		ConfirmsAsked: c.ConfirmsAsked, ConfirmsRun: c.ConfirmsRun, ConfirmsRefused: c.ConfirmsRefused,
-		Disqualified: c.Disqualified, MeshRefused: c.MeshRefused,
-		PlansRefused: c.PlansRefused, PlansFromPeers: c.PlansFromPeers, Relayed: c.Relayed, RelayUsed: c.RelayUsed,
-	}
-}
-
-func countsFromProto(m *vardev1.ProbeCounts) Counts {
-	return Counts{
-		Runs: m.GetRuns(), Late: m.GetLate(), Missed: m.GetMissed(), Panics: m.GetPanics(), Dropped: m.GetDropped(),
-		ConfirmsAsked: m.GetConfirmsAsked(), ConfirmsRun: m.GetConfirmsRun(), ConfirmsRefused: m.GetConfirmsRefused(),
-		Disqualified: m.GetDisqualified(), MeshRefused: m.GetMeshRefused(),
-		PlansRefused: m.GetPlansRefused(), PlansFromPeers: m.GetPlansFromPeers(), Relayed: m.GetRelayed(), RelayUsed: m.GetRelayUsed(),
-	}
 }
 
 func printable(s string) bool {
