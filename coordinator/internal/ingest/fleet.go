@@ -16,9 +16,9 @@ const (
 	// handover is how long an older life of a probe may go on after a newer one
 	// has begun: the last words of a program that is being replaced.
 	handover = 5 * time.Second
-	// meshEvery is how often one probe may change where its mesh answers: each
+	// moveEvery is how often one probe may change where it answers others: each
 	// change is a new plan for the whole fleet.
-	meshEvery = time.Minute
+	moveEvery = time.Minute
 	// noticeLife is how long something that happened once is shown.
 	noticeLife = 10 * time.Minute
 )
@@ -49,18 +49,24 @@ func (s *stream) stop(err error) {
 type member struct {
 	// lastSeen is zero if it was never seen.
 	lastSeen time.Time
-	state    wire.ProbeState
+	// state is what it said of itself last; the times are since when it is so.
+	state                                wire.ProbeState
+	qualifiedSince, relayedSince, lostAt time.Time
 	// dropped counts the records of its gaps.
 	dropped uint64
 	// clock is that of the newest report stream.
 	clock *clock
 	open  []*stream // oldest first
-	// mesh is the address that was recorded, at meshSet.
-	mesh    string
-	meshSet time.Time
+	// at is where it answers others, as was recorded, at recorded.
+	at       addresses
+	recorded time.Time
 	// cloned says which two lives were seen at once, refusal what was refused.
 	cloned, refusal event
 }
+
+// addresses are where a probe answers others: its mesh, and its peer listener if
+// it has one.
+type addresses struct{ mesh, peer string }
 
 // event is something that happened at a time.
 type event struct {
@@ -174,24 +180,26 @@ func (f *fleet) refused(s *stream, at time.Time, err error) {
 	f.memberLocked(s.Name).refusal = event{at, err.Error()}
 }
 
-// update notes what a probe says of itself and reports whether its mesh address
-// is to be recorded.
-func (f *fleet) update(s *stream, state wire.ProbeState, at time.Time) (mesh bool) {
+// update notes what a probe says of itself and reports whether its addresses are
+// to be recorded. One whose mesh has yet to begin says nothing of them.
+func (f *fleet) update(s *stream, state wire.ProbeState, at time.Time) (moved bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	m := f.memberLocked(s.Name)
-	s.epoch, m.state = state.Epoch, state
-	if state.MeshAddress == "" || state.MeshAddress == m.mesh || !m.meshSet.IsZero() && at.Sub(m.meshSet) < meshEvery {
+	s.epoch = state.Epoch
+	m.said(state, at)
+	now := addresses{state.MeshAddress, state.PeerAddress}
+	if now.mesh == "" || now == m.at || !m.recorded.IsZero() && at.Sub(m.recorded) < moveEvery {
 		return false
 	}
-	m.mesh, m.meshSet = state.MeshAddress, at
+	m.at, m.recorded = now, at
 	return true
 }
 
-// unrecorded notes that the mesh address could not be recorded, so that it is
-// tried again.
+// unrecorded notes that the addresses could not be recorded, so that it is tried
+// again.
 func (f *fleet) unrecorded(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.memberLocked(name).mesh = ""
+	f.memberLocked(name).at = addresses{}
 }

@@ -86,10 +86,11 @@ const (
 	// handshake bounds TLS and HTTP/2 set-up of a caller who may be anybody.
 	handshake = 10 * time.Second
 	// A dead connection is found within silence and answer, and one without a
-	// call is closed after idle. Probes ping at most every pingEvery.
+	// call is closed after idle. Probes ping every 10 s where nothing comes, which
+	// a network may push together: at most every pingEvery.
 	silence   = 20 * time.Second
 	answer    = 10 * time.Second
-	pingEvery = 10 * time.Second
+	pingEvery = 5 * time.Second
 	idle      = 5 * time.Minute
 	// stopWithin bounds the orderly end of all streams.
 	stopWithin = 5 * time.Second

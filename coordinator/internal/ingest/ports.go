@@ -34,8 +34,9 @@ type Authority interface {
 	// Renew issues the next certificate (DER, leaf first) to the client of a
 	// connection, for a PKCS #10 request.
 	Renew(ctx context.Context, s tls.ConnectionState, request []byte) (chain [][]byte, err error)
-	// SetMeshAddress records where the mesh of a probe answers.
-	SetMeshAddress(ctx context.Context, probe, address string) error
+	// SetAddresses records where the mesh of a probe answers, and its peer
+	// listener, which may be empty for none.
+	SetAddresses(ctx context.Context, probe, mesh, peer string) error
 	// Roster returns every enrolled probe.
 	Roster() []Peer
 	// Changed returns a channel that is closed at the next change of the roster.

@@ -20,8 +20,8 @@ type Probe struct {
 	// LastSeen is when it last sent something with its certificate, for a time
 	// before our start the last that the journal kept; zero if it never did.
 	LastSeen time.Time
-	// Version, Epoch, Plan, Spool, MeshAddress, Peers, Qualified and Reason are
-	// what the probe said of itself last; zero before that.
+	// Version, Epoch, Plan, Spool, MeshAddress, Peers, Qualified, Reason, Relay,
+	// Faults and Counts are what the probe said of itself last; zero before that.
 	Version, Epoch string
 	Plan           wire.PlanNumber
 	Spool          uint64
@@ -29,6 +29,15 @@ type Probe struct {
 	Peers          []string
 	Qualified      wire.Qualification
 	Reason         string
+	Relay          string
+	Faults         []wire.Fault
+	Counts         wire.Counts
+	// QualifiedSince is when it first said Qualified, RelayedSince when Relay:
+	// since our start, and zero before it said anything.
+	QualifiedSince, RelayedSince time.Time
+	// LostAt is when it last said that its spool has lost records; zero if it did
+	// not since our start.
+	LostAt time.Time
 	// Dropped counts the records, since our start, that are kept as gaps: its
 	// spool had no room for them, or they were not believed.
 	Dropped uint64
@@ -65,6 +74,8 @@ func (m *member) probe(peer Peer, now time.Time) Probe {
 		Version: m.state.Version, Epoch: m.state.Epoch, Plan: m.state.Plan, Spool: m.state.Spool,
 		MeshAddress: m.state.MeshAddress, Peers: slices.Clone(m.state.Peers),
 		Qualified: m.state.Qualified, Reason: m.state.Reason, Dropped: m.dropped,
+		Relay: m.state.Relay, Faults: slices.Clone(m.state.Faults), Counts: m.state.Counts,
+		QualifiedSince: m.qualifiedSince.UTC(), RelayedSince: m.relayedSince.UTC(), LostAt: m.lostAt.UTC(),
 	}
 	if slices.ContainsFunc(m.open, func(s *stream) bool { return s.kind == "report" }) {
 		p.State = presence.Connected
@@ -74,6 +85,25 @@ func (m *member) probe(peer Peer, now time.Time) Probe {
 	}
 	p.Notices = m.notices(p, now)
 	return p
+}
+
+// said takes over what the probe says of itself, and when that became so.
+func (m *member) said(state wire.ProbeState, at time.Time) {
+	was := m.state
+	m.state = state
+	first := was.Epoch == ""
+	if first || was.Qualified != state.Qualified {
+		m.qualifiedSince = at
+	}
+	if first || was.Relay != state.Relay {
+		m.relayedSince = at
+	}
+	if was.Epoch != state.Epoch {
+		was.Counts = wire.Counts{} // another life counts anew
+	}
+	if state.Counts.Dropped > was.Counts.Dropped {
+		m.lostAt = at
+	}
 }
 
 func (m *member) notices(p Probe, now time.Time) []string {

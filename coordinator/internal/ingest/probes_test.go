@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ func TestProbesAreListed(t *testing.T) {
 		state := wire.ProbeState{
 			Epoch: "e1", Version: "0.1.0", Plan: wire.PlanNumber{Generation: 1, Revision: 7}, Spool: 12,
 			MeshAddress: "192.0.2.10:7946", Peers: []string{"osl-1", "osl-2"}, Qualified: wire.Disqualified, Reason: "controls fail",
+			Relay: "osl-2", Faults: []wire.Fault{wire.FaultNAT}, Counts: wire.Counts{Runs: 7, Dropped: 2},
 		}
 		time.Sleep(time.Minute)
 		k.state(state)
@@ -36,6 +38,8 @@ func TestProbesAreListed(t *testing.T) {
 				Name: "osl-1", Region: "eu-north", Site: "oslo", ASN: 64500, State: presence.Connected, LastSeen: seen,
 				Version: "0.1.0", Epoch: "e1", Plan: state.Plan, Spool: 12, MeshAddress: "192.0.2.10:7946",
 				Peers: state.Peers, Qualified: wire.Disqualified, Reason: "controls fail",
+				Relay: "osl-2", Faults: state.Faults, Counts: state.Counts,
+				QualifiedSince: seen, RelayedSince: seen, LostAt: seen,
 			},
 			{Name: "syd-1", Region: "oceania", LastSeen: before},
 		}
@@ -61,7 +65,41 @@ func TestProbesAreListed(t *testing.T) {
 	})
 }
 
-func TestMeshAddressIsRecordedOnceAMinute(t *testing.T) {
+// TestProbesSaySinceWhen: what a probe repeats is so since it said it first, and
+// its losses are told anew when there are more, in this life or the next.
+func TestProbesSaySinceWhen(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, k, stop := meet(t, newMemory())
+		defer stop()
+		begin := time.Now()
+		for i, c := range []struct {
+			state                    wire.ProbeState
+			qualified, relayed, lost int
+		}{
+			{wire.ProbeState{Epoch: "e1", Qualified: wire.Qualified}, 0, 0, -1},
+			{wire.ProbeState{Epoch: "e1", Qualified: wire.Disqualified, Reason: "0 of 3"}, 1, 0, -1},
+			{wire.ProbeState{Epoch: "e1", Qualified: wire.Disqualified, Reason: "1 of 3", Relay: "osl-2"}, 1, 2, -1},
+			{wire.ProbeState{Epoch: "e1", Qualified: wire.Disqualified, Relay: "osl-2", Counts: wire.Counts{Dropped: 9}}, 1, 2, 3},
+			{wire.ProbeState{Epoch: "e1", Qualified: wire.Disqualified, Relay: "osl-2", Counts: wire.Counts{Dropped: 9}}, 1, 2, 3},
+			{wire.ProbeState{Epoch: "e2", Qualified: wire.Disqualified, Relay: "osl-3", Counts: wire.Counts{Dropped: 1}}, 1, 5, 5},
+		} {
+			time.Sleep(time.Until(begin.Add(time.Duration(i) * time.Minute)))
+			k.state(c.state)
+			time.Sleep(time.Nanosecond)
+			p := w.ingest.Probes()[0]
+			for name, x := range map[string]struct {
+				got  time.Time
+				want int
+			}{"qualified": {p.QualifiedSince, c.qualified}, "relayed": {p.RelayedSince, c.relayed}, "lost": {p.LostAt, c.lost}} {
+				if x.want < 0 && !x.got.IsZero() || x.want >= 0 && x.got.Sub(begin).Truncate(time.Minute) != time.Duration(x.want)*time.Minute {
+					t.Errorf("%d: %s at %s, want minute %d", i, name, x.got.Sub(begin), x.want)
+				}
+			}
+		}
+	})
+}
+
+func TestAddressesAreRecordedOnceAMinute(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, k, stop := meet(t, newMemory())
 		defer stop()
@@ -71,7 +109,10 @@ func TestMeshAddressIsRecordedOnceAMinute(t *testing.T) {
 			defer w.authority.mu.Unlock()
 			return w.authority.mesh["osl-1"]
 		}
-		say := func(address string) { k.state(wire.ProbeState{Epoch: "e1", MeshAddress: address}) }
+		say := func(addresses ...string) {
+			addresses = append(addresses, "")
+			k.state(wire.ProbeState{Epoch: "e1", MeshAddress: addresses[0], PeerAddress: addresses[1]})
+		}
 		say("")
 		if a := at(); a != "" {
 			t.Errorf("recorded %q without an address", a)
@@ -99,6 +140,16 @@ func TestMeshAddressIsRecordedOnceAMinute(t *testing.T) {
 		say("")
 		if a := at(); a != "192.0.2.2:7946" {
 			t.Errorf("recorded %q, want a mesh that starts to change nothing", a)
+		}
+		time.Sleep(61 * time.Second)
+		say("192.0.2.2:7946", "192.0.2.2:7947")
+		if a := at(); a != "192.0.2.2:7946 192.0.2.2:7947" {
+			t.Errorf("recorded %q, want the peer listener too", a)
+		}
+		time.Sleep(61 * time.Second)
+		say("192.0.2.2:7946")
+		if a := at(); a != "192.0.2.2:7946" {
+			t.Errorf("recorded %q, want no peer listener any more", a)
 		}
 	})
 }
@@ -207,6 +258,17 @@ func TestClockOffsetIsMeasured(t *testing.T) {
 		}
 		if o := offset(); o != -time.Second {
 			t.Errorf("offset %s after slow answers, want -1s", o)
+		}
+	})
+}
+
+// TestProbeIsToldWhereItIsSeen: it may have another address than it knows.
+func TestProbeIsToldWhereItIsSeen(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		_, k, stop := meet(t, newMemory())
+		defer stop()
+		if q := <-k.clocks; !strings.HasPrefix(q.GetSeenFrom(), "203.0.113.") {
+			t.Errorf("is seen from %q, want the address of the client", q.GetSeenFrom())
 		}
 	})
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
 
 	vardev1 "varde/proto/varde/v1"
@@ -30,6 +32,9 @@ type report struct {
 	*Ingest
 	*stream
 	grpc grpc.BidiStreamingServer[vardev1.ReportRequest, vardev1.ReportResponse]
+	// from is the IP address that the stream comes from, empty where it has none:
+	// that of a relay, if there is one.
+	from string
 	// open has one element for each submission whose answer was not sent; out
 	// has as much room, so that the committer never waits for a stream.
 	open chan struct{}
@@ -49,11 +54,24 @@ type result struct {
 func (i *Ingest) Report(g grpc.BidiStreamingServer[vardev1.ReportRequest, vardev1.ReportResponse]) error {
 	ctx := g.Context()
 	r := &report{
-		Ingest: i, stream: i.fleet.open("report", callerOf(ctx)), grpc: g,
+		Ingest: i, stream: i.fleet.open("report", callerOf(ctx)), grpc: g, from: seenFrom(ctx),
 		open: make(chan struct{}, maxAnswers), out: make(chan result, maxAnswers), ask: make(chan struct{}, 1),
 	}
 	defer i.fleet.close(r.stream)
 	return r.run(ctx)
+}
+
+// seenFrom is the IP address of whoever calls.
+func seenFrom(ctx context.Context) string {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return ""
+	}
+	at, err := netip.ParseAddrPort(p.Addr.String())
+	if err != nil {
+		return ""
+	}
+	return at.Addr().Unmap().String()
 }
 
 // run sends until the stream is to end.
@@ -101,7 +119,7 @@ func (r *report) sendMark(a result) error {
 
 func (r *report) sendQuery() error {
 	return r.grpc.Send(&vardev1.ReportResponse{Kind: &vardev1.ReportResponse_ClockQuery{
-		ClockQuery: &vardev1.ClockQuery{Id: r.clock.ask(time.Now())},
+		ClockQuery: &vardev1.ClockQuery{Id: r.clock.ask(time.Now()), SeenFrom: r.from},
 	}})
 }
 
@@ -192,7 +210,7 @@ func (r *report) submit(ctx context.Context, b wire.Batch, bytes int) error {
 	}})
 }
 
-// takeState notes what the probe says of itself, and where its mesh answers.
+// takeState notes what the probe says of itself, and where it answers others.
 // A word of it that cannot be read ends nothing.
 func (r *report) takeState(ctx context.Context, m *vardev1.ProbeState, now time.Time) error {
 	s, err := wire.ProbeStateFromProto(m)
@@ -204,9 +222,9 @@ func (r *report) takeState(ctx context.Context, m *vardev1.ProbeState, now time.
 	if !r.fleet.update(r.stream, s, now) {
 		return nil
 	}
-	if err := r.opts.Authority.SetMeshAddress(ctx, r.Name, s.MeshAddress); err != nil {
+	if err := r.opts.Authority.SetAddresses(ctx, r.Name, s.MeshAddress, s.PeerAddress); err != nil {
 		r.fleet.unrecorded(r.Name)
-		r.log.Warn("record mesh address", "probe", r.Name, "address", s.MeshAddress, "error", err)
+		r.log.Warn("record addresses of probe", "probe", r.Name, "mesh", s.MeshAddress, "peer", s.PeerAddress, "error", err)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -239,11 +240,11 @@ func (a *authority) Renew(_ context.Context, _ tls.ConnectionState, request []by
 	return [][]byte{request}, nil
 }
 
-func (a *authority) SetMeshAddress(_ context.Context, name, address string) error {
+func (a *authority) SetAddresses(_ context.Context, name, mesh, peer string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.meshErr == nil {
-		a.mesh[name] = address
+		a.mesh[name] = strings.TrimSpace(mesh + " " + peer)
 	}
 	return a.meshErr
 }

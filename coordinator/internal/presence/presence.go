@@ -1,8 +1,12 @@
-// Package presence says in one word whether a probe is there. Commands, pages
-// and API use the same words.
+// Package presence says in few words whether a probe is there and whether it may
+// judge others. Commands, pages and API use the same words.
 package presence
 
-import "fmt"
+import (
+	"fmt"
+
+	"varde/proto/wire"
+)
 
 // State is whether a probe is there.
 type State uint8
@@ -45,4 +49,16 @@ func (s *State) UnmarshalText(text []byte) error {
 		}
 	}
 	return fmt.Errorf("state %q, expected one of %v", text, words())
+}
+
+// Fitness answers whether a probe holds itself fit to judge: "yes", "no" or "not
+// judged".
+func Fitness(q wire.Qualification) string {
+	switch q {
+	case wire.Qualified:
+		return "yes"
+	case wire.Disqualified:
+		return "no"
+	}
+	return "not judged"
 }

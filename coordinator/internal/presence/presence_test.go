@@ -3,6 +3,8 @@ package presence
 import (
 	"encoding/json"
 	"testing"
+
+	"varde/proto/wire"
 )
 
 func TestWords(t *testing.T) {
@@ -22,5 +24,13 @@ func TestWords(t *testing.T) {
 	}
 	if got := State(9).String(); got != "state 9" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestFitness(t *testing.T) {
+	for q, want := range map[wire.Qualification]string{wire.NotJudged: "not judged", wire.Qualified: "yes", wire.Disqualified: "no"} {
+		if got := Fitness(q); got != want {
+			t.Errorf("%d: got %q, want %q", q, got, want)
+		}
 	}
 }
