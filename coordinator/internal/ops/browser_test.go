@@ -42,13 +42,15 @@ func send(h http.Handler, r *http.Request, header ...string) *httptest.ResponseR
 // TestBrowser looks at the pages as an operator does.
 func TestBrowser(t *testing.T) {
 	b := pagetest.Start(t)
-	open := newServerAnswers(t, nil, "/", "/check/imap-login?range=24h", "/probes", "/mail")
+	open := newServerAnswers(t, nil, "/", "/check/imap-login?range=24h", "/probes", "/probe/akl-1", "/probe/fra-2", "/mail")
 	closed := newServerAnswers(t, func(o *Options) { o.Listen, o.Token = ":8081", "a token of some length" }, "/login")
 	for _, v := range []pagetest.View{
 		{Name: "ops-overview", URL: open + "/"},
 		{Name: "ops-check", URL: open + "/check/imap-login?range=24h"},
 		{Name: "ops-mail", URL: open + "/mail"},
 		{Name: "ops-probes", URL: open + "/probes"},
+		{Name: "ops-probe", URL: open + "/probe/akl-1"},
+		{Name: "ops-probe-unfit", URL: open + "/probe/fra-2"},
 		{Name: "ops-login", URL: closed + "/login"},
 	} {
 		b.Look(t, v)

@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -130,12 +131,22 @@ func (f *fake) roster() {
 		probe := Probe{
 			Name: p.name, Region: p.region, Site: p.name[:3], ASN: p.asn, Version: "0.1.0", State: presence.Connected, Plan: 418,
 			LastSeen: morning.Add(-time.Duration(2+i*3%11) * time.Second), ClockOffset: time.Duration(i*7%19-9) * time.Millisecond,
+			Epoch: "01a1f33fbcb8-9b1c0d2e", MeshAddress: fmt.Sprintf("192.0.2.%d:7946", 10+i), RelayedSince: morning.Add(-3 * 24 * time.Hour),
+			Counts: wire.Counts{Runs: uint64(180_000 + i)},
 		}
 		switch p.name {
 		case "osl-1":
 			probe.Qualified = wire.Qualified
 		case "fra-2":
-			probe.Qualified, probe.Notice, probe.Spool = wire.Disqualified, "own network, 29 min: controls 0 of 3", 12
+			probe.Qualified, probe.QualifiedSince, probe.Reason, probe.Spool = wire.Disqualified, morning.Add(-29*time.Minute), "0 of 3 controls answer over ipv4", 12
+			probe.Counts.Disqualified = 58
+		case "mel-1":
+			probe.Relay, probe.RelayedSince = "akl-1", morning.Add(-38*time.Minute)
+			probe.Counts.RelayUsed = 3
+		case "akl-1":
+			probe.Faults, probe.LostAt = []wire.Fault{wire.FaultUDPBlocked}, morning.Add(-2*time.Hour)
+			probe.Counts.Dropped, probe.Counts.Relayed = 1204, 3
+			probe.Peers = []string{"akl-1", "mel-1", "syd-1"}
 		case "kul-1":
 			probe.State, probe.LastSeen, probe.Plan = presence.Silent, morning.Add(-11*time.Minute), 417
 		}

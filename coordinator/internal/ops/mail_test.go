@@ -252,6 +252,7 @@ func TestLettered(t *testing.T) {
 // called an outage.
 func TestEndings(t *testing.T) {
 	f := newFake()
+	f.now.Probes = nil // they have notices of their own
 	cert := func(subject, issuer string, left time.Duration) checks.Certificate {
 		return checks.Certificate{Subject: subject, Issuer: issuer, NotAfter: morning.Add(left), Key: subject}
 	}
@@ -300,6 +301,32 @@ func TestEndings(t *testing.T) {
 		f.now.Verdicts = newFake().now.Verdicts
 		if after := get(s, "/api/v1/verdicts").Body.String(); after != before {
 			t.Error("a notice changed a verdict")
+		}
+	})
+}
+
+// What was found beside the verdicts stands first: a refused password, then each
+// probe that is alone, once.
+func TestAlerts(t *testing.T) {
+	since := morning.Add(-11 * time.Minute)
+	f := newFake()
+	f.now.Notices = []verdict.Notice{
+		{Kind: verdict.Stray, Check: "imap-login", Probe: "osl-2", Since: since, Reason: "22 runs in a row failed (greeting_error), of 43 runs of 2 probes besides 0 failed"},
+		{Kind: verdict.Stray, Check: "mx1", Probe: "osl-2", Since: since, Reason: "another"},
+		{Kind: verdict.Refused, Check: "submission", Since: since, Reason: "the last login of each probe was refused"},
+	}
+	want := []string{
+		"Every login is refused (submission): since 10:09:14 UTC: the last login of each probe was refused",
+		"osl-2 sees what nobody else sees (imap-login and mx1): since 10:09:14 UTC: 22 runs in a row failed (greeting_error), of 43 runs of 2 probes besides 0 failed",
+	}
+	if got := Alerts(f.now.Notices, morning); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	inBubble(t, func(t *testing.T) {
+		body := get(newServer(t, f, nil), "/").Body.String()
+		first, second := strings.Index(body, "Every login is refused"), strings.Index(body, "osl-2 sees what nobody else sees")
+		if first < 0 || second < first {
+			t.Errorf("the overview has them at %d and %d", first, second)
 		}
 	})
 }

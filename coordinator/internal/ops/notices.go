@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/verdict"
 )
 
 // noticeView is something that an operator should mend, and that says nothing of
@@ -18,12 +19,14 @@ type noticeView struct {
 	Class         string
 	Glyph         template.HTML
 	Title, Detail string
-	Checks        []string
+	// Checks and Probes are those that it is about.
+	Checks, Probes []string
 }
 
 // Limits of the notices.
 const (
-	// maxNotices is how many the overview shows; the pages of the checks have all.
+	// maxNotices is how many the overview shows; the pages of the checks and probes
+	// have all.
 	maxNotices = 12
 	// noticesFor is how long notices that were read stand: they change in days.
 	noticesFor = 30 * time.Second
@@ -53,9 +56,11 @@ func (s *Server) readStanding(ctx context.Context) (standing, error) {
 	})
 }
 
-// notices are what is to be mended of configured checks, what ends first before
-// what was found, and how many are left out.
+// notices are what is to be mended: what cannot wait, then the probes, then of
+// configured checks what ends first before what was found, and how many are left
+// out.
 func (n Now) notices(now standing) (views []noticeView, more int) {
+	views = append(alertViews(n.Notices, n.At), n.probeNotices()...)
 	presented := slices.DeleteFunc(slices.Clone(now.presented), func(p Presented) bool { return !n.has(p.Check) })
 	for _, e := range endingsOf(presented, n.At) {
 		views = append(views, e.notice(n.At))
@@ -68,6 +73,36 @@ func (n Now) notices(now standing) (views []noticeView, more int) {
 		}
 	}
 	return views[:min(maxNotices, len(views))], max(0, len(views)-maxNotices)
+}
+
+// Alerts says what was found beside the verdicts, a line each.
+func Alerts(list []verdict.Notice, now time.Time) []string {
+	var out []string
+	for _, v := range alertViews(list, now) {
+		out = append(out, v.Title+" ("+graph.List(v.Checks)+"): "+v.Detail)
+	}
+	return out
+}
+
+// alertViews are what was found beside the verdicts: refused passwords, then each
+// probe that is alone once, whatever it is alone with.
+func alertViews(list []verdict.Notice, now time.Time) (views []noticeView) {
+	var strays []noticeView
+	for _, n := range list {
+		v := noticeView{Detail: "since " + when(n.Since, now) + " UTC: " + n.Reason, Checks: []string{n.Check}}
+		if n.Kind == verdict.Refused {
+			v.Class, v.Glyph, v.Title = graph.Intermittent.Class(), graph.Intermittent.Glyph(), "Every login is refused"
+			views = append(views, v)
+			continue
+		}
+		v.Class, v.Glyph, v.Title = graph.Slow.Class(), graph.Slow.Glyph(), n.Probe+" sees what nobody else sees"
+		if i := slices.IndexFunc(strays, func(s noticeView) bool { return s.Title == v.Title }); i >= 0 {
+			strays[i].Checks = add(strays[i].Checks, n.Check)
+			continue
+		}
+		strays = append(strays, v)
+	}
+	return append(views, strays...)
 }
 
 // findingView is one finding of a check, and who found it.

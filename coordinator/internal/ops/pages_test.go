@@ -17,7 +17,7 @@ func TestPagesGolden(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newServer(t, smaller(), nil)
 		for name, path := range map[string]string{
-			"overview.html": "/", "check.html": "/check/imap-login?range=1h", "probes.html": "/probes", "missing.html": "/nowhere",
+			"overview.html": "/", "check.html": "/check/imap-login?range=1h", "probes.html": "/probes", "probe.html": "/probe/mel-1", "missing.html": "/nowhere",
 		} {
 			body := get(s, path).Body.Bytes()
 			// The style sheet has a file of its own.
@@ -86,7 +86,7 @@ func TestOverviewSaysWhatIsWrong(t *testing.T) {
 		if first.Elsewhere != "The same is up in Central Europe, Eastern US, Northern Europe and Southeast Asia." {
 			t.Errorf("got %q", first.Elsewhere)
 		}
-		if v.Presence != "13 of 14 connected. Silent: kul-1. Not fit to judge: fra-2." {
+		if v.Presence != "13 of 14 connected. Silent: kul-1. Not fit to judge: fra-2. Through another probe: mel-1." {
 			t.Errorf("got %q", v.Presence)
 		}
 		if len(v.Changes) != 6 || len(v.Changes[3].Checks) != 4 {
@@ -154,16 +154,18 @@ func TestFitness(t *testing.T) {
 	for name, want := range map[string]probeView{
 		"osl-1": {Fit: "yes"},
 		"osl-2": {Fit: "not judged"},
-		"fra-2": {Fit: "no", Sick: true, Trouble: "own network, 29 min: controls 0 of 3", Notice: "own network, 29 min: controls 0 of 3"},
+		"fra-2": {Fit: "no", Sick: true, Trouble: "not fit to judge; 0 of 3 controls answer over ipv4", Notice: "0 of 3 controls answer over ipv4"},
 		"kul-1": {Fit: "not judged", Sick: true, Trouble: "silent"},
+		"mel-1": {Fit: "not judged", Through: "akl-1", Trouble: "through akl-1"},
+		"akl-1": {Fit: "not judged", Trouble: "UDP is blocked; lost 1,204 records", Notice: "UDP is blocked; lost 1,204 records"},
 	} {
 		v := now.probeView(of(name))
-		if got := (probeView{Fit: v.Fit, Sick: v.Sick, Trouble: v.Trouble, Notice: v.Notice}); got != want {
+		if got := (probeView{Fit: v.Fit, Sick: v.Sick, Through: v.Through, Trouble: v.Trouble, Notice: v.Notice}); got != want {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 	}
 	unfit := of("fra-2")
-	unfit.Notice = ""
+	unfit.Reason = ""
 	if v := now.probeView(unfit); v.Trouble != "not fit to judge" {
 		t.Errorf("unfit without a word: got %q", v.Trouble)
 	}

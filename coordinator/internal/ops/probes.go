@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"html/template"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/presence"
 	"varde/proto/wire"
 )
 
@@ -19,13 +19,15 @@ type probeView struct {
 	Name, Region, Site, Network string
 	Glyph                       template.HTML
 	// Sick probes do not report, or hold themselves unfit to judge. Trouble says
-	// which, or what else an operator should know.
+	// which, and what else an operator should know.
 	Sick           bool
 	Trouble        string
 	State, Seen    string
 	Version, Clock string
 	Plan           string
 	Spool          string
+	// Through is the probe that passes the connection on, empty for a direct one.
+	Through string
 	// Fit says whether it holds itself fit to judge; Notice is what it or the
 	// coordinator says besides.
 	Fit, Notice string
@@ -43,16 +45,19 @@ func (n Now) measuring(region string) int {
 	return count
 }
 
-// presenceWords counts the probes that report, and names those that do not and
-// those that should not be believed.
+// presenceWords counts the probes that report, and names those that do not, those
+// that should not be believed, and those that depend on another.
 func presenceWords(probes []Probe) string {
-	var silent, unfit []string
+	var silent, unfit, relayed []string
 	for _, p := range probes {
 		switch {
 		case !p.connected():
 			silent = append(silent, p.Name)
 		case p.unfit():
 			unfit = append(unfit, p.Name)
+		}
+		if p.relayed() {
+			relayed = append(relayed, p.Name)
 		}
 	}
 	s := fmt.Sprintf("%d of %d connected.", len(probes)-len(silent), len(probes))
@@ -61,6 +66,9 @@ func presenceWords(probes []Probe) string {
 	}
 	if len(unfit) > 0 {
 		s += " Not fit to judge: " + some(unfit) + "."
+	}
+	if len(relayed) > 0 {
+		s += " Through another probe: " + some(relayed) + "."
 	}
 	return s
 }
@@ -83,9 +91,8 @@ func (n Now) probeViews() []probeView {
 
 func (n Now) probeView(p Probe) probeView {
 	v := probeView{
-		Name: p.Name, Region: p.Region, Site: p.Site, Version: p.Version, State: p.State.String(), Notice: p.Notice, Fit: fitness(p.Qualified),
-		Glyph: graph.Up.Glyph(), Trouble: p.Notice, Spool: graph.Thousands(int(min(p.Spool, 1<<50))), Seen: "never",
-		Clock: signed(p.ClockOffset), Plan: fmt.Sprintf("r%d", p.Plan),
+		Name: p.Name, Region: p.Region, Site: p.Site, Version: p.Version, State: p.State.String(), Fit: presence.Fitness(p.Qualified),
+		Glyph: graph.Up.Glyph(), Spool: thousands(p.Spool), Seen: "never", Clock: signed(p.ClockOffset), Plan: fmt.Sprintf("r%d", p.Plan),
 	}
 	if p.ASN != 0 {
 		v.Network = fmt.Sprintf("AS%d", p.ASN)
@@ -93,30 +100,76 @@ func (n Now) probeView(p Probe) probeView {
 	if !p.LastSeen.IsZero() {
 		v.Seen = graph.Span(n.At.Sub(p.LastSeen)) + " ago"
 	}
-	if v.Sick = !p.connected() || p.unfit(); v.Sick {
-		v.Glyph, v.Trouble = graph.Unknown.Glyph(), cmp.Or(p.Notice, trouble(p))
+	if p.relayed() {
+		v.Through = p.Relay
 	}
+	if v.Sick = !p.connected() || p.unfit(); v.Sick {
+		v.Glyph = graph.Unknown.Glyph()
+	}
+	v.Notice = strings.Join(n.oddities(p), "; ")
+	v.Trouble = strings.Join(n.troublesOf(p), "; ")
 	return v
 }
 
-// trouble says what is wrong with a probe that has no words of its own for it.
-func trouble(p Probe) string {
-	if p.connected() {
-		return "not fit to judge"
+// thousands writes what a probe counts.
+func thousands(n uint64) string { return graph.Thousands(int(min(n, 1<<50))) }
+
+// troublesOf is all that an operator should know of a probe, in a few words each.
+func (n Now) troublesOf(p Probe) []string {
+	var out []string
+	if !p.connected() {
+		out = append(out, p.State.String())
+	} else if p.unfit() {
+		out = append(out, "not fit to judge")
 	}
-	return p.State.String()
+	if p.relayed() {
+		out = append(out, "through "+p.Relay)
+	}
+	return append(out, n.oddities(p)...)
 }
 
-// fitness answers whether a probe holds itself fit to judge.
-func fitness(q wire.Qualification) string {
-	switch q {
-	case wire.Qualified:
-		return "yes"
-	case wire.Disqualified:
-		return "no"
+// oddities are what is odd about a probe beside whether and how it reports.
+func (n Now) oddities(p Probe) []string {
+	var out []string
+	if p.unfit() && p.Reason != "" {
+		out = append(out, p.Reason)
 	}
-	return "not judged"
+	for _, f := range p.Faults {
+		out = append(out, faultWord(f))
+	}
+	if n.losing(p) {
+		out = append(out, "lost "+records(p.Counts.Dropped))
+	}
+	if p.Notice != "" {
+		out = append(out, p.Notice)
+	}
+	return out
 }
+
+// faultWord is what a fault is called; one that is not known yet is its own word.
+func faultWord(f wire.Fault) string {
+	switch f {
+	case wire.FaultUDPBlocked:
+		return "UDP is blocked"
+	case wire.FaultNAT:
+		return "behind NAT"
+	case wire.FaultUnreachable:
+		return "not reachable for others"
+	case wire.FaultNoIPv4:
+		return "no IPv4"
+	case wire.FaultNoIPv6:
+		return "no IPv6"
+	}
+	return string(f)
+}
+
+// lossesFor is how long a loss of records is told of.
+const lossesFor = 24 * time.Hour
+
+// losing says whether the probe has lost records lately.
+func (n Now) losing(p Probe) bool { return !p.LostAt.IsZero() && n.At.Sub(p.LostAt) < lossesFor }
+
+func records(n uint64) string { return graph.Count(int(min(n, 1<<50)), "record") }
 
 // signed writes an offset with its sign: "+4 ms", "-1.2 s".
 func signed(d time.Duration) string {

@@ -116,6 +116,7 @@ func (s *Server) routes() {
 		"GET /check/{id}":            s.check,
 		"GET /mail":                  s.mailPage,
 		"GET /probes":                s.probes,
+		"GET /probe/{name}":          s.probe,
 		"GET /login":                 s.loginForm,
 		"POST /login":                s.login,
 		"POST /logout":               s.logout,

@@ -7,9 +7,7 @@ import (
 
 	"varde/checks"
 	"varde/coordinator/internal/graph"
-	"varde/coordinator/internal/presence"
 	"varde/coordinator/internal/verdict"
-	"varde/proto/wire"
 )
 
 // Live is what is known at this moment.
@@ -65,6 +63,8 @@ type Now struct {
 	Probes []Probe
 	// Changes are those of the last 24 hours, newest first.
 	Changes []verdict.Change
+	// Notices are what was found beside the verdicts, by check.
+	Notices []verdict.Notice
 }
 
 // Region is one region of the fleet.
@@ -108,52 +108,6 @@ func (v Verdict) MarshalJSON() ([]byte, error) {
 		Down    int           `json:"down"`
 		Unknown int           `json:"unknown"`
 	}{v.Check, v.Service, v.Region, v.Family, v.State, known(v.Since), v.Reason, v.Counts.Up, v.Counts.Down, v.Counts.Unknown})
-}
-
-// Probe is one probe of the roster.
-type Probe struct {
-	Name, Region, Site string
-	// ASN is its network; zero if nobody said.
-	ASN     uint32
-	Version string
-	// State is whether it reports now; LastSeen is when anything came from it,
-	// zero if nothing ever did.
-	State    presence.State
-	LastSeen time.Time
-	// ClockOffset is how far its clock is ahead of ours.
-	ClockOffset time.Duration
-	// Plan is the revision that it runs, Spool the number of observations that
-	// it still has to send.
-	Plan  uint64
-	Spool uint64
-	// Qualified says whether it holds itself fit to judge; Notice says in a few
-	// words why not, or what else an operator should know.
-	Qualified wire.Qualification
-	Notice    string
-}
-
-// connected says whether the probe reports now.
-func (p Probe) connected() bool { return p.State == presence.Connected }
-
-// unfit says whether what the probe sees may be its own fault.
-func (p Probe) unfit() bool { return p.Qualified == wire.Disqualified }
-
-// MarshalJSON writes the probe as /api/v1/probes publishes it.
-func (p Probe) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Name          string             `json:"name"`
-		Region        string             `json:"region"`
-		Site          string             `json:"site"`
-		ASN           uint32             `json:"asn"`
-		Version       string             `json:"version"`
-		State         presence.State     `json:"state"`
-		LastSeen      *time.Time         `json:"last_seen"`
-		ClockOffsetMS float64            `json:"clock_offset_ms"`
-		PlanRevision  uint64             `json:"plan_revision"`
-		Spool         uint64             `json:"spool"`
-		Qualified     wire.Qualification `json:"qualified"`
-		Notice        string             `json:"notice,omitempty"`
-	}{p.Name, p.Region, p.Site, p.ASN, p.Version, p.State, known(p.LastSeen), checks.Milliseconds(p.ClockOffset), p.Plan, p.Spool, p.Qualified, p.Notice})
 }
 
 // Strip is one check in one region over a window.

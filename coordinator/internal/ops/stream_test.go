@@ -82,7 +82,7 @@ func TestStream(t *testing.T) {
 		}
 		want := "retry: 3000\n\n" +
 			`event: verdict` + "\n" + `data: {"check":"imap-login","service":"imap","region":"oceania","family":"ipv4","state":"down","since":"2026-11-22T07:42:10Z","reason":"the last 4 runs failed with connect_timeout, 3 of 3 probes, 21 s after the first failure","up":0,"down":3,"unknown":0}` + "\n\n" +
-			`event: probe` + "\n" + `data: {"name":"fra-2","region":"eu-central","site":"fra","asn":51167,"version":"0.1.0","state":"connected","last_seen":"2026-11-22T10:20:11Z","clock_offset_ms":0,"plan_revision":418,"spool":12,"qualified":false,"notice":"own network, 29 min: controls 0 of 3"}` + "\n\n" +
+			`event: probe` + "\n" + `data: {"name":"fra-2","region":"eu-central","site":"fra","asn":51167,"version":"0.1.0","state":"connected","last_seen":"2026-11-22T10:20:11Z","clock_offset_ms":0,"plan_revision":418,"spool":12,"qualified":false,"reason":"0 of 3 controls answer over ipv4","relay":"","faults":[],"counts":{"runs":180004,"late_runs":0,"missed_runs":0,"panicked_runs":0,"dropped_records":0,"confirms_asked":0,"confirms_run":0,"confirms_refused":0,"disqualified_failures":58,"mesh_refused":0,"plans_refused":0,"plans_from_peers":0,"relayed_connections":0,"relay_connections_used":0}}` + "\n\n" +
 			": still here\n\n"
 		if got := w.String(); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
