@@ -62,8 +62,9 @@ func TestInitStartsFromADomain(t *testing.T) {
 		t.Errorf("got %q, want one line that is taken back", lines)
 	}
 	code, out, errs = call(t, "validate", file)
-	if want := file + " is valid: 3 regions, 1 service, 1 check, 1 page\n"; code != varde.ExitOK || out != want || errs != "" {
-		t.Errorf("validate: exit %d, %q, %q, want %q", code, out, errs, want)
+	if want := file + " is valid: 3 regions, 1 service, 1 check, 1 page\n"; code != varde.ExitOK || out != want ||
+		strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, file+": warning: controls: got 0") {
+		t.Errorf("validate: exit %d, %q, %q, want %q and that there are no controls", code, out, errs, want)
 	}
 	// Equal answers give equal bytes.
 	first, err := os.ReadFile(file)

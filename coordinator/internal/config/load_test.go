@@ -216,15 +216,27 @@ func TestLoadRefusesFile(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	c, err := Parse("c.yaml", []byte(strings.Replace(minimal, "services: [", "services: [{id: web}, ", 1)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{
-		"services[0]: web has no check: it will stay unknown",
-	}
-	if diff := cmp.Diff(want, c.Warnings()); diff != "" {
-		t.Errorf("warnings (-want +got):\n%s", diff)
+	controls := func(urls string) string { return "controls: [" + urls + "]\n" + minimal }
+	const few = ": with at least 3, in networks of their own, a probe tells its own faults from those of a service"
+	for text, want := range map[string][]string{
+		strings.Replace(minimal, "services: [", "services: [{id: web}, ", 1): {
+			"services[0]: web has no check: it will stay unknown", "controls: got 0" + few,
+		},
+		controls(`"https://www.example.org/", "tcp://192.0.2.7:443", "tcp://198.51.100.9:443", "tcp://[2001:db8:1::1]:443", "tcp://[2001:db8:2::1]:443"`): nil,
+		controls(`"https://www.example.org/", "tcp://192.0.2.7:443"`):                                                                                     {"controls: got 2" + few},
+		controls(`"https://www.example.org/", "http://WWW.example.org./x", "tcp://192.0.2.7:443", "tcp://192.0.2.200:25", "https://[2001:db8:1::1]", "tcp://[2001:db8:1:2::1]:443"`): {
+			"controls[1]: stands in www.example.org as controls[0] does: both fail together",
+			"controls[3]: stands in 192.0.2.0/24 as controls[2] does: both fail together",
+			"controls[5]: stands in 2001:db8:1::/48 as controls[4] does: both fail together",
+		},
+	} {
+		c, err := Parse("c.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, c.Warnings()); diff != "" {
+			t.Errorf("%s\nwarnings (-want +got):\n%s", text, diff)
+		}
 	}
 }
 

@@ -39,20 +39,6 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Warnings returns what is allowed and probably not meant, one sentence each.
-func (c Config) Warnings() []string {
-	var out []string
-	if len(c.Checks) == 0 {
-		out = append(out, "checks: got none: nothing will be watched")
-	}
-	for i, s := range c.Services {
-		if !slices.ContainsFunc(c.Checks, func(t checks.Target) bool { return t.Service == s.ID }) {
-			out = append(out, fmt.Sprintf("services[%d]: %s has no check: it will stay unknown", i, s.ID))
-		}
-	}
-	return out
-}
-
 // validator collects faults under their paths.
 type validator struct{ found []*checks.FieldError }
 
@@ -74,13 +60,7 @@ func (c Config) faults() []*checks.FieldError {
 			v.add(fmt.Sprintf("advertise[%d]", i), "got %s, expected host:port that probes can dial", quote(a))
 		}
 	}
-	v.count("controls", len(c.Controls), 0, maxAddresses, "control")
-	v.unique("controls", "", c.Controls)
-	for i, u := range c.Controls {
-		if !control(u) {
-			v.add(fmt.Sprintf("controls[%d]", i), "got %s, expected https://host/ or tcp://host:port", quoteURL(u))
-		}
-	}
+	v.controls(c.Controls)
 	if c.MinProbes < 1 || c.MinProbes > maxMinProbes {
 		v.add("min_probes", "got %d, expected 1 to %d", c.MinProbes, maxMinProbes)
 	}
@@ -90,6 +70,16 @@ func (c Config) faults() []*checks.FieldError {
 	v.checks(c)
 	v.pages(c)
 	return v.found
+}
+
+func (v *validator) controls(controls []string) {
+	v.count("controls", len(controls), 0, maxAddresses, "control")
+	v.unique("controls", "", controls)
+	for i, u := range controls {
+		if !control(u) {
+			v.add(fmt.Sprintf("controls[%d]", i), "got %s, expected https://host/ or tcp://host:port", quoteURL(u))
+		}
+	}
 }
 
 func (v *validator) listen(l Listen) {

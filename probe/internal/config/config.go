@@ -5,6 +5,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 
 	"varde/checks"
 	"varde/probe/internal/mesh"
+	"varde/probe/internal/peer"
 	"varde/proto/document"
 )
 
@@ -31,8 +33,7 @@ type Config struct {
 	// of that file.
 	State string `yaml:"state"`
 	Mesh  Mesh   `yaml:"mesh"`
-	// Peer is read and does nothing: no probe listens there.
-	Peer Peer `yaml:"peer"`
+	Peer  Peer   `yaml:"peer"`
 }
 
 // Mesh is where probes find out which of them are alive.
@@ -44,11 +45,15 @@ type Mesh struct {
 	Advertise string `yaml:"advertise"`
 }
 
-// Peer is an address that files of a probe may hold.
+// Peer is where probes that are cut off from the coordinator come for help.
 type Peer struct {
-	// Bind is IP:port; empty if none is given.
+	// Bind is IP:port to listen on, over TCP; empty, and in a file also "off", for
+	// a probe that helps nobody.
 	Bind string `yaml:"bind"`
 }
+
+// off stands in a file for no address.
+const off = "off"
 
 // Default returns the configuration of a probe that keeps its things in state,
 // DefaultState if empty.
@@ -56,7 +61,7 @@ func Default(state string) Config {
 	if state == "" {
 		state = DefaultState
 	}
-	return Config{State: state, Mesh: Mesh{Bind: mesh.DefaultBind}}
+	return Config{State: state, Mesh: Mesh{Bind: mesh.DefaultBind}, Peer: Peer{Bind: peer.DefaultBind}}
 }
 
 // Load reads a file; what it does not say is as in Default. All errors in it
@@ -73,6 +78,9 @@ func Load(path string) (Config, error) {
 
 func (c Config) finish(path string, d *document.Document) (Config, error) {
 	c.Mesh.Bind, c.Peer.Bind = everywhere(c.Mesh.Bind), everywhere(c.Peer.Bind)
+	if c.Peer.Bind == off {
+		c.Peer.Bind = ""
+	}
 	if err := d.Err(c.faults()...); err != nil {
 		return Config{}, err
 	}
@@ -107,7 +115,7 @@ func (c Config) faults() []*checks.FieldError {
 		fault("mesh.advertise", c.Mesh.Advertise, "an IP at which other probes reach this one")
 	}
 	if _, err := netip.ParseAddrPort(c.Peer.Bind); err != nil && c.Peer.Bind != "" {
-		fault("peer.bind", c.Peer.Bind, "IP:port")
+		fault("peer.bind", c.Peer.Bind, "IP:port or off")
 	}
 	return all
 }
@@ -174,5 +182,7 @@ func (c Config) text() (string, error) {
 	b.WriteString("\nmesh:\n")
 	line("  ", "bind", c.Mesh.Bind, mesh.DefaultBind, "Other probes come here, over TCP and UDP.")
 	line("  ", "advertise", c.Mesh.Advertise, "192.0.2.10", "The address that they use, where it is not that of an interface (NAT).")
+	b.WriteString("\npeer:\n")
+	line("  ", "bind", cmp.Or(c.Peer.Bind, off), "", "Probes that are cut off from the coordinator come here, over TCP, at the same address. Or off.")
 	return b.String(), err
 }

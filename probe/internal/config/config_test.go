@@ -24,7 +24,12 @@ func TestLoad(t *testing.T) {
 		"":                               Default(""),
 		"# nothing but this":             Default(""),
 		"mesh: {}\n":                     Default(""),
-		"state: /srv/p 1 # with a space": {State: "/srv/p 1", Mesh: Default("").Mesh},
+		"state: /srv/p 1 # with a space": {State: "/srv/p 1", Mesh: Default("").Mesh, Peer: Default("").Peer},
+		"peer: {}\n":                     Default(""),
+		"peer: {bind: off}\n":            {State: DefaultState, Mesh: Default("").Mesh},
+		"peer: {bind: \"off\"}\n":        {State: DefaultState, Mesh: Default("").Mesh},
+		"peer: {bind: \"\"}\n":           {State: DefaultState, Mesh: Default("").Mesh},
+		"peer: {bind: \":7948\"}\n":      {State: DefaultState, Mesh: Default("").Mesh, Peer: Peer{"[::]:7948"}},
 		"mesh: {bind: \":7000\", advertise: '[2001:db8::1]:80'}\npeer:\n  bind: '[::]:0'": {
 			State: DefaultState, Mesh: Mesh{"[::]:7000", "[2001:db8::1]:80"}, Peer: Peer{"[::]:0"},
 		},
@@ -60,7 +65,7 @@ func TestLoadBadConfigs(t *testing.T) {
 			`F:1:8: state: got "", expected a folder`,
 			`F:2:14: mesh.bind: got "here", expected IP:port`,
 			`F:2:31: mesh.advertise: got "there", expected an IP at which other probes reach this one`,
-			`F:3:14: peer.bind: got "nowhere", expected IP:port`,
+			`F:3:14: peer.bind: got "nowhere", expected IP:port or off`,
 		},
 		"bad-bind.yaml":        {`F:1:14: mesh.bind: got "probe.example.net:7946", expected IP:port`},
 		"bad-empty-state.yaml": {`F:1:8: state: got "", expected a folder`},
@@ -81,7 +86,7 @@ func TestLoadBadConfigs(t *testing.T) {
 			"F:1:7: state: got nothing, expected text",
 			"F:2:7: mesh: got nothing, expected keys (bind, advertise)",
 		},
-		"bad-port.yaml":          {`F:2:9: peer.bind: got "0.0.0.0:79470", expected IP:port`},
+		"bad-port.yaml":          {`F:2:9: peer.bind: got "0.0.0.0:79470", expected IP:port or off`},
 		"bad-syntax.yaml":        {"F:3:1: not YAML: ',' or '}' must be specified"},
 		"bad-tab.yaml":           {`F:2:1: not YAML: found character '\t' that cannot start any token`},
 		"bad-twice.yaml":         {"F:1:8: state: got the key again at line 3, expected it once"},
@@ -125,6 +130,7 @@ func TestWriteIsReadBack(t *testing.T) {
 	dir, n := t.TempDir(), 0
 	rapid.Check(t, func(t *rapid.T) {
 		c := Default(rapid.OneOf(rapid.StringMatching(`/[ -~]{1,30}`), rapid.StringMatching(`/\PC{1,9}`)).Draw(t, "state"))
+		c.Peer.Bind = rapid.SampledFrom([]string{"", "0.0.0.0:7947", "[::1]:0"}).Draw(t, "peer")
 		c.Mesh.Advertise = rapid.SampledFrom([]string{"", "192.0.2.10", "[2001:db8::1]:7946"}).Draw(t, "advertise")
 		n++
 		path := filepath.Join(dir, "etc", fmt.Sprint(n))

@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"varde/checks"
-	"varde/proto/wire"
 )
 
 const (
@@ -26,13 +27,16 @@ const (
 	enough = 2
 )
 
-// ControlsOptions configures Controls.
+// ControlsOptions configures Controls. Who is told something must not wait, nor
+// ask the Controls while it is told.
 type ControlsOptions struct {
 	// Network is how the targets are asked. Required.
 	Network checks.Network
-	// Changed is told that Standing may answer differently; nil for nobody. It
-	// must not wait.
+	// Changed is told that Standing or Faults may answer differently; nil for
+	// nobody.
 	Changed func()
+	// Families is told that Dead answers differently; nil for nobody.
+	Families func()
 	// Logger is told when the probe stops to be qualified, and when it is again.
 	// Required.
 	Logger *slog.Logger
@@ -40,11 +44,12 @@ type ControlsOptions struct {
 
 // Controls are targets in other networks by which a probe tells a fault of its
 // own from one of the service that it looks at. They are asked when an attempt
-// fails, at most every 15 s for each address family, and only whether they take
-// a connection: one that refuses it has answered, and its network works.
+// fails or does not get on, at most every 15 s and over both address families at
+// once, and only whether they take a connection: one that refuses it has answered,
+// its network works, and nothing is read or sent.
 //
 // The probe is qualified in a family while two of them answer, or all of them
-// where there are fewer. They are asked in that family where it is enough of them
+// where there are fewer. They are counted in that family where it is enough of them
 // that have an address of it, otherwise in whichever they have. Without any, there
 // is nothing to tell by: then every failure stands.
 //
@@ -58,24 +63,23 @@ type Controls struct {
 
 	mu      sync.Mutex // protects all following fields
 	targets []checks.Endpoint
-	rounds  map[checks.Family]*round
-	// standing is what the last round of each family that is over has shown.
+	last    *round // the one that is under way, or was; nil before the first
+	// standing is that of the families in which something has failed.
 	standing map[checks.Family]standing
+	again    *time.Timer // begins the next round while the probe is not well
 	disowned uint64
-}
-
-// standing is what a family's controls have shown.
-type standing struct {
-	qualified bool
-	reason    string
 }
 
 // NewControls returns Controls without targets.
 func NewControls(o ControlsOptions) *Controls {
+	nobody := func() {}
 	if o.Changed == nil {
-		o.Changed = func() {}
+		o.Changed = nobody
 	}
-	c := &Controls{opt: o, rounds: map[checks.Family]*round{}, standing: map[checks.Family]standing{}}
+	if o.Families == nil {
+		o.Families = nobody
+	}
+	c := &Controls{opt: o, standing: map[checks.Family]standing{}}
 	c.asking, c.end = context.WithCancel(context.Background())
 	return c
 }
@@ -83,14 +87,14 @@ func NewControls(o ControlsOptions) *Controls {
 // Close ends what is under way. Nothing is asked any more.
 func (c *Controls) Close() {
 	c.mu.Lock()
-	c.targets = nil
-	c.mu.Unlock()
 	c.end()
+	c.restLocked()
+	c.mu.Unlock()
 	c.asks.Wait()
 }
 
 // Set says which targets there are: https://, http:// and tcp:// with a port.
-// Others are left out.
+// Others are left out. Other targets than before begin a new judgement.
 func (c *Controls) Set(urls []string) {
 	var targets []checks.Endpoint
 	for _, raw := range urls {
@@ -100,25 +104,17 @@ func (c *Controls) Set(urls []string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if sameTargets(c.targets, targets) {
+	if slices.EqualFunc(c.targets, targets, func(a, b checks.Endpoint) bool { return a.String() == b.String() }) {
 		return
 	}
-	c.targets = targets
-	clear(c.rounds)
+	left := slices.ContainsFunc(slices.Collect(maps.Values(c.standing)), func(s standing) bool { return s.dead })
+	c.targets, c.last = targets, nil
 	clear(c.standing)
+	c.restLocked()
 	c.opt.Changed()
-}
-
-func sameTargets(a, b []checks.Endpoint) bool {
-	if len(a) != len(b) {
-		return false
+	if left {
+		c.opt.Families()
 	}
-	for i := range a {
-		if a[i].String() != b[i].String() {
-			return false
-		}
-	}
-	return true
 }
 
 // endpoint is where a control target takes connections.
@@ -140,17 +136,21 @@ func endpoint(raw string) (checks.Endpoint, bool) {
 
 // Judge returns the result of an attempt over a family with the blame where it
 // belongs: own network instead of down where the controls do not answer either.
-// It waits for them no longer than a second; what they have not said until then
-// is not known, and so is whose fault it is.
+//
+// It waits for them no longer than a second, and takes silence for an answer then:
+// an unknown too many claims nothing, a down too many does. A round that began
+// when the attempt hesitated is mostly over by now. Whether the probe is fit to
+// judge at all is decided by the whole round, which a lost packet or a slow way
+// does not spoil.
 func (c *Controls) Judge(ctx context.Context, f checks.Family, r checks.Result) checks.Result {
 	if r.Outcome != checks.Down || answered(r) {
 		return r
 	}
-	round := c.round(f)
+	round := c.doubt(f)
 	if round == nil {
 		return r
 	}
-	words := round.wait(ctx, r.FailedPhase == checks.Resolve)
+	words := round.wait(ctx, f, r.FailedPhase == checks.Resolve)
 	if words == "" {
 		return r
 	}
@@ -174,42 +174,7 @@ func answered(r checks.Result) bool {
 
 // Doubt has the controls asked if it is time: an attempt over the family does not
 // get on, and may have to be judged soon. It does not wait.
-func (c *Controls) Doubt(f checks.Family) { c.round(f) }
-
-// Recheck asks the controls of each family in which the probe is not qualified,
-// if it is time. It does not wait. Whoever calls it every 15 s learns soon when the
-// probe is well again.
-func (c *Controls) Recheck() {
-	c.mu.Lock()
-	var sick []checks.Family
-	for f, s := range c.standing {
-		if !s.qualified {
-			sick = append(sick, f)
-		}
-	}
-	c.mu.Unlock()
-	for _, f := range sick {
-		c.round(f)
-	}
-}
-
-// Standing says whether the probe is fit to judge, and why not. It is not judged
-// before any control was asked.
-func (c *Controls) Standing() (wire.Qualification, string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	q, reason := wire.NotJudged, ""
-	for _, f := range []checks.Family{checks.IPv6, checks.IPv4} {
-		s, known := c.standing[f]
-		switch {
-		case known && !s.qualified:
-			q, reason = wire.Disqualified, s.reason
-		case known && q == wire.NotJudged:
-			q = wire.Qualified
-		}
-	}
-	return q, reason
-}
+func (c *Controls) Doubt(f checks.Family) { c.doubt(f) }
 
 // Disqualified is how many failures became unknown for the controls.
 func (c *Controls) Disqualified() uint64 {
@@ -218,49 +183,33 @@ func (c *Controls) Disqualified() uint64 {
 	return c.disowned
 }
 
-// round returns the round of a family that is under way, or was begun less than
-// 15 s ago, or begins now; nil without targets.
-func (c *Controls) round(f checks.Family) *round {
+// doubt returns the round that is under way, or was begun less than 15 s ago, or
+// begins now; nil without targets. From now on the probe says how it stands in the
+// family.
+func (c *Controls) doubt(f checks.Family) *round {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.targets) == 0 {
+	if len(c.targets) == 0 || c.asking.Err() != nil {
 		return nil
 	}
-	if r := c.rounds[f]; r != nil && time.Since(r.began) < roundEvery {
-		return r
+	_, known := c.standing[f]
+	if !known {
+		c.standing[f] = standing{}
 	}
-	r := newRound(f, c.targets)
-	c.rounds[f] = r
-	c.asks.Go(func() {
-		r.run(c.asking, c.opt.Network)
-		c.conclude(r)
-	})
-	return r
+	if !c.beginLocked() && !known {
+		c.weighLocked(f)
+		c.followLocked()
+	}
+	return c.last
 }
 
-// conclude takes over what a round has shown, unless there are other targets by
-// now.
-func (c *Controls) conclude(r *round) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.rounds[r.family] != r || c.asking.Err() != nil {
-		return
+// beginLocked begins a round if it is time for one.
+func (c *Controls) beginLocked() bool {
+	if c.asking.Err() != nil || c.last != nil && time.Since(c.last.began) < roundEvery {
+		return false
 	}
-	was, known := c.standing[r.family]
-	words, _, _ := r.judge(false)
-	now := standing{qualified: words == ""}
-	if !now.qualified {
-		now.reason = fmt.Sprintf("%s over %s", words, r.family)
-	}
-	c.standing[r.family] = now
-	if known && was == now {
-		return
-	}
-	c.opt.Changed()
-	switch {
-	case !now.qualified:
-		c.opt.Logger.Warn("this probe is not fit to judge, its failures are unknown", "reason", now.reason)
-	case known:
-		c.opt.Logger.Info("this probe is fit to judge again", "family", r.family)
-	}
+	r := newRound(c.targets)
+	c.last = r
+	c.asks.Go(func() { r.run(c.asking, c.opt.Network, func() { c.conclude(r) }) })
+	return true
 }

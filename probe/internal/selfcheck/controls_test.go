@@ -23,6 +23,7 @@ type watchman struct {
 	*ct.Lab
 	controls *selfcheck.Controls
 	changed  int
+	families int
 	log      strings.Builder
 
 	mu    sync.Mutex // protects asked
@@ -47,12 +48,21 @@ func newWatchman(t *testing.T) *watchman {
 		w.Name(fmt.Sprintf("control-%d.test", i), v4, v6)
 	}
 	w.rule()
-	w.controls = selfcheck.NewControls(selfcheck.ControlsOptions{
-		Network: w.Client, Changed: func() { w.changed++ }, Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
-	})
-	t.Cleanup(w.controls.Close)
-	w.controls.Set([]string{"https://control-0.test/", "https://control-1.test", "tcp://203.0.113.7:443"})
+	w.open(w.Client)
+	t.Cleanup(func() { w.controls.Close() })
 	return w
+}
+
+// open begins anew, with another network.
+func (w *watchman) open(n checks.Network) {
+	if w.controls != nil {
+		w.controls.Close()
+	}
+	w.controls = selfcheck.NewControls(selfcheck.ControlsOptions{
+		Network: n, Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Changed: func() { w.changed++ }, Families: func() { w.families++ },
+	})
+	w.controls.Set([]string{"https://control-0.test/", "https://control-1.test", "tcp://203.0.113.7:443"})
 }
 
 func acceptAll(l net.Listener) {
@@ -78,6 +88,16 @@ func (w *watchman) rule() {
 		}
 		return ct.Pass
 	})
+}
+
+// counted is how often each address was asked since the last time.
+func (w *watchman) counted() map[netip.Addr]int {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	asked := w.asked
+	w.asked = map[netip.Addr]int{}
+	return asked
 }
 
 // kill makes addresses dead, or alive again.
@@ -127,7 +147,7 @@ func TestControlsAnswer(t *testing.T) {
 }
 
 // TestOwnUplinkDead: nobody answers, so it is us. It is found out within 15 s that
-// it is not any more.
+// it is not any more, though nothing fails meanwhile.
 func TestOwnUplinkDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatchman(t)
@@ -146,10 +166,9 @@ func TestOwnUplinkDead(t *testing.T) {
 			t.Errorf("%d failures disowned, %d changes told; want 2 and 2 (targets, standing)", w.controls.Disqualified(), w.changed)
 		}
 		w.kill(false, controlAddrs[0][0], controlAddrs[1][0], controlAddrs[2][0])
-		for range 2 {
-			time.Sleep(15 * time.Second)
-			w.controls.Recheck()
-		}
+		time.Sleep(11*time.Second - time.Nanosecond)
+		w.expect(t, wire.Disqualified, "0 of 3 controls answer over ipv4")
+		time.Sleep(time.Nanosecond) // 15 s after the first round
 		w.expect(t, wire.Qualified, "")
 		if n := strings.Count(w.log.String(), "\n"); n != 2 {
 			t.Errorf("logged %d lines, want one for each change:\n%s", n, w.log.String())
@@ -196,26 +215,6 @@ func TestFamilies(t *testing.T) {
 	})
 }
 
-// TestNames: a name that does not resolve says something of its owner only where
-// others resolve.
-func TestNames(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWatchman(t)
-		dns := failure(checks.DNSTimeout, checks.Resolve)
-		want(t, "control names resolve", w.controls.Judge(t.Context(), checks.IPv4, dns), checks.DNSTimeout)
-		time.Sleep(20 * time.Second)
-		w.controls.Set([]string{"https://nowhere.test", "tcp://192.0.2.7:443", "tcp://203.0.113.7:443"})
-		r := w.controls.Judge(t.Context(), checks.IPv4, dns)
-		want(t, "none does", r, checks.OwnNetwork)
-		if r.Detail != "no control name resolves either (dns_timeout)" {
-			t.Errorf("says %q", r.Detail)
-		}
-		want(t, "the same for a connection", w.controls.Judge(t.Context(), checks.IPv4, failure(checks.TLSTimeout, checks.TLS)), checks.TLSTimeout)
-		w.controls.Set([]string{"tcp://198.51.100.7:443", "tcp://192.0.2.7:443", "tcp://203.0.113.7:443"})
-		want(t, "no control has a name", w.controls.Judge(t.Context(), checks.IPv4, dns), checks.DNSTimeout)
-	})
-}
-
 // TestWhatTheServerSaid came through our network, and unknown stays unknown.
 func TestWhatTheServerSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -227,35 +226,93 @@ func TestWhatTheServerSaid(t *testing.T) {
 		if r := w.controls.Judge(t.Context(), checks.IPv4, unknown); r.Class != unknown.Class {
 			t.Errorf("unknown became %s", r.Class)
 		}
-		synctest.Wait()
-		if len(w.asked) != 0 {
-			t.Errorf("controls were asked: %v", w.asked)
+		if asked := w.counted(); len(asked) != 0 {
+			t.Errorf("controls were asked: %v", asked)
 		}
 	})
 }
 
-// TestAskedSeldom: a hundred failures at once ask each control once, in 15 s.
+// TestAskedSeldom: a hundred failures at once ask each address of the controls once,
+// in 15 s, over whatever families they are.
 func TestAskedSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatchman(t)
 		var g sync.WaitGroup
-		for range 100 {
+		for i := range 100 {
 			g.Go(func() {
-				w.controls.Doubt(checks.IPv4)
-				w.judge(t, checks.IPv4)
+				f := []checks.Family{checks.IPv4, checks.IPv6}[i%2]
+				w.controls.Doubt(f)
+				w.judge(t, f)
 			})
 		}
 		g.Wait()
 		time.Sleep(14 * time.Second)
 		w.judge(t, checks.IPv4)
-		synctest.Wait()
-		for a, n := range w.asked {
+		asked := w.counted()
+		for a, n := range asked {
 			if n != 1 {
 				t.Errorf("%s was asked %d times", a, n)
 			}
 		}
-		if len(w.asked) != 5 { // one has no name, and so no IPv6
-			t.Errorf("asked %v", w.asked)
+		if len(asked) != 5 { // one has no name, and so no IPv6
+			t.Errorf("asked %v", asked)
+		}
+		time.Sleep(time.Hour)
+		if asked = w.counted(); len(asked) != 0 {
+			t.Errorf("asked though all is well: %v", asked)
+		}
+	})
+}
+
+// TestDoubt: by the time that an attempt which does not get on fails, the controls
+// have been silent for long enough.
+func TestDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatchman(t)
+		w.kill(true, controlAddrs[0][0], controlAddrs[1][0], controlAddrs[2][0])
+		w.controls.Doubt(checks.IPv4)
+		time.Sleep(4 * time.Second)
+		r, took := w.judge(t, checks.IPv4)
+		want(t, "doubted", r, checks.OwnNetwork)
+		if took > 0 || r.Detail != "0 of 3 controls answer (connect_timeout)" {
+			t.Errorf("waited %s and says %q", took, r.Detail)
+		}
+	})
+}
+
+// far is a network that is so slow to answer.
+type far struct {
+	checks.Network
+	by time.Duration
+}
+
+// DialContext dials after a while.
+func (n far) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	select {
+	case <-time.After(n.by):
+		return n.Network.DialContext(ctx, network, address)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// TestSlowControls cost one failure its certainty, and the probe nothing.
+func TestSlowControls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatchman(t)
+		w.open(far{w.Client, 1500 * time.Millisecond})
+		r, took := w.judge(t, checks.IPv4)
+		want(t, "too slow", r, checks.OwnNetwork)
+		if took != time.Second {
+			t.Errorf("waited %s, want 1s", took)
+		}
+		w.expect(t, wire.NotJudged, "")
+		time.Sleep(2 * time.Second)
+		w.expect(t, wire.Qualified, "")
+		r, took = w.judge(t, checks.IPv4)
+		want(t, "they have answered", r, checks.ConnectTimeout)
+		if took > 0 {
+			t.Errorf("waited %s", took)
 		}
 	})
 }
@@ -267,7 +324,6 @@ func TestWithoutControls(t *testing.T) {
 		w.controls.Set(nil)
 		r, _ := w.judge(t, checks.IPv4)
 		want(t, "no controls", r, checks.ConnectTimeout)
-		w.controls.Recheck()
 		w.expect(t, wire.NotJudged, "")
 	})
 }

@@ -10,84 +10,104 @@ import (
 	"varde/checks"
 )
 
-// answer is what a control target did over one family.
-type answer uint8
+// answer is what a control target did over one family. The zero value is that of
+// one that was silent until now.
+type answer struct {
+	// took says that it took a connection, or refused it, which comes from it too.
+	took bool
+	// absent says that it has no address of the family, and found that its name has
+	// one.
+	absent, found bool
+}
 
-const (
-	// silent has not answered, or not yet.
-	silent answer = iota
-	// absent has no address of the family.
-	absent
-	took
-)
-
-// round is one question to all control targets, asked for the sake of one
-// family.
+// round is one question to all control targets.
 type round struct {
-	family  checks.Family
 	targets []checks.Endpoint
 	began   time.Time
 
 	mu sync.Mutex // protects all following fields
-	// own are the answers over the family, other those over the other one; resolved
-	// says of which targets there was any address.
-	own, other []answer
-	resolved   []bool
+	// answers are in the order of the targets.
+	answers map[checks.Family][]answer
 	// left is how many answers are to come; changed is closed with the next one.
 	left    int
 	changed chan struct{}
 }
 
-func newRound(f checks.Family, targets []checks.Endpoint) *round {
+func newRound(targets []checks.Endpoint) *round {
 	n := len(targets)
 	return &round{
-		family: f, targets: targets, began: time.Now(), own: make([]answer, n), other: make([]answer, n),
-		resolved: make([]bool, n), left: 2 * n, changed: make(chan struct{}),
+		targets: targets, began: time.Now(), left: 2 * n, changed: make(chan struct{}),
+		answers: map[checks.Family][]answer{checks.IPv4: make([]answer, n), checks.IPv6: make([]answer, n)},
 	}
 }
 
-// run asks all targets over both families at once, so that nobody waits twice.
-func (r *round) run(ctx context.Context, network checks.Network) {
-	other := checks.IPv4
-	if r.family == other {
-		other = checks.IPv6
+func otherThan(f checks.Family) checks.Family {
+	if f == checks.IPv4 {
+		return checks.IPv6
 	}
+	return checks.IPv4
+}
+
+// run asks all targets over both families at once, so that nobody waits twice, and
+// calls told after each answer.
+func (r *round) run(ctx context.Context, network checks.Network, told func()) {
 	var asks sync.WaitGroup
-	for i := range r.targets {
-		asks.Go(func() { r.ask(ctx, network, i, r.family, r.own) })
-		asks.Go(func() { r.ask(ctx, network, i, other, r.other) })
+	for i, target := range r.targets {
+		for _, f := range []checks.Family{checks.IPv4, checks.IPv6} {
+			asks.Go(func() {
+				r.note(i, f, ask(ctx, network, f, target))
+				told()
+			})
+		}
 	}
 	asks.Wait()
 }
 
-// ask notes whether a target takes a connection.
-func (r *round) ask(ctx context.Context, network checks.Network, i int, f checks.Family, into []answer) {
+// listener keeps what the resolver said of a name.
+type listener struct {
+	checks.Network
+	absent bool
+}
+
+// LookupNetIP asks the network.
+func (l *listener) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	addrs, err := l.Network.LookupNetIP(ctx, network, host)
+	l.absent = checks.IsNoAddress(err)
+	return addrs, err
+}
+
+// ask finds out whether a target takes a connection. It obeys the guards of every
+// attempt: a name leads to no private address.
+func ask(ctx context.Context, network checks.Network, f checks.Family, target checks.Endpoint) answer {
+	if at, err := netip.ParseAddr(target.Host); err == nil && at.Unmap().Is4() != (f == checks.IPv4) {
+		return answer{absent: true}
+	}
+	heard := &listener{Network: network}
 	result := checks.Record(ctx, askTimeout, func(ctx context.Context, rec *checks.Recorder) error {
-		return rec.Dial(ctx, network, f, r.targets[i])
+		return rec.Dial(ctx, heard, f, target)
 	})
+	return answer{
+		took:   result.Outcome == checks.Up || result.Class == checks.ConnectRefused,
+		absent: heard.absent, found: result.Address != "",
+	}
+}
+
+func (r *round) note(i int, f checks.Family, a answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case result.Outcome == checks.Up || result.Class == checks.ConnectRefused:
-		into[i] = took
-	case result.Class == checks.DNSError:
-		into[i] = absent
-	default:
-		into[i] = silent
-	}
-	r.resolved[i] = r.resolved[i] || result.Address != ""
+	r.answers[f][i] = a
 	r.left--
 	close(r.changed)
 	r.changed = make(chan struct{})
 }
 
-// wait returns why the failure of an attempt is not the target's, empty if it is:
-// as soon as that is known, and after a second in any case.
-func (r *round) wait(ctx context.Context, named bool) (words string) {
+// wait returns why the failure of an attempt over a family is not the target's,
+// empty if it is: as soon as that is known, and after a second in any case.
+func (r *round) wait(ctx context.Context, f checks.Family, named bool) (words string) {
 	give := time.NewTimer(patience)
 	defer give.Stop()
 	for {
-		words, known, changed := r.judge(named)
+		words, known, changed := r.judge(f, named)
 		if known {
 			return words
 		}
@@ -102,57 +122,55 @@ func (r *round) wait(ctx context.Context, named bool) (words string) {
 }
 
 // judge says what speaks against the probe itself by now, nothing if it is fit to
-// judge; named asks whether names resolve too. It is known when no further answer
-// can change it.
-func (r *round) judge(named bool) (words string, known bool, changed <-chan struct{}) {
+// judge over the family; named asks whether names resolve too. It is known when no
+// further answer can change it.
+func (r *round) judge(f checks.Family, named bool) (words string, known bool, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	took, of := r.answersLocked()
-	names, resolved := r.namesLocked()
+	took, of := r.tookLocked(f)
 	switch {
+	case named && r.namelessLocked(f):
+		words = "no control name resolves either"
 	case took < min(enough, len(r.targets)):
 		words = fmt.Sprintf("%d of %d controls answer", took, of)
-	case named && names > 0 && resolved == 0:
-		words = "no control name resolves either"
 	}
 	return words, words == "" || r.left == 0, r.changed
 }
 
-// answersLocked is how many targets took a connection, and of how many that are
-// to be counted: those with an address of the family where they are enough, else
-// all.
-func (r *round) answersLocked() (yes, of int) {
-	for _, a := range r.own {
-		if a != absent {
+// tookLocked is how many targets took a connection, and of how many that are to be
+// counted: those with an address of the family where they are enough, else all.
+func (r *round) tookLocked(f checks.Family) (yes, of int) {
+	either := 0
+	for i, a := range r.answers[f] {
+		if !a.absent {
 			of++
 		}
-		if a == took {
+		if a.took {
 			yes++
 		}
-	}
-	if of >= min(enough, len(r.targets)) {
-		return yes, of
-	}
-	yes = 0
-	for i := range r.targets {
-		if r.own[i] == took || r.other[i] == took {
-			yes++
+		if a.took || r.answers[otherThan(f)][i].took {
+			either++
 		}
 	}
-	return yes, len(r.targets)
+	if of < min(enough, len(r.targets)) {
+		return either, len(r.targets)
+	}
+	return yes, of
 }
 
-// namesLocked is how many targets have a name, and how many of the names
-// resolved.
-func (r *round) namesLocked() (names, resolved int) {
+// namelessLocked says whether some targets have names and none of them resolves. A
+// name resolves if it has an address of the family, or one of the other family and
+// the resolver says that it has none of this one.
+func (r *round) namelessLocked(f checks.Family) bool {
+	names := 0
 	for i, e := range r.targets {
 		if _, err := netip.ParseAddr(e.Host); err == nil {
 			continue
 		}
 		names++
-		if r.resolved[i] {
-			resolved++
+		if own := r.answers[f][i]; own.found || own.absent && r.answers[otherThan(f)][i].found {
+			return false
 		}
 	}
-	return names, resolved
+	return names > 0
 }

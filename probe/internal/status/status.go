@@ -15,6 +15,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"varde/proto/wire"
 )
 
 // Status is what a running agent sees.
@@ -27,11 +29,17 @@ type Status struct {
 	Started time.Time `json:"started"`
 	// CertificateEnds is when the probe's certificate ends.
 	CertificateEnds time.Time `json:"certificate_ends"`
-	Plan            Plan      `json:"plan"`
-	Coordinator     Uplink    `json:"coordinator"`
-	Spool           Spool     `json:"spool"`
-	Mesh            Mesh      `json:"mesh"`
-	Schedule        Schedule  `json:"schedule"`
+	// Qualified says whether the probe is fit to judge, Reason why not.
+	Qualified   wire.Qualification `json:"qualified"`
+	Reason      string             `json:"reason"`
+	Plan        Plan               `json:"plan"`
+	Coordinator Uplink             `json:"coordinator"`
+	Spool       Spool              `json:"spool"`
+	Mesh        Mesh               `json:"mesh"`
+	// Faults are what to mend on this host or in its network.
+	Faults []Fault `json:"faults"`
+	// Counts is how often something happened since the start.
+	Counts wire.Counts `json:"counts"`
 	// Resting is what turned this probe away and is left alone for it.
 	Resting []Resting `json:"resting"`
 	// BlockedPorts have never worked from here.
@@ -51,6 +59,13 @@ type BlockedPort struct {
 	Since time.Time `json:"since"`
 }
 
+// Fault is something to mend.
+type Fault struct {
+	Fault wire.Fault `json:"fault"`
+	// Advice says what to do, in words.
+	Advice string `json:"advice"`
+}
+
 // Plan is the plan in force.
 type Plan struct {
 	Generation uint64 `json:"generation"`
@@ -61,8 +76,14 @@ type Plan struct {
 
 // Uplink is the way to the coordinator.
 type Uplink struct {
-	Connected bool   `json:"connected"`
-	Address   string `json:"address,omitempty"`
+	Connected bool `json:"connected"`
+	// Address is the coordinator's, or the one tried last.
+	Address string `json:"address,omitempty"`
+	// Relay is the probe that passes the connection on; empty for a direct one.
+	Relay string `json:"relay,omitempty"`
+	// Since is when the connection began, or when the last one ended; null before
+	// any was tried.
+	Since *time.Time `json:"since"`
 	// LastAck is when a coordinator last acknowledged something.
 	LastAck *time.Time `json:"last_ack"`
 	// LastError is why there is no connection.
@@ -73,7 +94,6 @@ type Uplink struct {
 type Spool struct {
 	Records uint64 `json:"records"`
 	Bytes   int64  `json:"bytes"`
-	Dropped uint64 `json:"dropped"`
 }
 
 // Mesh is what the probe sees of its peers.
@@ -85,24 +105,25 @@ type Mesh struct {
 	Peers []Peer `json:"peers"`
 }
 
-// Peer is one live probe of the mesh.
+// Peer is one live probe of the mesh, as it tells of itself.
 type Peer struct {
-	Name    string `json:"name"`
-	Region  string `json:"region"`
-	Site    string `json:"site,omitempty"`
-	Address string `json:"address"`
-}
-
-// Schedule counts what the scheduler did since the start.
-type Schedule struct {
-	Runs   uint64 `json:"runs"`
-	Missed uint64 `json:"missed"`
-	Panics uint64 `json:"panics"`
+	Name   string `json:"name"`
+	Region string `json:"region"`
+	Site   string `json:"site,omitempty"`
+	// Address is where its mesh answers, PeerAddress where it helps others; empty
+	// where it does not.
+	Address     string `json:"address"`
+	PeerAddress string `json:"peer_address,omitempty"`
+	// Generation and Revision are the number of the plan it runs.
+	Generation uint64 `json:"generation"`
+	Revision   uint64 `json:"revision"`
+	// Coordinator says that it reaches one without help.
+	Coordinator bool `json:"coordinator"`
 }
 
 const (
 	socket = "status.sock"
-	// maxBody bounds what a client reads; a status of 200 peers has 30 kB.
+	// maxBody bounds what a client reads; a status of 200 peers has 50 kB.
 	maxBody = 1 << 20
 	timeout = 3 * time.Second
 	// maxPath is how long the path of a socket may be, in bytes: sun_path of
