@@ -12,11 +12,14 @@ import (
 	"time"
 
 	"varde/checks"
+	"varde/proto/wire"
 )
 
 const (
 	// roundEvery is how often the control targets are tried at most.
 	roundEvery = 15 * time.Second
+	// earlyEvery is how often one may be tried ahead of that.
+	earlyEvery = time.Minute
 	// patience is how long an observation waits for them.
 	patience = time.Second
 	// askTimeout bounds the question to one of them: a SYN that is lost is sent
@@ -64,6 +67,8 @@ type Controls struct {
 	mu      sync.Mutex // protects all following fields
 	targets []checks.Endpoint
 	last    *round // the one that is under way, or was; nil before the first
+	// early is when a round was last begun ahead of its time.
+	early time.Time
 	// standing is that of the families in which something has failed.
 	standing map[checks.Family]standing
 	again    *time.Timer // begins the next round while the probe is not well
@@ -146,7 +151,7 @@ func (c *Controls) Judge(ctx context.Context, f checks.Family, r checks.Result) 
 	if r.Outcome != checks.Down || answered(r) {
 		return r
 	}
-	round := c.doubt(f)
+	round := c.doubt(f, time.Now().Add(-r.Elapsed))
 	if round == nil {
 		return r
 	}
@@ -174,7 +179,7 @@ func answered(r checks.Result) bool {
 
 // Doubt has the controls asked if it is time: an attempt over the family does not
 // get on, and may have to be judged soon. It does not wait.
-func (c *Controls) Doubt(f checks.Family) { c.doubt(f) }
+func (c *Controls) Doubt(f checks.Family) { c.doubt(f, time.Time{}) }
 
 // Disqualified is how many failures became unknown for the controls.
 func (c *Controls) Disqualified() uint64 {
@@ -186,7 +191,10 @@ func (c *Controls) Disqualified() uint64 {
 // doubt returns the round that is under way, or was begun less than 15 s ago, or
 // begins now; nil without targets. From now on the probe says how it stands in the
 // family.
-func (c *Controls) doubt(f checks.Family) *round {
+//
+// A round that passed before the attempt began says nothing of an uplink that died
+// between the two: then one more is begun ahead of its time, once a minute at most.
+func (c *Controls) doubt(f checks.Family, attempt time.Time) *round {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.targets) == 0 || c.asking.Err() != nil {
@@ -196,16 +204,20 @@ func (c *Controls) doubt(f checks.Family) *round {
 	if !known {
 		c.standing[f] = standing{}
 	}
-	if !c.beginLocked() && !known {
+	early := c.last != nil && c.last.began.Before(attempt) && c.standing[f].qualified == wire.Qualified && time.Since(c.early) >= earlyEvery
+	if early {
+		c.early = time.Now()
+	}
+	if !c.beginLocked(early) && !known {
 		c.weighLocked(f)
 		c.followLocked()
 	}
 	return c.last
 }
 
-// beginLocked begins a round if it is time for one.
-func (c *Controls) beginLocked() bool {
-	if c.asking.Err() != nil || c.last != nil && time.Since(c.last.began) < roundEvery {
+// beginLocked begins a round if it is time for one, or early.
+func (c *Controls) beginLocked(early bool) bool {
+	if c.asking.Err() != nil || c.last != nil && !early && time.Since(c.last.began) < roundEvery {
 		return false
 	}
 	r := newRound(c.targets)

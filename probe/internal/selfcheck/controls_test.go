@@ -111,7 +111,7 @@ func (w *watchman) kill(dead bool, addrs ...string) {
 }
 
 func failure(class checks.Class, phase checks.Phase) checks.Result {
-	return checks.Result{Outcome: checks.Down, Class: class, FailedPhase: phase, Detail: "no answer within 4s"}
+	return checks.Result{Outcome: checks.Down, Class: class, FailedPhase: phase, Detail: "no answer within 4s", Elapsed: 20 * time.Second}
 }
 
 // judge has a connect_timeout over a family judged and says how long it took.
@@ -314,6 +314,30 @@ func TestSlowControls(t *testing.T) {
 		if took > 0 {
 			t.Errorf("waited %s", took)
 		}
+	})
+}
+
+// TestUplinkDiesAfterARound: a round that passed before the attempt began does not
+// speak for the uplink, and one more is asked for it; not a second one soon.
+func TestUplinkDiesAfterARound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatchman(t)
+		attempt := func() checks.Result {
+			r := failure(checks.ConnectTimeout, checks.Connect)
+			r.Elapsed = 4 * time.Second
+			return w.controls.Judge(t.Context(), checks.IPv4, r)
+		}
+		want(t, "the uplink is well", attempt(), checks.ConnectTimeout)
+		w.kill(true, controlAddrs[0][0], controlAddrs[1][0], controlAddrs[2][0], controlAddrs[0][1], controlAddrs[1][1])
+		time.Sleep(5 * time.Second)
+		want(t, "it died between the round and the attempt", attempt(), checks.OwnNetwork)
+
+		w.kill(false, controlAddrs[0][0], controlAddrs[1][0], controlAddrs[2][0], controlAddrs[0][1], controlAddrs[1][1])
+		time.Sleep(16 * time.Second)
+		want(t, "it is well again", attempt(), checks.ConnectTimeout)
+		w.kill(true, controlAddrs[0][0], controlAddrs[1][0], controlAddrs[2][0], controlAddrs[0][1], controlAddrs[1][1])
+		time.Sleep(5 * time.Second)
+		want(t, "the next early round must wait", attempt(), checks.ConnectTimeout)
 	})
 }
 

@@ -155,7 +155,7 @@ func (c *Controls) followLocked() {
 		c.again = time.AfterFunc(time.Until(c.last.began.Add(wait)), func() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.beginLocked()
+			c.beginLocked(false)
 		})
 	}
 }
