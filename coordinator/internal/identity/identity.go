@@ -44,8 +44,11 @@ const (
 	// DefaultTTL and MaxTTL bound how long a token can be used.
 	DefaultTTL = time.Hour
 	MaxTTL     = 7 * 24 * time.Hour
-	// KeyTransition is how long the mesh still understands its former key after
-	// a probe was removed.
+	// KeyNotice is how long everybody knows the mesh's next key before the mesh
+	// encrypts with it, after a probe was removed: a probe that takes the plan later
+	// than that is alone until it has. KeyTransition is how long the mesh still
+	// understands the former key from then on.
+	KeyNotice     = 30 * time.Second
 	KeyTransition = time.Hour
 
 	// backdate covers clocks that are a little slow.
@@ -123,8 +126,8 @@ func Create(dir string) error {
 	return nil
 }
 
-// Run forgets tokens and mesh keys when their time is over. It returns nil when
-// ctx has ended.
+// Run changes the mesh key when it is time, and forgets keys and tokens when theirs
+// is over. It returns nil when ctx has ended.
 func (a *Authority) Run(ctx context.Context) error {
 	for {
 		changed := a.Changed()
@@ -144,8 +147,8 @@ func (a *Authority) Run(ctx context.Context) error {
 // something may be.
 func (a *Authority) tidy(ctx context.Context, at time.Time) time.Duration {
 	next := time.Hour
-	if until, err := a.retireKeys(ctx, at); err != nil {
-		a.log.Warn("retire mesh key", "error", err)
+	if until, err := a.stepKeys(ctx, at); err != nil {
+		a.log.Warn("change mesh key", "error", err)
 		next = time.Minute
 	} else if until > 0 {
 		next = min(next, until)

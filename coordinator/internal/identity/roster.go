@@ -16,8 +16,8 @@ import (
 // ErrUnknownProbe says that no probe and no token has a name.
 var ErrUnknownProbe = errors.New("no probe has this name")
 
-// maxMeshAddress holds any IPv6 address with a zone and a port, in bytes.
-const maxMeshAddress = 64
+// maxAddress holds any IPv6 address with a zone and a port, in bytes.
+const maxAddress = 64
 
 // Entry is one probe of the fleet.
 type Entry struct {
@@ -29,7 +29,8 @@ type Entry struct {
 	// Recipient is the age X25519 key that its secrets are sealed to.
 	Recipient string
 	// MeshAddress is where its mesh answers; empty until it has said so.
-	MeshAddress string
+	// PeerAddress is where its peer listener does; empty where it has none.
+	MeshAddress, PeerAddress string
 	// Enrolled is when it joined, NotAfter when its certificate ends.
 	Enrolled, NotAfter time.Time
 }
@@ -38,7 +39,7 @@ type Entry struct {
 func (e Entry) Wire() wire.RosterEntry {
 	return wire.RosterEntry{
 		Name: e.Name, Region: e.Region, Site: e.Site, ASN: e.ASN,
-		KeySHA256: e.KeySHA256, MeshAddress: e.MeshAddress,
+		KeySHA256: e.KeySHA256, MeshAddress: e.MeshAddress, PeerAddress: e.PeerAddress,
 	}
 }
 
@@ -48,7 +49,7 @@ func (r record) subject() wire.Subject { return wire.Subject{Name: r.Name, Regio
 func (r record) entry() Entry {
 	e := Entry{
 		Name: r.Name, Region: r.Region, Site: r.Site, ASN: r.ASN, Recipient: r.Member.Recipient,
-		MeshAddress: r.Member.MeshAddress, Enrolled: r.Member.Enrolled, NotAfter: r.Member.NotAfter,
+		MeshAddress: r.Member.MeshAddress, PeerAddress: r.Member.PeerAddress, Enrolled: r.Member.Enrolled, NotAfter: r.Member.NotAfter,
 	}
 	copy(e.KeySHA256[:], r.Member.KeySHA256)
 	return e
@@ -156,30 +157,35 @@ func (a *Authority) forget(ctx context.Context, name string, revision uint64) er
 	return a.drop(ctx, record{Name: name, revision: revision}, a.gossip)
 }
 
-// SetMeshAddress records where the mesh of a probe answers: "192.0.2.10:7946",
-// or empty for nowhere. Nothing is written when it is known already.
-func (a *Authority) SetMeshAddress(ctx context.Context, name, address string) error {
-	if address != "" {
-		ap, err := netip.ParseAddrPort(address)
-		if err != nil || len(address) > maxMeshAddress || ap.Port() == 0 || ap.Addr().IsUnspecified() || ap.Addr().IsMulticast() {
-			return fmt.Errorf("set mesh address of %q: %.80q, expected an IP address and port of one machine", name, address)
+// SetAddresses records where a probe answers others: its mesh, "192.0.2.10:7946",
+// and its peer listener; empty for nowhere. Nothing is written when both are
+// known already.
+func (a *Authority) SetAddresses(ctx context.Context, name, mesh, peer string) error {
+	for what, address := range map[string]string{"mesh": mesh, "peer": peer} {
+		if address != "" && !ofOneMachine(address) {
+			return fmt.Errorf("set %s address of %q: %.80q, expected an IP address and port of one machine", what, name, address)
 		}
 	}
 	a.mu.RLock()
 	r := a.records[name]
 	a.mu.RUnlock()
-	if r.Member != nil && r.Member.MeshAddress == address {
+	if r.Member != nil && r.Member.MeshAddress == mesh && r.Member.PeerAddress == peer {
 		return nil
 	}
 	_, err := a.update(ctx, name, func(r record, exists bool) (record, error) {
 		if !exists || r.Member == nil {
 			return record{}, ErrUnknownProbe
 		}
-		r.Member.MeshAddress = address
+		r.Member.MeshAddress, r.Member.PeerAddress = mesh, peer
 		return r, nil
 	})
 	if err != nil {
-		return fmt.Errorf("set mesh address of %q: %w", name, err)
+		return fmt.Errorf("set addresses of %q: %w", name, err)
 	}
 	return nil
+}
+
+func ofOneMachine(address string) bool {
+	at, err := netip.ParseAddrPort(address)
+	return err == nil && len(address) <= maxAddress && at.Port() != 0 && !at.Addr().IsUnspecified() && !at.Addr().IsMulticast()
 }

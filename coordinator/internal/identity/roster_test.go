@@ -3,6 +3,7 @@ package identity_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -143,8 +144,8 @@ func TestRemove(t *testing.T) {
 		if r := a.Roster(); len(r) != 1 || r[0].Name != "osl-2" {
 			t.Errorf("roster %v", r)
 		}
-		if got := a.GossipKeys(); len(got) != 2 || sameKeys(got[:1], keys) || !sameKeys(got[1:], keys) {
-			t.Error("mesh: want a new key, then the former one")
+		if got := a.GossipKeys(); len(got) != 2 || !sameKeys(got[:1], keys) || sameKeys(got[1:], keys) {
+			t.Error("mesh: want the key as before, then a new one")
 		}
 		again := open(t, t.TempDir(), s)
 		if !sameKeys(again.GossipKeys(), a.GossipKeys()) || len(again.Roster()) != 1 || len(again.Pending()) != 0 {
@@ -153,45 +154,111 @@ func TestRemove(t *testing.T) {
 	})
 }
 
-// TestFormerMeshKeyRetires: exactly an hour after the removal, and whoever
-// makes plans is told.
-func TestFormerMeshKeyRetires(t *testing.T) {
+// TestMeshKeyChangesInSteps: everybody knows the new key for half a minute before it
+// encrypts, the former one is known for an hour after that, and whoever makes plans
+// is told each time.
+func TestMeshKeyChangesInSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, s := newAuthority(t)
 		join(t, a, "osl-1")
 		if _, err := a.Remove(t.Context(), "osl-1"); err != nil {
 			t.Fatal(err)
 		}
-		want := a.GossipKeys()[:1]
-		waiting := a.Changed()
-		runFor(t, a, time.Hour-1)
-		if changed(waiting) || len(a.GossipKeys()) != 2 {
-			t.Error("retired too early")
+		former, next := a.GossipKeys()[:1], a.GossipKeys()[1:]
+		for _, step := range []struct {
+			what        string
+			after       time.Duration
+			before, now [][]byte
+		}{
+			{"encrypts", identity.KeyNotice, slices.Concat(former, next), slices.Concat(next, former)},
+			{"retires", identity.KeyTransition, slices.Concat(next, former), next},
+		} {
+			waiting := a.Changed()
+			runFor(t, a, step.after-2)
+			if changed(waiting) || !sameKeys(a.GossipKeys(), step.before) {
+				t.Errorf("%s too early", step.what)
+			}
+			runFor(t, a, 3)
+			if !changed(waiting) || !sameKeys(a.GossipKeys(), step.now) {
+				t.Errorf("%s too late, or nobody was told", step.what)
+			}
+			if !sameKeys(a.GossipKeys(), open(t, t.TempDir(), s).GossipKeys()) {
+				t.Errorf("%s: after a restart it is as if it had not", step.what)
+			}
 		}
-		runFor(t, a, 2)
-		if !changed(waiting) || !sameKeys(want, a.GossipKeys()) {
-			t.Error("an hour after the removal the former key is still in use, or nobody was told")
-		}
-		if !sameKeys(want, open(t, t.TempDir(), s).GossipKeys()) || strings.Contains(s.content()["gossip"].value, "retires") {
-			t.Error("the former key is still in the store")
+		if kept := s.content()["gossip"].value; strings.Contains(kept, "retires") || strings.Contains(kept, "encrypts") {
+			t.Errorf("in the store: %s", kept)
 		}
 	})
 }
 
-// TestManyRemovals: the keys that a probe must try on every packet are bounded.
-func TestManyRemovals(t *testing.T) {
-	a, _ := newAuthority(t)
-	for i := range 8 {
-		name := fmt.Sprintf("osl-%d", i)
-		join(t, a, name)
-		before := a.GossipKeys()
-		if _, err := a.Remove(t.Context(), name); err != nil {
+// TestMeshKeyWaitsForTheCoordinator: while none ran nobody was told of the new key, so
+// that its time begins anew.
+func TestMeshKeyWaitsForTheCoordinator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, s := newAuthority(t)
+		join(t, a, "osl-1")
+		if _, err := a.Remove(t.Context(), "osl-1"); err != nil {
 			t.Fatal(err)
 		}
-		got := a.GossipKeys()
-		if len(got) != min(i+2, 4) || !sameKeys(got[1:], before[:len(got)-1]) {
-			t.Errorf("after %d removals %d keys, or not the newest", i+1, len(got))
+		keys := a.GossipKeys()
+		time.Sleep(time.Hour)
+		a = open(t, t.TempDir(), s)
+		runFor(t, a, identity.KeyNotice-time.Nanosecond)
+		if !sameKeys(a.GossipKeys(), keys) {
+			t.Error("the new key encrypts before anybody could take the plan")
 		}
+		runFor(t, a, 2)
+		if got := a.GossipKeys(); len(got) != 2 || !sameKeys(got[:1], keys[1:]) {
+			t.Error("the new key does not encrypt")
+		}
+	})
+}
+
+// TestManyRemovals: the keys that a probe must try on every packet are bounded, and
+// none encrypts before it was known for half a minute.
+func TestManyRemovals(t *testing.T) {
+	for _, every := range []time.Duration{0, identity.KeyNotice / 2, 2 * identity.KeyNotice} {
+		t.Run(every.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, _ := newAuthority(t)
+				known := map[string]time.Time{}
+				for _, k := range a.GossipKeys() {
+					known[string(k)] = time.Now().Add(-time.Hour)
+				}
+				for i := range 8 {
+					name := fmt.Sprintf("osl-%d", i)
+					join(t, a, name)
+					if _, err := a.Remove(t.Context(), name); err != nil {
+						t.Fatal(err)
+					}
+					for end := time.Now().Add(every); ; {
+						keys := a.GossipKeys()
+						if len(keys) > 4 {
+							t.Errorf("after %d removals %d keys", i+1, len(keys))
+						}
+						for _, k := range keys {
+							if _, ok := known[string(k)]; !ok {
+								known[string(k)] = time.Now()
+							}
+						}
+						if since := time.Since(known[string(keys[0])]); since < identity.KeyNotice {
+							t.Errorf("after %d removals a key encrypts that was known for %s", i+1, since)
+						}
+						if !time.Now().Before(end) {
+							break
+						}
+						runFor(t, a, time.Second)
+					}
+				}
+				last := a.GossipKeys()
+				runFor(t, a, 2*identity.KeyNotice+2*identity.KeyTransition)
+				got := a.GossipKeys()
+				if len(got) != 1 || !slices.ContainsFunc(last, func(k []byte) bool { return string(k) == string(got[0]) }) {
+					t.Errorf("in the end %d keys, want the newest", len(got))
+				}
+			})
+		})
 	}
 }
 
@@ -221,37 +288,46 @@ func TestRemoveFails(t *testing.T) {
 	}
 }
 
-func TestSetMeshAddress(t *testing.T) {
+func TestSetAddresses(t *testing.T) {
 	a, s := newAuthority(t)
 	join(t, a, "osl-1")
 	before := s.content()
 	for _, address := range []string{"osl-1.example.net:7946", "192.0.2.1", "192.0.2.1:0", "0.0.0.0:7946", "[::]:7946", "224.0.0.1:7946", "[fe80::1%" + strings.Repeat("a", 60) + "]:1"} {
-		if err := a.SetMeshAddress(t.Context(), "osl-1", address); err == nil {
-			t.Errorf("accepted %q", address)
+		if err := a.SetAddresses(t.Context(), "osl-1", address, ""); err == nil {
+			t.Errorf("accepted %q for the mesh", address)
+		}
+		if err := a.SetAddresses(t.Context(), "osl-1", "192.0.2.1:7946", address); err == nil {
+			t.Errorf("accepted %q for the peer listener", address)
 		}
 	}
-	if err := a.SetMeshAddress(t.Context(), "nobody", "192.0.2.1:7946"); !errors.Is(err, identity.ErrUnknownProbe) {
+	if err := a.SetAddresses(t.Context(), "nobody", "192.0.2.1:7946", ""); !errors.Is(err, identity.ErrUnknownProbe) {
 		t.Errorf("got %v, want ErrUnknownProbe", err)
 	}
 	unchanged(t, "refused addresses", before, s.content())
-	for _, address := range []string{"192.0.2.1:7946", "[2001:db8::1]:7946", ""} {
-		if err := a.SetMeshAddress(t.Context(), "osl-1", address); err != nil || a.Roster()[0].MeshAddress != address {
-			t.Errorf("%q: got %q, %v", address, a.Roster()[0].MeshAddress, err)
+	for _, at := range [][2]string{
+		{"192.0.2.1:7946", ""}, {"192.0.2.1:7946", "192.0.2.1:7947"}, {"[2001:db8::1]:7946", "[2001:db8::1]:7947"}, {"", ""},
+	} {
+		err := a.SetAddresses(t.Context(), "osl-1", at[0], at[1])
+		if e := a.Roster()[0]; err != nil || e.MeshAddress != at[0] || e.PeerAddress != at[1] {
+			t.Errorf("%q: got %q and %q, %v", at, e.MeshAddress, e.PeerAddress, err)
 		}
 		before, waiting := s.content(), a.Changed()
-		if err := a.SetMeshAddress(t.Context(), "osl-1", address); err != nil || changed(waiting) {
-			t.Errorf("%q again: %v, or told of no change", address, err)
+		if err := a.SetAddresses(t.Context(), "osl-1", at[0], at[1]); err != nil || changed(waiting) {
+			t.Errorf("%q again: %v, or told of no change", at, err)
 		}
-		unchanged(t, "the same address", before, s.content())
+		unchanged(t, "the same addresses", before, s.content())
 	}
 }
 
 func TestWireEntry(t *testing.T) {
 	a, _ := newAuthority(t)
 	join(t, a, "osl-1")
+	if err := a.SetAddresses(t.Context(), "osl-1", "192.0.2.1:7946", "192.0.2.1:7947"); err != nil {
+		t.Fatal(err)
+	}
 	e := a.Roster()[0]
 	w := e.Wire()
-	if w.Name != e.Name || w.Region != e.Region || w.Site != e.Site || w.ASN != e.ASN || w.KeySHA256 != e.KeySHA256 || w.MeshAddress != e.MeshAddress {
+	if w.Name != e.Name || w.Region != e.Region || w.Site != e.Site || w.ASN != e.ASN || w.KeySHA256 != e.KeySHA256 || w.MeshAddress != e.MeshAddress || w.PeerAddress != e.PeerAddress {
 		t.Errorf("got %+v of %+v", w, e)
 	}
 }

@@ -71,6 +71,7 @@ type member struct {
 	Previous    hexBytes  `json:"previous_key_sha256,omitempty"`
 	Recipient   string    `json:"recipient"`
 	MeshAddress string    `json:"mesh_address,omitempty"`
+	PeerAddress string    `json:"peer_address,omitempty"`
 	Enrolled    time.Time `json:"enrolled"`
 	NotAfter    time.Time `json:"not_after"`
 }
