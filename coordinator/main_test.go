@@ -20,6 +20,7 @@ import (
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/control"
 	"varde/coordinator/internal/presence"
+	"varde/proto/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -235,7 +236,7 @@ func (f *fleet) Probes(context.Context) ([]control.Probe, error) {
 		{Name: "syd-2", Region: "oceania", State: presence.Expired},
 		{
 			Name: "osl-1", Region: "eu-north", Site: "osl", State: presence.Connected, LastSeen: noon.Add(-2 * time.Second),
-			PlanRevision: 7, Spool: 3, Version: "0.1.0\x1b[31m",
+			PlanRevision: 7, Spool: 3, Version: "0.1.0\x1b[31m", Qualified: wire.Disqualified, Relay: "osl-2",
 		},
 	}, nil
 }
@@ -286,10 +287,10 @@ func TestCommandsOfARunningCoordinator(t *testing.T) {
 			"Run this once on the machine of osl-9, before 2026-11-22 13:00:00 UTC.\nThe join command that was printed for osl-9 before does not work any more.\n",
 		},
 		{"probe add --name osl-2 --region eu-north --ttl 0s", "", "varde-coordinator: probe add: --ttl: got 0s, expected a time above zero such as 1h\n"},
-		{"probe list", `NAME   REGION    SITE  STATE      LAST SEEN  PLAN  SPOOL  VERSION
-osl-1  eu-north  osl   connected  2s ago     7     3      0.1.0?[31m
-syd-1  oceania   -     invited    never      0     0      -
-syd-2  oceania   -     expired    never      0     0      -
+		{"probe list", `NAME   REGION    SITE  STATE                    FIT         LAST SEEN  PLAN  SPOOL  VERSION
+osl-1  eu-north  osl   connected through osl-2  no          2s ago     7     3      0.1.0?[31m
+syd-1  oceania   -     invited                  not judged  never      0     0      -
+syd-2  oceania   -     expired                  not judged  never      0     0      -
 `, ""},
 		{"probe remove osl-1", "removed osl-1\nit knew the passwords of these checks, change them: imap-login, submission\n", ""},
 		{"probe remove bgo-1", "", "varde-coordinator: remove probe: bgo-1 is not on the roster\n"},

@@ -14,6 +14,7 @@ import (
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/control"
 	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/presence"
 )
 
 // client returns a client of the coordinator that runs with the configuration.
@@ -95,8 +96,10 @@ func (probeListCommand) Help() string {
 
   invited    its join command was printed and nobody has used it yet
   expired    nobody used its join command in time; add it again or remove it
-  connected  it reports now
+  connected  it reports now, directly or through another probe
   silent     it has joined and does not report now; LAST SEEN says since when
+
+FIT says whether it holds itself fit to judge; while it does not, its failures count as unknown.
 
 Example:
 
@@ -120,9 +123,13 @@ func (c *probeListCommand) Run(ctx context.Context, p *process) error {
 		return p.printJSON(append([]control.Probe{}, probes...)) // [] and not null
 	}
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	write(t, "NAME", "REGION", "SITE", "STATE", "LAST SEEN", "PLAN", "SPOOL", "VERSION")
+	write(t, "NAME", "REGION", "SITE", "STATE", "FIT", "LAST SEEN", "PLAN", "SPOOL", "VERSION")
 	for _, x := range probes {
-		write(t, x.Name, x.Region, cmp.Or(x.Site, "-"), x.State.String(), p.ago(x.LastSeen),
+		state := x.State.String()
+		if x.State == presence.Connected && x.Relay != "" {
+			state += " through " + x.Relay
+		}
+		write(t, x.Name, x.Region, cmp.Or(x.Site, "-"), state, presence.Fitness(x.Qualified), p.ago(x.LastSeen),
 			fmt.Sprint(x.PlanRevision), fmt.Sprint(x.Spool), cmp.Or(x.Version, "-"))
 	}
 	return t.Flush()

@@ -9,6 +9,7 @@ import (
 
 	"varde/coordinator/internal/control"
 	"varde/coordinator/internal/identity"
+	"varde/coordinator/internal/ops"
 	"varde/coordinator/internal/presence"
 	"varde/proto/wire"
 )
@@ -98,6 +99,7 @@ func (r roster) Probes(context.Context) ([]control.Probe, error) {
 		out = append(out, control.Probe{
 			Name: p.Name, Region: p.Region, Site: p.Site, ASN: p.ASN, State: p.State, Version: p.Version,
 			LastSeen: p.LastSeen, Expires: ends[p.Name], PlanRevision: p.Plan.Revision, Spool: p.Spool,
+			Qualified: p.Qualified, Relay: p.Relay,
 		})
 	}
 	for _, t := range r.server.authority.Pending() {
@@ -130,6 +132,7 @@ func (s *Server) Status(ctx context.Context) (control.Status, error) {
 		number = p.Number
 	}
 	out.PlanRevision = number.Revision
+	var probes []ops.Probe
 	for _, p := range s.ingest.Probes() {
 		out.Probes++
 		if p.State == presence.Connected {
@@ -138,7 +141,10 @@ func (s *Server) Status(ctx context.Context) (control.Status, error) {
 		for _, n := range p.Notices {
 			out.Notices = append(out.Notices, p.Name+": "+n)
 		}
+		probes = append(probes, opsProbe(p))
 	}
+	out.Notices = append(out.Notices, ops.ProbeNotices(probes, time.Now())...)
+	out.Notices = append(out.Notices, ops.Alerts(s.history.Notices(), time.Now())...)
 	out.Notices = append(out.Notices, s.endingCertificates(ctx)...)
 	if first, last := s.journal.Bounds(); first <= last {
 		out.JournalFirst, out.JournalLast = first, last

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"varde/checks"
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/ops"
@@ -42,7 +43,9 @@ func (s *Server) learn(c config.Config) {
 		out.Regions = append(out.Regions, history.Region{ID: r.ID, Weight: r.Weight})
 	}
 	for _, t := range c.Checks {
-		out.Checks = append(out.Checks, history.Check{ID: t.ID, Service: t.Service, Every: t.Every, Families: t.Families, Regions: t.Regions})
+		out.Checks = append(out.Checks, history.Check{
+			ID: t.ID, Service: t.Service, Every: t.Every, Families: t.Families, Regions: t.Regions, Limited: t.Kind == checks.RoundTrip,
+		})
 	}
 	for _, e := range s.authority.Roster() {
 		out.Probes = append(out.Probes, history.Probe{Name: e.Name, Region: e.Region})

@@ -57,7 +57,7 @@ func truth(yes bool) float64 {
 // metrics are all of them.
 func metrics() []metric {
 	var all []metric
-	for _, some := range [][]metric{ownMetrics(), probeMetrics(), journalMetrics(), historyMetrics()} {
+	for _, some := range [][]metric{ownMetrics(), probeMetrics(), countMetrics(), journalMetrics(), historyMetrics()} {
 		all = append(all, some...)
 	}
 	return all
@@ -131,11 +131,17 @@ func probeMetrics() []metric {
 			ofProbes(func(_ facts, p ingest.Probe) (float64, bool) {
 				return truth(p.Qualified == wire.Qualified), p.Qualified != wire.NotJudged
 			})),
+		gauge("varde_probe_relayed", "Whether a probe that reports now does so through another one.", labels,
+			ofProbes(func(_ facts, p ingest.Probe) (float64, bool) {
+				return truth(p.Relay != ""), p.State == presence.Connected && p.Epoch != ""
+			})),
+		gauge("varde_probe_faults", "Faults of its host or network that a probe sees; its page says which.", labels,
+			saidOf(func(p ingest.Probe) uint64 { return uint64(len(p.Faults)) })),
 		gauge("varde_probe_clock_offset_seconds", "How far the clock of a probe is ahead of ours.", labels,
 			ofProbes(func(_ facts, p ingest.Probe) (float64, bool) { return p.ClockOffset.Seconds(), p.ClockKnown })),
 		gauge("varde_probe_spool_records", "Records that wait on a probe, as it said last.", labels,
 			saidOf(func(p ingest.Probe) uint64 { return p.Spool })),
-		counter("varde_probe_spool_dropped_records_total", "Records that a full spool of a probe had no room for.", labels,
+		counter("varde_probe_gap_records_total", "Records of a probe that are kept as gaps: its spool lost them, or they were not believed.", labels,
 			ofProbes(func(_ facts, p ingest.Probe) (float64, bool) { return float64(p.Dropped), true })),
 		gauge("varde_probe_plan_revision", "Revision of the plan that a probe runs, as it said last.", labels,
 			saidOf(func(p ingest.Probe) uint64 { return p.Plan.Revision })),
@@ -154,6 +160,17 @@ func probeMetrics() []metric {
 				}
 			}),
 	}
+}
+
+// countMetrics are what each probe counts. They begin at zero with every life of
+// its program, as those of any program do; until it has said them they are absent.
+func countMetrics() []metric {
+	var all []metric
+	for i, c := range (wire.Counts{}).List() {
+		all = append(all, counter("varde_probe_"+c.Name+"_total", "Since the program of a probe started: "+c.Meaning+".", []string{"probe", "region"},
+			saidOf(func(p ingest.Probe) uint64 { return p.Counts.List()[i].N })))
+	}
+	return all
 }
 
 // journalReaders are the parts that follow the journal.

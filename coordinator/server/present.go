@@ -25,7 +25,7 @@ var _ ops.Live = present{}
 // Now is the snapshot of the operators' pages.
 func (p present) Now(context.Context) (ops.Now, error) {
 	c, now := p.current(), time.Now().UTC()
-	out := ops.Now{At: now, Coordinator: c.Name, Checks: c.Checks, Changes: p.changes.recent(now)}
+	out := ops.Now{At: now, Coordinator: c.Name, Checks: c.Checks, Changes: p.changes.recent(now), Notices: p.history.Notices()}
 	if plan, ok := p.plans.Current(); ok {
 		out.Plan = plan.Number.Revision
 	}
@@ -58,14 +58,13 @@ func servicesOf(c config.Config) map[string]string {
 }
 
 func opsProbe(p ingest.Probe) ops.Probe {
-	notices := p.Notices
-	if p.Reason != "" {
-		notices = append([]string{p.Reason}, notices...)
-	}
 	return ops.Probe{
-		Name: p.Name, Region: p.Region, Site: p.Site, ASN: p.ASN, Version: p.Version,
+		Name: p.Name, Region: p.Region, Site: p.Site, ASN: p.ASN, Version: p.Version, Epoch: p.Epoch,
 		State: p.State, LastSeen: p.LastSeen, ClockOffset: p.ClockOffset,
-		Plan: p.Plan.Revision, Spool: p.Spool, Qualified: p.Qualified, Notice: strings.Join(notices, "; "),
+		Plan: p.Plan.Revision, Spool: p.Spool, MeshAddress: p.MeshAddress, Peers: p.Peers,
+		Qualified: p.Qualified, QualifiedSince: p.QualifiedSince, Reason: p.Reason,
+		Relay: p.Relay, RelayedSince: p.RelayedSince, Faults: p.Faults,
+		Counts: p.Counts, LostAt: p.LostAt, Notice: strings.Join(p.Notices, "; "),
 	}
 }
 
@@ -154,7 +153,21 @@ func readingOf(region string, made []string, verdicts []history.Verdict, last re
 		unseen = slices.DeleteFunc(unseen, func(check string) bool { return check == v.Check })
 	}
 	r.Partial = r.State != verdict.Unknown && (gone || len(unseen) > 0)
+	if r.State == verdict.Intermittent {
+		r.Failed, r.Runs = failing(region, made, verdicts)
+	}
 	return r, nil
+}
+
+// failing is how many of the last runs failed of those checks that are intermittent;
+// nothing where all of the failures were told as down.
+func failing(region string, made []string, verdicts []history.Verdict) (failed, runs int) {
+	for _, v := range verdicts {
+		if v.Region == region && v.State == verdict.Intermittent && slices.Contains(made, v.Check) && v.Failed > 0 {
+			failed, runs = failed+v.Failed, runs+v.Runs
+		}
+	}
+	return failed, runs
 }
 
 // onlyLate says whether all of the checks made in a region that are slow are round

@@ -47,6 +47,29 @@ func TestReadingSaysWhatItLeavesOut(t *testing.T) {
 	}
 }
 
+// TestReadingSaysHowOftenItFails adds up the runs of the checks that fail at times,
+// and says nothing of those that went down.
+func TestReadingSaysHowOftenItFails(t *testing.T) {
+	of := func(check string, state verdict.State, failed int) history.Verdict {
+		return history.Verdict{Series: verdict.Series{Check: check, Region: "oceania", Family: checks.IPv4}, State: state, Failed: failed, Runs: 60}
+	}
+	never := func(verdict.Series) (verdict.State, time.Time, error) { return verdict.Unknown, time.Time{}, nil }
+	for _, c := range []struct {
+		a, b         history.Verdict
+		failed, runs int
+	}{
+		{of("a", verdict.Intermittent, 12), of("b", verdict.Up, 1), 12, 60},
+		{of("a", verdict.Intermittent, 12), of("b", verdict.Intermittent, 8), 20, 120},
+		{of("a", verdict.Intermittent, 0), of("b", verdict.Up, 1), 0, 0},
+		{of("a", verdict.Down, 30), of("b", verdict.Intermittent, 8), 0, 0},
+	} {
+		got, err := readingOf("oceania", []string{"a", "b"}, []history.Verdict{c.a, c.b}, never)
+		if err != nil || got.Failed != c.failed || got.Runs != c.runs {
+			t.Errorf("%s and %s: got %d of %d, %v; want %d of %d", c.a.State, c.b.State, got.Failed, got.Runs, err, c.failed, c.runs)
+		}
+	}
+}
+
 // TestOnlyLate: a service is late when nothing but round trips are slow.
 func TestOnlyLate(t *testing.T) {
 	c := config.Config{Checks: []checks.Target{{ID: "loop", Kind: checks.RoundTrip}, {ID: "login", Kind: checks.IMAP}}}

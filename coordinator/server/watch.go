@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"varde/coordinator/internal/presence"
@@ -12,20 +13,22 @@ import (
 const watchEvery = time.Second
 
 // watchProbes tells the operators' event stream of every probe that comes,
-// goes, joins, or is found fit to judge or not.
+// goes, joins, is found fit to judge or not, reports another way, or has other
+// faults.
 func (s *Server) watchProbes(ctx context.Context) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	type condition struct {
 		state     presence.State
 		qualified wire.Qualification
-		notice    string
+		// words are all that a person reads of it.
+		words string
 	}
 	last := map[string]condition{}
 	for {
 		for _, p := range s.ingest.Probes() {
 			probe := opsProbe(p)
-			now := condition{probe.State, probe.Qualified, probe.Notice}
+			now := condition{probe.State, probe.Qualified, fmt.Sprint(probe.Reason, probe.Relay, probe.Faults, probe.Notice)}
 			if before, known := last[p.Name]; !known || before != now {
 				last[p.Name] = now
 				s.ops.PublishProbe(probe)

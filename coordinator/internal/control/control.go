@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"varde/coordinator/internal/presence"
+	"varde/proto/wire"
 )
 
 // Roster is what the commands on probes need of the coordinator.
@@ -75,6 +76,10 @@ type Probe struct {
 	PlanRevision uint64    `json:"plan_revision,omitempty"`
 	// Spool is how many records wait on it.
 	Spool uint64 `json:"spool,omitempty"`
+	// Qualified says whether it holds itself fit to judge.
+	Qualified wire.Qualification `json:"qualified"`
+	// Relay is the probe through which it reports; empty for none.
+	Relay string `json:"relay,omitempty"`
 }
 
 // Status is what the running coordinator says of itself.
