@@ -55,7 +55,7 @@ func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
 // that can be read: that is returned then. Before that the agent goes on.
 func (c *runCommand) runOnce(ctx context.Context, cfg config.Config, hangup <-chan os.Signal, logger *slog.Logger) (next config.Config, again bool, err error) {
 	a, err := agent.New(agent.Options{
-		State: cfg.State, MeshBind: cfg.Mesh.Bind, MeshAdvertise: cfg.Mesh.Advertise,
+		State: cfg.State, MeshBind: cfg.Mesh.Bind, MeshAdvertise: cfg.Mesh.Advertise, PeerBind: cfg.Peer.Bind,
 		Logger: logger, ConfigPath: c.Config, Version: varde.Version(), Socket: true,
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"varde/probe/internal/status"
+	"varde/proto/wire"
 )
 
 // statusCommand shows what the running agent sees.
@@ -22,7 +23,7 @@ type statusCommand struct {
 
 // Help shows an example.
 func (statusCommand) Help() string {
-	return `Asks the agent that runs on this machine for its coordinator, plan, peers and spool.
+	return `Asks the agent that runs on this machine whether it is fit to judge, for its coordinator and the way to it, its plan, spool and peers, for what is to be mended, and for what it has counted since it started.
 
 Example:
 
@@ -64,42 +65,105 @@ func (c *statusCommand) print(w io.Writer, s status.Status, now time.Time) error
 	if c.JSON {
 		return json.NewEncoder(w).Encode(s)
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	var errs []error
-	row := func(key, format string, args ...any) {
-		_, err := fmt.Fprintf(t, "%s\t%s\n", key, fmt.Sprintf(format, args...))
-		errs = append(errs, err)
+	t := &table{Writer: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	t.row("probe", "%s in %s, running for %s", s.Name, s.Region, since(s.Started, now))
+	t.row("fit to judge", "%s", fitWords(s.Qualified, s.Reason))
+	t.row("coordinator", "%s", coordinatorWords(s.Coordinator, now))
+	t.row("plan", "revision %d of generation %d, %d checks x families", s.Plan.Revision, s.Plan.Generation, s.Plan.Entries)
+	t.row("spool", "%d records, %d bytes", s.Spool.Records, s.Spool.Bytes)
+	t.row("certificate", "ends %s", s.CertificateEnds.Format(time.RFC3339))
+	for _, f := range s.Faults {
+		t.row("to mend", "%s", f.Advice)
 	}
-	row("probe", "%s in %s, running for %s", s.Name, s.Region, since(s.Started, now))
-	row("coordinator", "%s", coordinatorWords(s.Coordinator, now))
-	row("plan", "revision %d of generation %d, %d checks x families", s.Plan.Revision, s.Plan.Generation, s.Plan.Entries)
-	row("runs", "%d, %d missed, %d panics", s.Schedule.Runs, s.Schedule.Missed, s.Schedule.Panics)
-	row("spool", "%d records, %d bytes, %d dropped", s.Spool.Records, s.Spool.Bytes, s.Spool.Dropped)
-	row("certificate", "ends %s", s.CertificateEnds.Format(time.RFC3339))
 	for _, r := range s.Resting {
-		row("left alone", "%s, until %s", r.What, r.Until.Format("15:04 UTC"))
+		t.row("left alone", "%s, until %s", r.What, r.Until.Format("15:04 UTC"))
 	}
 	for _, b := range s.BlockedPorts {
-		row("blocked?", "outbound port %d has never worked from here, failing since %s", b.Port, b.Since.Format(time.RFC3339))
+		t.row("blocked?", "outbound port %d has never worked from here, failing since %s", b.Port, b.Since.Format(time.RFC3339))
 	}
-	row("mesh", "%s", meshWords(s.Mesh))
+	t.counts(s.Counts)
+	t.row("mesh", "%s", meshWords(s.Mesh))
 	for _, peer := range s.Mesh.Peers {
-		row("", "%s  %s  %s", peer.Name, peer.Region, peer.Address)
+		t.row("", "%s\t%s\t%s\t%s", peer.Name, peer.Region, peer.Address, peerWords(peer, s.Plan))
 	}
-	errs = append(errs, t.Flush())
-	return errors.Join(errs...)
+	return errors.Join(append(t.errs, t.Flush())...)
+}
+
+// table is what status prints: what it is about, and what is to say of it.
+type table struct {
+	*tabwriter.Writer
+	errs []error
+}
+
+func (t *table) row(key, format string, args ...any) {
+	_, err := fmt.Fprintf(t, "%s\t%s\n", key, fmt.Sprintf(format, args...))
+	t.errs = append(t.errs, err)
+}
+
+// counts lists what has happened at all.
+func (t *table) counts(c wire.Counts) {
+	key := "since start"
+	for _, one := range c.List() {
+		if one.N > 0 {
+			t.row(key, "%d\t%s", one.N, one.Meaning)
+			key = ""
+		}
+	}
+}
+
+// fitWords says whether the probe may judge others, and what it means if not.
+func fitWords(q wire.Qualification, reason string) string {
+	switch {
+	case q == wire.Qualified:
+		return "yes"
+	case q == wire.NotJudged:
+		return "not judged: no control was asked"
+	case reason == "":
+		return "no; failures count as unknown"
+	}
+	return "no: " + reason + "; failures count as unknown"
 }
 
 func coordinatorWords(u status.Uplink, now time.Time) string {
-	words := []string{"not connected"}
+	words := "not connected"
 	if u.Connected {
-		words = []string{"connected to " + u.Address}
+		words = "connected to " + u.Address
+	}
+	if u.Relay != "" {
+		words += " through " + u.Relay
+	}
+	if u.Since != nil {
+		words += " since " + clock(*u.Since, now)
 	}
 	if u.LastAck != nil {
-		words = append(words, "last acknowledged "+since(*u.LastAck, now)+" ago")
+		words += ", last acknowledged " + since(*u.LastAck, now) + " ago"
 	}
 	if u.LastError != "" {
-		words = append(words, u.LastError)
+		words += ", " + u.LastError
+	}
+	return words
+}
+
+// clock writes a time of the last day as "10:42 UTC", and an older one with its
+// day.
+func clock(t, now time.Time) string {
+	if now.Sub(t) < 24*time.Hour {
+		return t.UTC().Format("15:04 UTC")
+	}
+	return t.UTC().Format("2 Jan, 15:04 UTC")
+}
+
+// peerWords are how a probe stands, by its own words.
+func peerWords(p status.Peer, plan status.Plan) string {
+	words := []string{"reaches a coordinator"}
+	if !p.Coordinator {
+		words[0] = "reaches no coordinator by itself"
+	}
+	if p.Generation != plan.Generation || p.Revision != plan.Revision {
+		words = append(words, fmt.Sprintf("plan %d.%d", p.Generation, p.Revision))
+	}
+	if p.PeerAddress == "" {
+		words = append(words, "cannot help others")
 	}
 	return strings.Join(words, ", ")
 }

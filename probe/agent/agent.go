@@ -49,11 +49,15 @@ type Options struct {
 	MeshBind string
 	// MeshAdvertise is the IP that other probes use; found out if empty.
 	MeshAdvertise string
+	// PeerBind is where this probe listens for others that need its help; nowhere if
+	// empty.
+	PeerBind string
 	// Network is the machine's own if nil.
 	Network Network
 	// Logger is required.
 	Logger *slog.Logger
-	// ConfigPath is where MeshBind was read from, named in errors; may be empty.
+	// ConfigPath is where MeshBind and PeerBind were read from, named in errors; may
+	// be empty.
 	ConfigPath string
 	// Version of the program, told to the coordinator.
 	Version string
@@ -64,6 +68,8 @@ type Options struct {
 	// Simulation leaves out fsync and makes the mesh slower, so that a virtual
 	// day costs seconds.
 	Simulation bool
+	// Brisk keeps the mesh of a simulation at its ordinary pace.
+	Brisk bool
 }
 
 // Agent is one probe.
@@ -76,16 +82,21 @@ type Agent struct {
 	uplink   *uplink.Uplink
 	ports    *selfcheck.Ports
 	controls *selfcheck.Controls
+	// refit is told that the families to look over are others now.
+	refit chan struct{}
 	// mesh is nil until a plan has brought the keys.
 	mesh   atomic.Pointer[mesh.Mesh]
 	keying sync.Mutex // held by setKeys, so that older keys do not overtake newer ones
 	// meshing says that there have been keys; for followPlan alone.
 	meshing bool
 	// meshError is why there is no mesh, a string; empty while there is one.
-	meshError atomic.Value
-	work      *workload
-	mails     mailroom
-	started   time.Time
+	meshError  atomic.Value
+	work       *workload
+	confirming confirming
+	peers      peering
+	mails      mailroom
+	started    time.Time
+	tally      tally
 	// losing says that the spool took nothing last time.
 	losing atomic.Bool
 }
@@ -103,7 +114,7 @@ func New(opts Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{opts: opts, identity: id, started: time.Now(), work: newWorkload()}
+	a := &Agent{opts: opts, identity: id, started: time.Now(), work: newWorkload(), refit: make(chan struct{}, 1)}
 	if a.plans, err = plan.Open(plan.Options{
 		Dir: opts.State, Probe: id.Name(), Key: id.PlanKey(), Logger: opts.Logger.With("component", "plan"),
 	}); err != nil {
@@ -120,7 +131,7 @@ func New(opts Options) (*Agent, error) {
 		Online: func() bool { return a.uplink.Status().Connected },
 	})
 	a.controls = selfcheck.NewControls(selfcheck.ControlsOptions{
-		Network: opts.Network, Changed: func() { a.uplink.StateChanged() }, Logger: opts.Logger.With("component", "selfcheck"),
+		Network: opts.Network, Changed: func() { a.uplink.StateChanged() }, Families: a.familiesChanged, Logger: opts.Logger.With("component", "selfcheck"),
 	})
 	if err := a.build(); err != nil {
 		return nil, errors.Join(err, a.spool.Close())
@@ -148,9 +159,13 @@ func (a *Agent) build() error {
 	if err != nil {
 		return fmt.Errorf("schedule: %w", err)
 	}
+	a.confirming = a.newConfirming()
+	if err := a.openPeering(); err != nil {
+		return err
+	}
 	a.uplink, err = uplink.New(uplink.Options{
 		Dial: a.dial, Coordinators: a.coordinators, TLS: a.identity.TLS, Spool: a.spool,
-		State: a.state, PlanNumber: a.planNumber, OnPlan: a.offer,
+		State: a.state, PlanNumber: a.planNumber, OnPlan: a.offer, Relays: a.relays, Changed: a.linkChanged,
 		Logger: a.opts.Logger.With("component", "uplink"),
 	})
 	if err != nil {
@@ -184,7 +199,9 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return nil
 	})
 	g.Go(func() error { return a.followPlan(ctx, last) })
-	g.Go(func() error { return a.followControls(ctx) })
+	g.Go(func() error { return a.listenForPeers(ctx) })
+	g.Go(func() error { return a.peers.seeker.Run(ctx) })
+	g.Go(func() error { return a.watch(ctx) })
 	g.Go(func() error { return a.followMails(ctx) })
 	g.Go(func() error { return a.followDomains(ctx) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {

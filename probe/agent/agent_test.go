@@ -109,38 +109,67 @@ func (s *station) store(t *testing.T) *plan.Store {
 }
 
 // join makes the folder that of a probe, and returns the fleet's CA.
-func join(t *testing.T, dir string, planKey ed25519.PublicKey) (ca []byte) {
+func join(t testing.TB, dir string, planKey ed25519.PublicKey) (ca []byte) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	return newFleet(t).join(t, dir, planKey)
+}
+
+// fleet is an authority that makes probes and coordinators.
+type fleet struct {
+	key  *ecdsa.PrivateKey
+	root *x509.Certificate
+	// ca is root as signed by itself.
+	ca []byte
+}
+
+func newFleet(t testing.TB) *fleet {
+	t.Helper()
+	f := &fleet{root: &x509.Certificate{
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().AddDate(10, 0, 0),
+	}}
+	var err error
+	if f.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err == nil {
+		f.ca, err = x509.CreateCertificate(rand.Reader, f.root, f.root, f.key.Public(), f.key)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := &x509.Certificate{
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().AddDate(10, 0, 0),
-	}
-	if ca, err = x509.CreateCertificate(rand.Reader, root, root, key.Public(), key); err != nil {
-		t.Fatal(err)
-	}
-	token := wire.Token{CASHA256: sha256.Sum256(ca), Coordinators: []string{"c1.example.net:7950"}}
+	return f
+}
+
+// join makes the folder that of a probe, and returns the CA.
+func (f *fleet) join(t testing.TB, dir string, planKey ed25519.PublicKey) []byte {
+	t.Helper()
+	f.enrol(t, dir, planKey, wire.Subject{Name: "osl-1", Region: "eu-north"})
+	return f.ca
+}
+
+// enrol makes the folder that of a probe, and returns its place in the roster and
+// whom its secrets are sealed to.
+func (f *fleet) enrol(t testing.TB, dir string, planKey ed25519.PublicKey, who wire.Subject) (entry wire.RosterEntry, recipient string) {
+	t.Helper()
+	token := wire.Token{CASHA256: sha256.Sum256(f.ca), Coordinators: []string{"c1.example.net:7950"}}
 	enrol := func(_ context.Context, r wire.EnrolRequest) (wire.Enrolment, error) {
 		request, err := x509.ParseCertificateRequest(r.Request)
 		if err != nil {
 			return wire.Enrolment{}, err
 		}
 		leaf, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-			URIs:        []*url.URL{wire.Subject{Name: "osl-1", Region: "eu-north"}.URI()},
+			URIs:        []*url.URL{who.URI()},
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-			NotBefore:   root.NotBefore, NotAfter: time.Now().AddDate(0, 0, 30),
-		}, root, request.PublicKey, key)
+			NotBefore:   f.root.NotBefore, NotAfter: time.Now().AddDate(0, 0, 30),
+		}, f.root, request.PublicKey, f.key)
+		entry = wire.RosterEntry{Name: who.Name, Region: who.Region, KeySHA256: sha256.Sum256(request.RawSubjectPublicKeyInfo)}
+		recipient = r.Recipient
 		return wire.Enrolment{
-			Chain: [][]byte{leaf, ca}, Name: "osl-1", Region: "eu-north", PlanKey: planKey, Coordinators: token.Coordinators,
+			Chain: [][]byte{leaf, f.ca}, Name: who.Name, Region: who.Region, PlanKey: planKey, Coordinators: token.Coordinators,
 		}, err
 	}
 	if _, err := identity.Join(t.Context(), identity.Options{Dir: dir}, token, enrol); err != nil {
 		t.Fatal(err)
 	}
-	return ca
+	return entry, recipient
 }
 
 // agent makes the agent of the station.
@@ -192,13 +221,13 @@ func TestMeshPortInUse(t *testing.T) {
 		if got := s.log.String(); len(line.FindAllString(got, -1)) != 1 || strings.Count(got, "mesh") != strings.Count(line.FindString(got), "mesh") {
 			t.Errorf("logged\n%s\nwant one line about the mesh, like %s", got, line)
 		}
-		if got := a.status(); got.Mesh.Error != fault || got.Spool.Records != 120 {
-			t.Errorf("got mesh error %q and %d observations, want %q and 120", got.Mesh.Error, got.Spool.Records, fault)
+		if got := a.status(); got.Mesh.Error != fault || len(s.onSchedule(t, a)) != 120 {
+			t.Errorf("got mesh error %q and %d observations on schedule, want %q and 120", got.Mesh.Error, len(s.onSchedule(t, a)), fault)
 		}
 		if err := taken.Close(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(retryMesh + time.Second)
+		time.Sleep(retryListen + time.Second)
 		if got := a.status().Mesh; got.Error != "" || got.Address != "192.0.2.1:7946" || len(got.Peers) != 1 {
 			t.Errorf("got %+v, want a mesh of one", got)
 		}
@@ -230,8 +259,8 @@ func TestPanicIsLoggedOnce(t *testing.T) {
 		if len(line.FindAllString(got, -1)) != 1 || strings.Count(got, "panic") != strings.Count(line.FindString(got), "panic") {
 			t.Errorf("logged\n%s\nwant one line like %s", got, line)
 		}
-		if st := a.status(); st.Schedule.Panics != 12 || st.Spool.Records != 12 {
-			t.Errorf("got %d panics and %d observations, want 12 of both", st.Schedule.Panics, st.Spool.Records)
+		if st := a.status(); st.Counts.Panics != 12 || st.Spool.Records != 12 {
+			t.Errorf("got %d panics and %d observations, want 12 of both", st.Counts.Panics, st.Spool.Records)
 		}
 	})
 }

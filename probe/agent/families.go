@@ -10,6 +10,7 @@ import (
 
 	"varde/checks"
 	"varde/checks/catalog"
+	"varde/probe/internal/schedule"
 )
 
 // refineFamilies looks up the families of all jobs at once: a resolver that is
@@ -62,6 +63,20 @@ func families(ctx context.Context, network checks.Network, t checks.Target, befo
 		return before, guessed
 	}
 	return out, guessed
+}
+
+// withoutDead leaves out the families that are dead on this machine though it has routes
+// for them: every run would fail, and say nothing of the service.
+func (a *Agent) withoutDead(entries []schedule.Entry) []schedule.Entry {
+	return slices.DeleteFunc(entries, func(e schedule.Entry) bool { return a.controls.Dead(e.Family) })
+}
+
+// familiesChanged has the plan applied anew: a family has died, or lives again.
+func (a *Agent) familiesChanged() {
+	select {
+	case a.refit <- struct{}{}:
+	default: // it will be anyway
+	}
 }
 
 // unasked says whether a run failed only because there is no such family: the

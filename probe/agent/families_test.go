@@ -5,9 +5,11 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"varde/checks"
 	ct "varde/checks/checktest"
+	"varde/proto/wire"
 )
 
 // TestFamiliesOfNameServers: a question to the machine's own resolver runs over
@@ -51,6 +53,48 @@ func TestNoSuchNameIsAFinding(t *testing.T) {
 			if j.unasked(t.Context(), lab.Client, checks.IPv6, r) {
 				t.Errorf("%s: the answer over ipv6 would not be kept", url)
 			}
+		}
+	})
+}
+
+// TestDeadFamilyIsLeftOut: a probe with a route for IPv6 and nothing behind it says
+// unknown for some minutes and then nothing over IPv6, until it works.
+func TestDeadFamilyIsLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := controlled(t, func(p *wire.Plan) { p.Checks[0].Families = nil })
+		greet := []ct.Step{ct.Send("220 hi\r\n"), ct.Expect("EHLO "), ct.Send("250 hi\r\n"), ct.Expect("QUIT"), ct.Send("221 bye\r\n")}
+		s.Play(t, ":25", greet...)
+		a := s.run(t)
+		time.Sleep(time.Minute)
+		s.Rule(func(_, to netip.AddrPort, network string) ct.Effect {
+			if network == "tcp" && to.Addr().Is6() {
+				return ct.Drop
+			}
+			return ct.Pass
+		})
+		healthy := len(s.spooled(t, a))
+		time.Sleep(7 * time.Minute)
+		before := len(s.spooled(t, a))
+		for _, o := range s.spooled(t, a)[healthy:] {
+			switch {
+			case o.Family == checks.IPv4 && o.Outcome != checks.Up, o.Family == checks.IPv6 && o.Class != checks.OwnNetwork:
+				t.Fatalf("IPv6 is dead: got %s %s over %s", o.Outcome, o.Class, o.Family)
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		for _, o := range s.spooled(t, a)[before:] {
+			if o.Family != checks.IPv4 || o.Outcome != checks.Up {
+				t.Errorf("left out: got %s over %s, want IPv4 alone", o.Outcome, o.Family)
+			}
+		}
+		if q, why := a.controls.Standing(); q != wire.Qualified || !slices.Equal(a.controls.Faults(), []wire.Fault{wire.FaultNoIPv6}) {
+			t.Errorf("left out: standing %d %q, faults %v", q, why, a.controls.Faults())
+		}
+		s.Rule(nil)
+		time.Sleep(6 * time.Minute)
+		all := s.spooled(t, a)
+		if !slices.ContainsFunc(all[len(all)-3:], func(o checks.Observation) bool { return o.Family == checks.IPv6 && o.Outcome == checks.Up }) {
+			t.Errorf("well again: got %+v, want IPv6 up", all[len(all)-3:])
 		}
 	})
 }

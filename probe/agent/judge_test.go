@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,16 +15,21 @@ import (
 	"varde/proto/wire"
 )
 
-// controlled is a station whose plan has three controls, which answer.
-func controlled(t *testing.T) *station {
+// controlled is a station whose plan has four controls, which answer, two of them
+// over both families.
+func controlled(t *testing.T, changes ...func(*wire.Plan)) *station {
 	t.Helper()
-	s := newStation(t, func(p *wire.Plan) {
+	s := newStation(t, append(changes, func(p *wire.Plan) {
 		p.Checks[0].Every = 30 * time.Second
-		p.Controls = []string{"tcp://203.0.113.7:443", "tcp://203.0.113.8:443", "https://control.test/"}
-	})
-	for i, a := range []string{"203.0.113.7", "203.0.113.8", "203.0.113.9"} {
-		addr := netip.MustParseAddr(a)
-		l, err := s.Host(addr).Listen("tcp", ":443")
+		p.Controls = []string{"tcp://203.0.113.7:443", "tcp://203.0.113.8:443", "https://control.test/", "https://both.test/"}
+	})...)
+	for name, addrs := range map[string][]netip.Addr{
+		"a.test":       {netip.MustParseAddr("203.0.113.7")},
+		"b.test":       {netip.MustParseAddr("203.0.113.8")},
+		"control.test": {netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8:9::1")},
+		"both.test":    {netip.MustParseAddr("203.0.113.10"), netip.MustParseAddr("2001:db8:10::1")},
+	} {
+		l, err := s.Host(addrs...).Listen("tcp", ":443")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,9 +43,7 @@ func controlled(t *testing.T) *station {
 			}
 		}()
 		t.Cleanup(func() { _ = l.Close() })
-		if i == 2 {
-			s.Name("control.test", addr)
-		}
+		s.Name(name, addrs...)
 	}
 	return s
 }
@@ -87,10 +91,10 @@ func TestUplinkDies(t *testing.T) {
 		})
 		time.Sleep(time.Minute)
 		o := s.last(t, a)
-		if o.Outcome != checks.Unknown || o.Class != checks.OwnNetwork || !strings.HasPrefix(o.Detail, "0 of 3 controls answer") {
+		if o.Outcome != checks.Unknown || o.Class != checks.OwnNetwork || !strings.HasPrefix(o.Detail, "0 of 4 controls answer") {
 			t.Errorf("uplink dead: got %s %s %q, want unknown, own_network", o.Outcome, o.Class, o.Detail)
 		}
-		if st := a.state(); st.Qualified != wire.Disqualified || st.Reason != "0 of 3 controls answer over ipv4" || st.Counts.Disqualified == 0 {
+		if st := a.state(); st.Qualified != wire.Disqualified || st.Reason != "0 of 4 controls answer over ipv4" || st.Counts.Disqualified == 0 {
 			t.Errorf("uplink dead: %+v, want a probe that is not qualified", st)
 		}
 		s.Rule(nil)
@@ -104,16 +108,27 @@ func TestUplinkDies(t *testing.T) {
 // mute is a network whose resolver fails for one name.
 type mute struct {
 	Network
-	name string
-	dead bool
+	name atomic.Value // a string; "." for every name
 }
 
-// LookupNetIP is silent for the name, and when dead for all.
+// LookupNetIP does not answer for the name.
 func (m *mute) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	if m.dead || strings.TrimSuffix(host, ".") == m.name {
+	if name := m.name.Load(); name == "." || name == strings.TrimSuffix(host, ".") {
 		return nil, &net.DNSError{Err: "server misbehaving", Name: host, IsTemporary: true}
 	}
 	return m.Network.LookupNetIP(ctx, network, host)
+}
+
+// TestRoomForWords: a detail that is full makes room for what is noted behind it.
+func TestRoomForWords(t *testing.T) {
+	for detail, want := range map[string]string{
+		"short":                  "short; more",
+		strings.Repeat("ø", 256): strings.Repeat("ø", 250) + "; more",
+	} {
+		if got := extended(detail, "; more"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
 }
 
 // TestNameDoesNotResolve: it is down where other names resolve, and the last
@@ -126,9 +141,9 @@ func TestNameDoesNotResolve(t *testing.T) {
 		s.Play(t, ":25", ct.Send("220 hi\r\n"), ct.Expect("EHLO "), ct.Send("250 hi\r\n"), ct.Expect("QUIT"), ct.Send("221 bye\r\n"))
 		a := s.run(t)
 		time.Sleep(time.Minute)
-		network.name = ct.LabName
+		network.name.Store(ct.LabName)
 		time.Sleep(30 * time.Second)
-		if o := s.last(t, a); o.Outcome != checks.Down || o.Class != checks.DNSError || !strings.HasSuffix(o.Detail, "; its last address still answers") {
+		if o := s.last(t, a); o.Outcome != checks.Down || o.Class != checks.DNSError || !strings.HasSuffix(o.Detail, "; addresses still answer") {
 			t.Errorf("the name is dead: got %s %s %q, want dns_error with an address that answers", o.Outcome, o.Class, o.Detail)
 		}
 		s.Rule(func(_, to netip.AddrPort, network string) ct.Effect {
@@ -138,10 +153,10 @@ func TestNameDoesNotResolve(t *testing.T) {
 			return ct.Pass
 		})
 		time.Sleep(30 * time.Second)
-		if o := s.last(t, a); o.Outcome != checks.Down || !strings.HasSuffix(o.Detail, "; its last address does not answer either") {
+		if o := s.last(t, a); o.Outcome != checks.Down || !strings.HasSuffix(o.Detail, "; addresses do not answer either") {
 			t.Errorf("name and server are dead: got %s %s %q", o.Outcome, o.Class, o.Detail)
 		}
-		network.dead = true
+		network.name.Store(".")
 		time.Sleep(time.Minute)
 		if o := s.last(t, a); o.Outcome != checks.Unknown || o.Class != checks.OwnNetwork || !strings.HasPrefix(o.Detail, "no control name resolves either") {
 			t.Errorf("no name resolves: got %s %s %q, want unknown, own_network", o.Outcome, o.Class, o.Detail)

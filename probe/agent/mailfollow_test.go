@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/rand"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -51,7 +52,12 @@ func TestEventsThatTheSpoolDropped(t *testing.T) {
 		m.start(t)
 		m.send(t.Context())
 		for range 1000 {
-			m.agent.panicked(schedule.Run{Target: m.loop(), Family: checks.IPv4, Scheduled: time.Now()})
+			o := m.agent.observation(schedule.Run{Target: m.loop(), Family: checks.IPv4, Scheduled: time.Now()}, 1)
+			o.Class = checks.OwnError
+			for range 8 { // nothing that could be compressed
+				o.Detail += rand.Text()
+			}
+			m.agent.keep(o)
 		}
 		time.Sleep(time.Hour)
 		if _, e := m.seen(t); states(e) != "" {

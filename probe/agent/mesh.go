@@ -2,19 +2,11 @@ package agent
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"syscall"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"varde/probe/internal/mesh"
 )
-
-// retryMesh is how long a mesh that ended is left alone before it is made again.
-const retryMesh = 15 * time.Second
 
 // applyMesh starts the mesh with the first plan that has keys, and hands later
 // keys to it.
@@ -42,49 +34,39 @@ func (a *Agent) setKeys(m *mesh.Mesh) {
 	}
 }
 
-// keepMesh takes part in the mesh until ctx ends. Gossip helps the probe and is
-// not needed for measuring: a mesh that cannot be is told once for each reason,
-// and tried again.
+// keepMesh takes part in the mesh until ctx ends.
 func (a *Agent) keepMesh(ctx context.Context) error {
 	log := a.opts.Logger.With("component", "mesh")
-	told := ""
-	for {
-		err := a.runMesh(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		reason := a.meshFault(err).Error()
+	persist(ctx, a.runMesh, a.listenFault("mesh.bind", a.opts.MeshBind), func(reason string, news bool) {
 		a.meshError.Store(reason)
-		if reason != told {
-			log.Error("no mesh, going on without it and trying again", "error", reason, "retry", retryMesh)
-			told = reason
+		if news {
+			log.Error("no mesh, going on without it and trying again", "error", reason, "retry", retryListen)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(retryMesh):
-		}
-	}
+	})
+	return nil
 }
 
 // runMesh takes part in the mesh once, until it ends.
 func (a *Agent) runMesh(ctx context.Context) error {
 	timing := mesh.Production()
-	if a.opts.Simulation {
+	if a.opts.Simulation && !a.opts.Brisk {
 		timing = mesh.Simulation()
 	}
 	p, _, _ := a.plans.Current()
 	m, err := mesh.New(mesh.Options{
 		Name: a.identity.Name(), Region: a.identity.Region(), Site: a.identity.Site(),
 		Bind: a.opts.MeshBind, Advertise: a.opts.MeshAdvertise, Keys: p.GossipKeys,
-		Network: a.meshNetwork(), Seeds: a.meshSeeds, Standing: a.standing, Timing: timing,
+		Network: a.meshNetwork(), Seeds: a.meshSeeds, Enrolled: a.enrolledInMesh, Standing: a.standing, Receive: a.hinted, Timing: timing,
 		Logger: a.opts.Logger.With("component", "mesh"),
 	})
 	if err != nil {
 		return err
 	}
-	a.mesh.Store(m)
+	if old := a.mesh.Swap(m); old != nil {
+		a.tally.meshRefused.Add(old.Refused())
+	}
 	a.setKeys(m) // a plan may have come meanwhile
+	a.tellSeen(m)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.Run(ctx) })
 	g.Go(func() error {
@@ -95,15 +77,11 @@ func (a *Agent) runMesh(ctx context.Context) error {
 			case <-m.Changed(): // the first time when this probe has begun
 				a.meshError.Store("")
 				a.schedule.MembersChanged()
+				a.peers.seeker.Stir()
 			}
 		}
 	})
 	return g.Wait()
-}
-
-// standing is what the others are told of this probe.
-func (a *Agent) standing() mesh.Standing {
-	return mesh.Standing{Plan: a.planNumber(), Coordinator: a.uplink.Status().Connected}
 }
 
 // tellStanding has the others told how this probe stands now.
@@ -111,20 +89,6 @@ func (a *Agent) tellStanding() {
 	if m := a.mesh.Load(); m != nil {
 		m.StandingChanged()
 	}
-}
-
-// meshFault says which key a mesh that cannot listen needs changed.
-func (a *Agent) meshFault(err error) error {
-	op, listening := errors.AsType[*net.OpError](err)
-	cause, known := errors.AsType[syscall.Errno](err)
-	if !listening || op.Op != "listen" || !known {
-		return err
-	}
-	fault := fmt.Errorf("mesh.bind %s: %w", a.opts.MeshBind, cause)
-	if a.opts.ConfigPath != "" {
-		fault = fmt.Errorf("%s: %w", a.opts.ConfigPath, fault)
-	}
-	return fault
 }
 
 // meshNetwork is nil, and so the mesh's own choice, on a real machine: it dials
@@ -146,6 +110,18 @@ func (a *Agent) meshSeeds() []string {
 		}
 	}
 	return out
+}
+
+// enrolledInMesh returns where the plan says that a probe is. One that has moved is
+// taken at its new address when the coordinator, which it has told, has told us.
+func (a *Agent) enrolledInMesh(name string) (region, address string, ok bool) {
+	p, _, _ := a.plans.Current()
+	for _, r := range p.Roster {
+		if r.Name == name {
+			return r.Region, r.MeshAddress, true
+		}
+	}
+	return "", "", false
 }
 
 // regionMembers are the probes of this probe's region to go by.

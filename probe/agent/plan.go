@@ -33,6 +33,7 @@ func (a *Agent) followPlan(ctx, last context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-a.plans.Changed():
+		case <-a.refit:
 		case <-time.After(refresh):
 		}
 	}
@@ -58,7 +59,9 @@ func (a *Agent) apply(ctx context.Context, p wire.Plan, bundle []byte) (guessed 
 	entries, guessed := a.work.set(ctx, a.opts.Network, p, wire.Subject{Name: a.identity.Name(), Region: a.identity.Region()}, secrets, log)
 	a.ports.SetControls(p.Controls)
 	a.controls.Set(p.Controls)
-	a.schedule.Set(entries)
+	a.schedule.Set(a.withoutDead(entries))
+	a.confirming.keep(a.work)
+	a.peers.PlanChanged()
 	log.Debug("plan applied", "entries", len(entries))
 	return guessed
 }
@@ -73,6 +76,7 @@ func (a *Agent) planNumber() wire.PlanNumber {
 func (a *Agent) offer(s wire.SignedPlan) error {
 	changed, err := a.plans.Offer(s)
 	if !changed {
+		a.peers.plansRefused.Add(1)
 		return err
 	}
 	n := a.planNumber()

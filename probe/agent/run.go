@@ -17,26 +17,42 @@ const maxLate = 250 * time.Millisecond
 
 // run does one run of one check and spools what it saw.
 func (a *Agent) run(ctx context.Context, r schedule.Run) {
-	j, revision, ok := a.work.job(r.Target.ID)
-	if !ok {
-		return // the plan changed between its turn and now
-	}
 	late := time.Since(r.Scheduled)
+	j, revision, ok := a.work.job(r.Target.ID)
+	if ok && r.Trigger == checks.Confirm {
+		j, ok = a.again(j, r)
+	}
+	if !ok {
+		return // the plan changed between its turn and now, or there is to be none
+	}
+	if late > maxLate && r.Trigger == checks.Scheduled {
+		a.tally.late.Add(1)
+	}
 	o := a.observation(r, revision)
-	o.Result, o.Started = a.look(ctx, a.onTrip(j, o), r.Family)
+	o.Result, o.Started = a.watched(ctx, a.onTrip(j, o), r)
+	if o, ok = a.judged(ctx, j, o, late); ok {
+		a.follow(j, o)
+		a.keep(o)
+	}
+}
+
+// judged puts the blame for a result where it belongs. It tells nothing when the
+// agent was stopped, since a slot without observation is unknown all the same, or
+// when there is no such family.
+func (a *Agent) judged(ctx context.Context, j job, o checks.Observation, late time.Duration) (_ checks.Observation, tells bool) {
 	if ctx.Err() != nil && o.Outcome == checks.Unknown {
-		return // we stopped; a slot without observation is unknown all the same
+		return o, false
 	}
-	if j.unasked(ctx, a.opts.Network, r.Family, o.Result) {
+	if j.unasked(ctx, a.opts.Network, o.Family, o.Result) {
 		a.opts.Logger.Debug("family left out", "check", o.Check, "family", o.Family, "reason", o.Detail)
-		return
+		return o, false
 	}
-	o.Result = a.judge(ctx, j, r.Family, o.Result)
+	o.Result = a.judge(ctx, j, o.Family, o.Result)
 	if late > maxLate && o.Outcome == checks.Down {
 		o.Outcome, o.Detail = checks.Unknown, fmt.Sprintf("began %s late, then %s", late.Round(time.Millisecond), o.Class)
 		o.Class = checks.OwnLate
 	}
-	a.keep(o)
+	return o, true
 }
 
 // panicked makes a fault of ours an observation that blames nobody. The
@@ -52,7 +68,7 @@ func (a *Agent) observation(r schedule.Run, revision uint64) checks.Observation 
 	return checks.Observation{
 		Check: r.Target.ID, Service: r.Target.Service,
 		Probe: a.identity.Name(), Region: a.identity.Region(),
-		Family: r.Family, Plan: revision, Trigger: checks.Scheduled,
+		Family: r.Family, Plan: revision, Trigger: r.Trigger,
 		Scheduled: r.Scheduled, Started: time.Now(), Every: r.Target.Every,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -28,6 +29,12 @@ func (s *station) spooled(t *testing.T, a *Agent) []checks.Observation {
 		out = append(out, r.Observation)
 	}
 	return out
+}
+
+// onSchedule are those of them that nobody asked for.
+func (s *station) onSchedule(t *testing.T, a *Agent) []checks.Observation {
+	t.Helper()
+	return slices.DeleteFunc(s.spooled(t, a), func(o checks.Observation) bool { return o.Trigger != checks.Scheduled })
 }
 
 // TestLateRun: what fails in a run that began more than 250 ms late says
@@ -62,6 +69,13 @@ func TestLateRun(t *testing.T) {
 				got := s.spooled(t, a)
 				if len(got) != 1 || got[0].Outcome != c.outcome || got[0].Class != c.class || got[0].Detail != c.detail {
 					t.Errorf("got %+v, want %s %s %q", got, c.outcome, c.class, c.detail)
+				}
+				want := uint64(0)
+				if c.late > maxLate {
+					want = 1
+				}
+				if n := a.state().Counts.Late; n != want {
+					t.Errorf("%d runs are counted as late, want %d", n, want)
 				}
 			})
 		})

@@ -25,27 +25,41 @@ func (a *Agent) serveStatus(ctx context.Context) {
 
 // status is what the agent sees now.
 func (a *Agent) status() status.Status {
-	n, link, stats, runs := a.planNumber(), a.uplink.Status(), a.spool.Stats(), a.schedule.Stats()
+	n, stats := a.planNumber(), a.spool.Stats()
 	s := status.Status{
 		Name: a.identity.Name(), Region: a.identity.Region(), Site: a.identity.Site(),
 		Version: a.opts.Version, Epoch: a.spool.Epoch(), Started: a.started.UTC(),
 		CertificateEnds: a.identity.NotAfter().UTC(),
-		Plan:            status.Plan{Generation: n.Generation, Revision: n.Revision, Entries: runs.Entries},
-		Coordinator:     coordinatorOf(link),
-		Spool:           status.Spool{Records: stats.Records, Bytes: stats.Bytes, Dropped: stats.Dropped},
-		Mesh:            status.Mesh{Peers: []status.Peer{}},
-		Schedule:        status.Schedule{Runs: runs.Runs, Missed: runs.Missed, Panics: runs.Panics},
-		Resting:         a.work.resting(time.Now()), BlockedPorts: []status.BlockedPort{},
+		Plan:            status.Plan{Generation: n.Generation, Revision: n.Revision, Entries: a.schedule.Stats().Entries},
+		Coordinator:     coordinatorOf(a.uplink.Status()),
+		Spool:           status.Spool{Records: stats.Records, Bytes: stats.Bytes},
+		Mesh:            a.meshStatus(), Faults: []status.Fault{}, Counts: a.counts(),
+		Resting: a.work.resting(time.Now()), BlockedPorts: []status.BlockedPort{},
+	}
+	s.Qualified, s.Reason = a.controls.Standing()
+	for _, f := range a.faults() {
+		s.Faults = append(s.Faults, status.Fault{Fault: f, Advice: f.Advice(s.Mesh.Address)})
 	}
 	for _, b := range a.ports.Blocked() {
 		s.BlockedPorts = append(s.BlockedPorts, status.BlockedPort(b))
 	}
-	if m := a.mesh.Load(); m != nil {
-		s.Mesh.Address, s.Mesh.Settled = m.Address(), m.Settled()
-		s.Mesh.Error, _ = a.meshError.Load().(string)
-		for _, p := range m.Members() {
-			s.Mesh.Peers = append(s.Mesh.Peers, status.Peer{Name: p.Name, Region: p.Region, Site: p.Site, Address: p.Address})
-		}
+	return s
+}
+
+// meshStatus is what the agent sees of its peers.
+func (a *Agent) meshStatus() status.Mesh {
+	s := status.Mesh{Peers: []status.Peer{}}
+	m := a.mesh.Load()
+	if m == nil {
+		return s
+	}
+	s.Address, s.Settled = m.Address(), m.Settled()
+	s.Error, _ = a.meshError.Load().(string)
+	for _, p := range m.Members() {
+		s.Peers = append(s.Peers, status.Peer{
+			Name: p.Name, Region: p.Region, Site: p.Site, Address: p.Address, PeerAddress: p.PeerAddress(),
+			Generation: p.Plan.Generation, Revision: p.Plan.Revision, Coordinator: p.Coordinator,
+		})
 	}
 	return s
 }
@@ -53,15 +67,20 @@ func (a *Agent) status() status.Status {
 // coordinatorOf leaves out why an earlier connection ended: while there is one,
 // an error beside it would read as if it failed now.
 func coordinatorOf(link uplink.Status) status.Uplink {
-	u := status.Uplink{Connected: link.Connected, Address: link.Coordinator}
+	u := status.Uplink{Connected: link.Connected, Address: link.Coordinator, Relay: link.Relay, Since: known(link.Since), LastAck: known(link.LastAck)}
 	if !link.Connected {
 		u.LastError = link.LastError
 	}
-	if !link.LastAck.IsZero() {
-		at := link.LastAck.UTC()
-		u.LastAck = &at
-	}
 	return u
+}
+
+// known is t in UTC, nil for the zero time.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 // resting is what turned this probe away and is left alone now, in order.
@@ -93,10 +112,10 @@ func (w *workload) resting(now time.Time) []status.Resting {
 func (a *Agent) state() wire.ProbeState {
 	s := wire.ProbeState{
 		Epoch: a.spool.Epoch(), Version: a.opts.Version[:min(len(a.opts.Version), wire.MaxVersion)], Plan: a.planNumber(),
-		Spool: a.spool.Stats().Records,
+		Spool: a.spool.Stats().Records, PeerAddress: a.peerAddress(), Relay: a.uplink.Status().Relay,
+		Faults: a.faults(), Counts: a.counts(),
 	}
 	s.Qualified, s.Reason = a.controls.Standing()
-	s.Counts.Disqualified = a.controls.Disqualified()
 	if m := a.mesh.Load(); m != nil {
 		s.MeshAddress = m.Address()
 		for _, p := range m.Members() {

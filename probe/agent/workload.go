@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"varde/checks"
+	"varde/probe/internal/confirm"
 	"varde/probe/internal/schedule"
 	"varde/proto/wire"
 )
@@ -28,11 +29,11 @@ type workload struct {
 	// doors are those that were shut in our face.
 	doors map[door]*shut
 	// addresses are where checks were up last.
-	addresses map[series]netip.AddrPort
+	addresses map[confirm.Series]netip.AddrPort
 }
 
 func newWorkload() *workload {
-	return &workload{accounts: map[seat]*account{}, logins: map[login]*standing{}, doors: map[door]*shut{}, addresses: map[series]netip.AddrPort{}}
+	return &workload{accounts: map[seat]*account{}, logins: map[login]*standing{}, doors: map[door]*shut{}, addresses: map[confirm.Series]netip.AddrPort{}}
 }
 
 // set makes the jobs of a plan and returns what to schedule, and whether some of
@@ -102,7 +103,7 @@ func (w *workload) forgetLocked() {
 			places[s], logins[s.login] = true, true
 		}
 	}
-	maps.DeleteFunc(w.addresses, func(s series, _ netip.AddrPort) bool { return w.jobs[s.check].check == nil })
+	maps.DeleteFunc(w.addresses, func(s confirm.Series, _ netip.AddrPort) bool { return w.jobs[s.Check].check == nil })
 	maps.DeleteFunc(w.doors, func(d door, _ *shut) bool { return !doors[d] })
 	maps.DeleteFunc(w.accounts, func(s seat, _ *account) bool { return !places[s] })
 	maps.DeleteFunc(w.logins, func(l login, _ *standing) bool { return !logins[l] })

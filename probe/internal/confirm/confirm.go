@@ -5,10 +5,11 @@
 // What it promises:
 //
 //   - Of one check and family there is at most one burst in 20 s that a probe
-//     begins or takes part in, whoever asks.
+//     begins or takes part in, whoever asks. Whoever has heard of a burst that he
+//     was not asked to join asks nobody for as long, and looks again by himself.
 //   - Whoever holds the key of the mesh can cause extra looks within that bound,
-//     and within [Options.Bound] for all checks together, and nothing else: no
-//     hint says anything of a service.
+//     and within [Options.Bound] for all checks together in any 20 s, and nothing
+//     else: no hint says anything of a service.
 //   - A check that logs in is confirmed without the login, unless it was the login
 //     that failed, or what comes after it; then by one other probe. A round trip is
 //     never confirmed.
@@ -52,12 +53,12 @@ type Series struct {
 type Options struct {
 	// Self is this probe. Required.
 	Self string
-	// Neighbours returns the living probes of the region, in any order, with or
-	// without Self. Required.
-	Neighbours func() []string
+	// Neighbours returns the living probes of the region that have the check, in any
+	// order, with or without Self. It must not wait. Required.
+	Neighbours func(check string) []string
 	// Enrolled says whether a probe is in the roster of this region. Required.
 	Enrolled func(probe string) bool
-	// Bound is how many looks others may cause here within Rest, of all checks
+	// Bound is how many looks others may cause here within any Rest, of all checks
 	// together. Required.
 	Bound func() int
 }
@@ -71,9 +72,8 @@ type Bursts struct {
 	// begun is when a series was last looked at again here, heard when others were
 	// last asked to.
 	begun, heard map[Series]time.Time
-	// window is when counting began, and spent how many looks others caused since.
-	window time.Time
-	spent  int
+	// obeyed is when others caused the looks of the last Rest, the oldest first.
+	obeyed []time.Time
 	counts Counts
 }
 
@@ -108,7 +108,7 @@ func (b *Bursts) Begin(s Series, login bool) (hint wire.Hint, ok bool) {
 	case login:
 		n = 1
 	}
-	asked := choose(s, now, b.opt.Self, b.opt.Neighbours(), n)
+	asked := choose(s, now, b.opt.Self, b.opt.Neighbours(s.Check), n)
 	b.counts.Asked += uint64(len(asked))
 	return wire.Hint{
 		Check: s.Check, Family: s.Family, Asker: b.opt.Self, Asked: asked, Login: login, At: now, ID: rand.Uint64(),
@@ -116,7 +116,8 @@ func (b *Bursts) Begin(s Series, login bool) (hint wire.Hint, ok bool) {
 }
 
 // Hear takes a hint of another probe and says whether to look. Whoever hears of a
-// burst asks nobody himself; whoever takes part in it does not look once more.
+// burst asks nobody himself; whoever takes part in it does not look once more. The
+// mesh brings the same hint only once in as long as it may be old or early.
 func (b *Bursts) Hear(h wire.Hint) (look bool) {
 	now := time.Now()
 	asked := slices.Contains(h.Asked, b.opt.Self)
@@ -136,14 +137,12 @@ func (b *Bursts) Hear(h wire.Hint) (look bool) {
 	if b.restsLocked(s, now) {
 		return b.refuseLocked(true)
 	}
-	if now.Sub(b.window) >= Rest {
-		b.window, b.spent = now, 0
-	}
-	if b.spent >= b.opt.Bound() {
+	b.obeyed = slices.DeleteFunc(b.obeyed, func(at time.Time) bool { return now.Sub(at) >= Rest })
+	if len(b.obeyed) >= b.opt.Bound() {
 		return b.refuseLocked(true)
 	}
 	b.begun[s] = now
-	b.spent++
+	b.obeyed = append(b.obeyed, now)
 	return true
 }
 

@@ -1,6 +1,8 @@
 package confirm
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,15 +32,25 @@ func bounds() [9]time.Duration {
 	}
 }
 
-// counted is how many runs took how long: one number for each of the bounds, and
-// one for those beyond.
-type counted [10]uint16
+// counted is how many runs took longer than the first of the bounds: one number for
+// each of the others, and one for those beyond.
+type counted [9]uint16
 
-// usual is what one phase of a series took: in the generation under way and in
-// the one before it.
-type usual struct {
-	phase       checks.Phase
-	now, before counted
+// generations are two numbers, or lists of them: of the generation under way and
+// of the one before it.
+type generations[T any] struct{ now, before T }
+
+// series is what the runs of a series took. Nearly all take no time worth noting,
+// and of 10,000 checks each byte counts ten thousand times.
+type series struct {
+	runs generations[uint32]
+	slow []slowPhase
+}
+
+// slowPhase is a phase that has taken longer than the first of the bounds.
+type slowPhase struct {
+	name checks.Phase
+	took generations[counted]
 }
 
 // Usual is how long the phases of each series take in health. Its methods may be
@@ -46,13 +58,12 @@ type usual struct {
 type Usual struct {
 	mu     sync.Mutex // protects all following fields
 	turned time.Time
-	// phases are a few for each series: a list takes a tenth of a map.
-	phases map[Series][]usual
+	series map[Series]*series
 }
 
 // NewUsual returns a Usual that knows nothing.
 func NewUsual() *Usual {
-	return &Usual{turned: time.Now(), phases: map[Series][]usual{}}
+	return &Usual{turned: time.Now(), series: map[Series]*series{}}
 }
 
 // Learn takes in the phases of a run that was up.
@@ -60,32 +71,38 @@ func (u *Usual) Learn(s Series, phases []checks.PhaseTiming) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.turnLocked()
+	known := u.series[s]
+	if known == nil {
+		known = new(series)
+		u.series[s] = known
+	}
+	known.runs.now++
 	for _, p := range phases {
-		known := u.phaseLocked(s, p.Name)
-		if known == nil {
-			u.phases[s] = append(u.phases[s], usual{phase: p.Name})
-			known = u.phaseLocked(s, p.Name)
-		}
-		if n := &known.now[class(p.Duration)]; *n < 1<<16-1 {
-			*n++
+		known.count(p.Name, p.Duration)
+		if p.Name == checks.StartTLS { // it begins as a question for capabilities, and is one while that lasts
+			known.count(checks.Capability, p.Duration)
 		}
 	}
 }
 
-// phaseLocked is what is known of a phase, nil for nothing.
-func (u *Usual) phaseLocked(s Series, p checks.Phase) *usual {
-	all := u.phases[s]
-	for i := range all {
-		if all[i].phase == p {
-			return &all[i]
-		}
+func (s *series) count(p checks.Phase, took time.Duration) {
+	if took <= bounds()[0] {
+		return
 	}
-	return nil
+	i := slices.IndexFunc(s.slow, func(k slowPhase) bool { return k.name == p })
+	if i < 0 {
+		i = len(s.slow)
+		s.slow = append(s.slow, slowPhase{name: p})
+	}
+	if n := &s.slow[i].took.now[class(took)]; *n < 1<<16-1 {
+		*n++
+	}
 }
 
-// class is the place of a duration among the bounds.
+// class is the place of a duration among the bounds after the first.
 func class(d time.Duration) int {
-	for i, b := range bounds() {
+	all := bounds()
+	for i, b := range all[1:] {
 		if d <= b {
 			return i
 		}
@@ -100,9 +117,10 @@ func (u *Usual) turnLocked() {
 		return
 	}
 	u.turned = now
-	for _, phases := range u.phases {
-		for i := range phases {
-			phases[i].before, phases[i].now = phases[i].now, counted{}
+	for _, s := range u.series {
+		s.runs = generations[uint32]{before: s.runs.now}
+		for i := range s.slow {
+			s.slow[i].took = generations[counted]{before: s.slow[i].took.now}
 		}
 	}
 }
@@ -113,39 +131,42 @@ func (u *Usual) turnLocked() {
 func (u *Usual) Patience(s Series, p checks.Phase) (d time.Duration, never bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	known := u.phaseLocked(s, p)
+	known := u.series[s]
 	if known == nil {
 		return shortest, false
 	}
-	return known.patience()
-}
-
-func (k *usual) patience() (d time.Duration, never bool) {
-	runs := func(i int) int { return int(k.now[i]) + int(k.before[i]) }
-	total := 0
-	for i := range k.now {
-		total += runs(i)
-	}
-	if runs(len(k.now)-1) > 0 {
-		return 0, true
-	}
-	seen := 0
-	for i, b := range bounds() {
-		seen += runs(i)
-		if 100*seen >= 95*total {
-			return max(shortest, slack*b), false
+	for _, k := range known.slow {
+		if k.name == p {
+			return k.patience(int(known.runs.now) + int(known.runs.before))
 		}
 	}
 	return shortest, false
 }
 
+// patience is that of a phase of so many runs, of which some were slow.
+func (k slowPhase) patience(total int) (d time.Duration, never bool) {
+	slower := 0
+	for i := range k.took.now {
+		slower += k.runs(i)
+	}
+	all := bounds()
+	if k.runs(len(all)-1) > 0 {
+		return 0, true
+	}
+	for i, b := range all {
+		if 100*slower <= 5*total {
+			return max(shortest, slack*b), false
+		}
+		slower -= k.runs(i)
+	}
+	return slack * patient, false
+}
+
+func (k slowPhase) runs(class int) int { return int(k.took.now[class]) + int(k.took.before[class]) }
+
 // Keep forgets every series but those that are still looked at.
 func (u *Usual) Keep(still func(check string) bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for s := range u.phases {
-		if !still(s.Check) {
-			delete(u.phases, s)
-		}
-	}
+	maps.DeleteFunc(u.series, func(s Series, _ *series) bool { return !still(s.Check) })
 }
