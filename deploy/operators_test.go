@@ -48,8 +48,17 @@ func TestMetrics(t *testing.T) {
 			`varde_probe_last_seen_timestamp_seconds{probe="us-east-1",region="us-east"}`:          between(at-interval.Seconds(), at),
 			`varde_probe_clock_offset_seconds{probe="us-east-1",region="us-east"}`:                 is(0),
 			`varde_probe_spool_records{probe="us-east-1",region="us-east"}`:                        between(0, 3),
-			`varde_probe_spool_dropped_records_total{probe="us-east-1",region="us-east"}`:          is(0),
+			`varde_probe_gap_records_total{probe="us-east-1",region="us-east"}`:                    is(0),
 			`varde_probe_plan_revision{probe="us-east-1",region="us-east"}`:                        is(got[`varde_plan_revision`]),
+			`varde_probe_faults{probe="us-east-1",region="us-east"}`:                               is(0),
+			`varde_probe_relayed{probe="us-east-1",region="us-east"}`:                              is(0),
+			`varde_probe_qualified{probe="oceania-1",region="oceania"}`:                            is(1),
+			`varde_probe_runs_total{probe="us-east-1",region="us-east"}`:                           between(35, 42),
+			`varde_probe_late_runs_total{probe="us-east-1",region="us-east"}`:                      is(0),
+			`varde_probe_missed_runs_total{probe="us-east-1",region="us-east"}`:                    is(0),
+			`varde_probe_dropped_records_total{probe="us-east-1",region="us-east"}`:                is(0),
+			`varde_probe_confirms_asked_total{probe="us-east-1",region="us-east"}`:                 is(0),
+			`varde_probe_relayed_connections_total{probe="us-east-1",region="us-east"}`:            is(0),
 			`varde_probe_notices{probe="us-east-1",region="us-east"}`:                              is(0),
 			`varde_probe_certificate_expiry_timestamp_seconds{probe="us-east-1",region="us-east"}`: between(at+20*24*3600, at+31*24*3600),
 			`varde_region_newest_observation_timestamp_seconds{region="oceania"}`:                  between(at-interval.Seconds(), at),
@@ -75,7 +84,8 @@ func TestMetrics(t *testing.T) {
 			}
 		}
 		for series := range got {
-			if strings.HasPrefix(series, "varde_probe_qualified") || strings.Contains(series, `varde_probe_spool_records{probe="us-east-2"`) {
+			if strings.HasPrefix(series, `varde_probe_qualified{probe="us-east`) || strings.Contains(series, `varde_probe_spool_records{probe="us-east-2"`) ||
+				strings.Contains(series, `varde_probe_runs_total{probe="us-east-2"`) || strings.Contains(series, `varde_probe_relayed{probe="us-east-2"`) {
 				t.Errorf("%s: nobody said so", series)
 			}
 		}

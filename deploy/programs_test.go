@@ -201,7 +201,7 @@ func (p *programs) enrol(name, region, config string) {
 	state := filepath.Join(p.dir, name)
 	p.command(p.probe, "join", m[1], "--state", state)
 	probeConfig := filepath.Join(p.dir, name+".yaml")
-	body := fmt.Sprintf("state: %s\nmesh: {bind: \"127.0.0.1:%d\", advertise: 127.0.0.1}\n", state, freePort(p.t))
+	body := fmt.Sprintf("state: %s\nmesh: {bind: \"127.0.0.1:%d\", advertise: 127.0.0.1}\npeer: {bind: \"127.0.0.1:0\"}\n", state, freePort(p.t))
 	if err := os.WriteFile(probeConfig, []byte(body), 0o600); err != nil {
 		p.t.Fatal(err)
 	}

@@ -2,8 +2,18 @@
 
 package deploy
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
 // singleThreaded keeps the bubbles on one thread: with more, the race detector
 // of Go 1.26 crashes in them now and then (golang/go#78156).
 func singleThreaded() { runtime.GOMAXPROCS(1) }
+
+// playable is how much virtual time a scenario may take that is played here: the
+// race detector takes ten times as long.
+func playable() time.Duration { return 20 * time.Minute }
+
+// playedOutages is how many outages are measured.
+func playedOutages() int { return 5 }

@@ -3,7 +3,8 @@
 // internet in memory. In a testing/synctest bubble it plays days in seconds,
 // and says to the second what was seen when. Its journal and spools leave out
 // fsync, because nothing in a bubble loses power, and its mesh takes ten times as
-// long over everything, because a virtual day of gossip costs a minute.
+// long over everything unless asked not to, because a virtual day of gossip costs a
+// minute.
 //
 // A test binary that uses it calls ats.Register (nats-server/v2/server/ats)
 // once, outside of every bubble: otherwise the journal's clock ticker is made
@@ -15,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -23,8 +25,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"varde/checks"
 	"varde/checks/checktest"
 	"varde/coordinator/server"
+	"varde/deploy/scenario"
+	"varde/proto/wire"
 )
 
 // Options says what fleet to build.
@@ -35,9 +40,20 @@ type Options struct {
 	// Checks maps a kind ("imap", "smtp", "https") to its interval. The
 	// service and the check are named like the kind.
 	Checks map[string]time.Duration
+	// Families are those in which the servers can be reached, IPv4 if not given.
+	Families []checks.Family
 	// Plain leaves out TLS, and with it the login, in HTTP and SMTP, where no
-	// fault is about it: half of a virtual day goes into handshakes.
-	Plain bool
+	// fault is about it: half of a virtual day goes into handshakes. Kinds that
+	// are listed in Secure keep it.
+	Plain  bool
+	Secure []string
+	// MinProbes is the coordinator's min_probes; its default if zero.
+	MinProbes int
+	// Brisk keeps the mesh at its ordinary pace.
+	Brisk bool
+	// Chance decides which runs a fault hits that does not hit all; the same
+	// every time if nil.
+	Chance func(purpose string) *rand.Rand
 	// CertificateLife is how long a certificate is good, 30 days if zero.
 	CertificateLife time.Duration
 	// Logger is silent if nil.
@@ -50,18 +66,29 @@ type Fleet struct {
 	opts        Options
 	dir         string
 	internet    *checktest.Internet
-	mail        *mailHost
+	ca          *checktest.CA
 	probes      map[string]*member
 	coordinator *member
 	server      *server.Server
 	// regions are the ids in a fixed order.
 	regions []string
+	// watched says which kind is served where.
+	watched map[netip.AddrPort]string
 
 	mu sync.Mutex // protects all following fields
-	// silenced maps a service's port to the regions that it is silent for.
-	silenced map[uint16][]string
-	// partition gives each probe's side of a split mesh.
+	// hosts are the probes by their addresses.
+	hosts map[netip.Addr]*member
+	// faults are those that last now, fates those of streams by their client's end.
+	faults []scenario.Fault
+	fates  map[netip.AddrPort]fate
+	// lonely are the regions that do not reach the coordinator.
+	lonely []string
+	// walled are the probes that no datagram reaches.
+	walled []string
+	// partition gives each region's side of a split mesh.
 	partition map[string]int
+	// spooled is how many records each epoch has entrusted to its spool.
+	spooled map[wire.Source]uint64
 }
 
 // member is one program of the fleet on a host of its own.
@@ -70,13 +97,14 @@ type member struct {
 	host         *checktest.Host
 	dir          string
 	stop         func()
+	stopped      bool
 }
 
-// Addresses of the fleet's hosts. Region r's probe n is 10.<r>.0.<n>.
+// Addresses of the fleet's hosts. Region r's probe n is 10.<r>.0.<n> and
+// 2001:db8:<r>::<n>.
 var (
 	coordinatorAddr = netip.MustParseAddr("10.200.0.1")
 	loopback        = netip.MustParseAddr("127.0.0.1")
-	mailAddr        = netip.MustParseAddr("203.0.113.1")
 )
 
 const (
@@ -84,6 +112,7 @@ const (
 	publicPort = 8080
 	opsPort    = 8081
 	meshPort   = 7946
+	peerPort   = 7947
 )
 
 // New builds the fleet and starts all of it. Everything is stopped when the
@@ -93,12 +122,20 @@ func New(t *testing.T, opts Options) *Fleet {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	if opts.Chance == nil {
+		opts.Chance = scenario.Scenario{}.Chance
+	}
+	if len(opts.Families) == 0 {
+		opts.Families = []checks.Family{checks.IPv4}
+	}
 	f := &Fleet{
 		t: t, opts: opts, dir: t.TempDir(), internet: checktest.NewInternet(), regions: slices.Sorted(maps.Keys(opts.Regions)),
-		probes: map[string]*member{}, silenced: map[uint16][]string{}, partition: map[string]int{},
+		probes: map[string]*member{}, partition: map[string]int{}, hosts: map[netip.Addr]*member{},
+		watched: map[netip.AddrPort]string{}, fates: map[netip.AddrPort]fate{}, spooled: map[wire.Source]uint64{},
 	}
 	f.internet.Rule(f.rule)
-	f.mail = newMailHost(t, f.internet, opts.Plain)
+	f.serveMail()
+	f.serveControls()
 	f.coordinator = &member{
 		name: "c1", host: f.internet.Host(coordinatorAddr), dir: filepath.Join(f.dir, "coordinator"),
 	}
@@ -110,69 +147,6 @@ func New(t *testing.T, opts Options) *Fleet {
 	}
 	t.Cleanup(f.stop)
 	return f
-}
-
-// rule is what the internet does between two addresses, given the faults.
-func (f *Fleet) rule(from, to netip.AddrPort, _ string) checktest.Effect {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if to.Addr() == mailAddr || from.Addr() == mailAddr {
-		probe, port := from, to.Port()
-		if from.Addr() == mailAddr {
-			probe, port = to, from.Port()
-		}
-		if slices.Contains(f.silenced[port], f.regionOf(probe.Addr())) {
-			return checktest.Drop
-		}
-		return checktest.Pass
-	}
-	a, b := f.regionOf(from.Addr()), f.regionOf(to.Addr())
-	if len(f.partition) > 0 && a != "" && b != "" && f.partition[a] != f.partition[b] {
-		return checktest.Drop
-	}
-	return checktest.Pass
-}
-
-func (f *Fleet) regionOf(a netip.Addr) string {
-	if r := int(a.As4()[1]); r >= 1 && r <= len(f.opts.Regions) {
-		return f.regions[r-1]
-	}
-	return ""
-}
-
-// Silence makes the servers of a kind say nothing to a region, from now on:
-// packets are dropped on their way.
-func (f *Fleet) Silence(kind, region string) {
-	port := ports[kind]
-	if f.opts.Plain {
-		port = plainPorts[kind]
-	}
-	f.mu.Lock()
-	f.silenced[port] = append(f.silenced[port], region)
-	f.mu.Unlock()
-	f.internet.Rule(f.rule)
-}
-
-// Heal ends every Silence.
-func (f *Fleet) Heal() {
-	f.mu.Lock()
-	clear(f.silenced)
-	f.mu.Unlock()
-	f.internet.Rule(f.rule)
-}
-
-// Partition splits the mesh into groups of regions that do not reach one
-// another. Without groups the mesh is whole again.
-func (f *Fleet) Partition(groups ...[]string) {
-	f.mu.Lock()
-	clear(f.partition)
-	for i, g := range groups {
-		for _, region := range g {
-			f.partition[region] = i
-		}
-	}
-	f.mu.Unlock()
-	f.internet.Rule(f.rule)
 }
 
 // Context is the test's, ended when the test ends.
@@ -193,6 +167,12 @@ func (f *Fleet) stop() {
 	}
 }
 
-func probeAddr(region, n int) netip.Addr {
-	return netip.MustParseAddr(fmt.Sprintf("10.%d.0.%d", region, n))
+// probeAddrs are those of a probe, one of each family that there is; the programs
+// speak with one another over IPv4.
+func (f *Fleet) probeAddrs(region, n int) []netip.Addr {
+	out := []netip.Addr{netip.MustParseAddr(fmt.Sprintf("10.%d.0.%d", region, n))}
+	if slices.Contains(f.opts.Families, checks.IPv6) {
+		out = append(out, netip.MustParseAddr(fmt.Sprintf("2001:db8:%x::%x", region, n)))
+	}
+	return out
 }

@@ -1,36 +1,23 @@
 package fleettest
 
 import (
+	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
-	"log"
 	"net"
 	"net/http"
-	"testing"
+	"regexp"
+	"strings"
+	"time"
 
+	"github.com/emersion/go-imap"
+	"github.com/emersion/go-imap/backend"
 	"github.com/emersion/go-imap/backend/memory"
-	imapserver "github.com/emersion/go-imap/server"
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
-	"varde/checks/checktest"
-)
-
-// ports are where the mail host serves each kind.
-var ports = map[string]uint16{"imap": 993, "smtp": 465, "https": 443}
-
-// urls are what the checks of each kind ask.
-var urls = map[string]string{
-	"imap": "imaps://mail.test", "smtp": "smtps://mail.test", "https": "https://mail.test/",
-}
-
-// plainPorts and plainURLs are those of a fleet without TLS; IMAP is never
-// spoken without it.
-var (
-	plainPorts = map[string]uint16{"imap": 993, "smtp": 25, "https": 80}
-	plainURLs  = map[string]string{"imap": "imaps://mail.test", "smtp": "smtp://mail.test", "https": "http://mail.test/"}
+	"varde/deploy/scenario"
 )
 
 // The account that every check logs in with; the in-memory IMAP backend knows
@@ -40,74 +27,104 @@ const (
 	password = "password"
 )
 
-// mailHost is a small mail provider: real IMAP, SMTP and HTTP servers.
-type mailHost struct {
-	ca *checktest.CA
-}
+// stall is longer than any client waits.
+const stall = time.Minute
 
-func newMailHost(t *testing.T, internet *checktest.Internet, plain bool) *mailHost {
-	ports := ports
-	if plain {
-		ports = plainPorts
+// admit says what becomes of a login before anybody looks at its password.
+func (f *Fleet) admit(kind string, client, server net.Addr, refusal error) error {
+	switch f.effectOn(kind, client, server) {
+	case scenario.AuthStall:
+		time.Sleep(stall)
+		return refusal
+	case scenario.AuthTempfail:
+		return refusal
 	}
-	m := &mailHost{ca: checktest.NewCA()}
-	host := internet.Host(mailAddr)
-	internet.Name("mail.test", mailAddr)
-	config := &tls.Config{Certificates: []tls.Certificate{m.ca.Certificate("mail.test")}}
-	listen := func(kind string) net.Listener {
-		l, err := host.Listen("tcp", netAddr(mailAddr, ports[kind]))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if plain && kind != "imap" {
-			return l
-		}
-		return &handshaker{tls.NewListener(l, config)}
-	}
-	imap := imapserver.New(memory.New())
-	imap.ErrorLog = log.New(io.Discard, "", 0)
-	serve(t, listen("imap"), imap.Serve, imap.Close)
-
-	mail := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return session{}, nil }))
-	mail.Domain, mail.ErrorLog = "mail.test", log.New(io.Discard, "", 0)
-	serve(t, listen("smtp"), mail.Serve, mail.Close)
-
-	web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "webmail\n")
-	}), ErrorLog: log.New(io.Discard, "", 0)}
-	serve(t, listen("https"), web.Serve, web.Close)
-	return m
+	return nil
 }
 
-// serve runs a server until the test ends and waits for it.
-func serve(t *testing.T, l net.Listener, run func(net.Listener) error, closeServer func() error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = run(l) // every one of them returns an error of its own when closed
-	}()
-	t.Cleanup(func() {
-		_ = closeServer()
-		<-done
-	})
+// mailbox is the in-memory IMAP backend behind the faults.
+type mailbox struct {
+	backend.Backend
+	fleet *Fleet
 }
 
-// handshaker shakes hands when a stream is accepted: a server that did it at
-// its first read or write would charge its own delay to the phase "tls".
-type handshaker struct{ net.Listener }
+func newMailbox(f *Fleet) backend.Backend { return mailbox{memory.New(), f} }
 
-// Accept takes a stream and begins its handshake.
-func (l *handshaker) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
+// Login admits the one account.
+func (m mailbox) Login(info *imap.ConnInfo, user, password string) (backend.User, error) {
+	refusal := &imap.ErrStatusResp{Resp: &imap.StatusResp{Type: imap.StatusRespNo, Code: "UNAVAILABLE", Info: "accounts cannot be looked up"}}
+	if err := m.fleet.admit("imap", info.RemoteAddr, info.LocalAddr, refusal); err != nil {
 		return nil, err
 	}
-	go func() { _ = conn.(*tls.Conn).HandshakeContext(context.Background()) }()
-	return conn, nil
+	return m.Backend.Login(info, user, password)
+}
+
+// webmail answers with a page, or says that it cannot.
+func (f *Fleet) webmail(w http.ResponseWriter, r *http.Request) {
+	conn, ok := r.Context().Value(connKey{}).(net.Conn)
+	if ok && f.effectOn("https", conn.RemoteAddr(), conn.LocalAddr()) == scenario.HTTP503 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_, _ = io.WriteString(w, "webmail\n") // a client that left is nobody's loss
+}
+
+// connKey is where a request's context has its stream.
+type connKey struct{}
+
+func withConn(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// pop3 serves a mailbox without mail.
+func (f *Fleet) pop3(_ context.Context, conn net.Conn) {
+	say := func(text string) { _, _ = io.WriteString(conn, text+"\r\n") } // the next read says that it is closed
+	say("+OK ready")
+	for in := bufio.NewReader(conn); ; {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		switch verb, _, _ := strings.Cut(strings.TrimSpace(line), " "); verb {
+		case "CAPA":
+			say("+OK\r\nSASL PLAIN\r\nUSER\r\n.")
+		case "AUTH":
+			if err := f.admit("pop3", conn.RemoteAddr(), conn.LocalAddr(), errors.New("-ERR [SYS/TEMP] accounts cannot be looked up")); err != nil {
+				say(err.Error())
+				continue
+			}
+			say("+OK in")
+		case "STAT":
+			say("+OK 0 0")
+		case "QUIT":
+			say("+OK bye")
+			return
+		default:
+			say("-ERR what")
+		}
+	}
+}
+
+// probeID is the probe in the message ID of a test mail.
+var probeID = regexp.MustCompile(`(?m)^Message-ID: <[^.>]+\.([^@>]+)@`)
+
+// effectOnMail is what becomes of a test mail that was handed in.
+func (f *Fleet) effectOnMail(text string) scenario.Effect {
+	found := probeID.FindStringSubmatch(text)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.hosts {
+		if found != nil && m.name == found[1] {
+			return f.draw(m, "roundtrip", f.opts.Families[0], time.Now()).effect
+		}
+	}
+	return ""
 }
 
 // session is an SMTP session that takes the one account and no mail.
-type session struct{}
+type session struct {
+	fleet *Fleet
+	conn  net.Conn
+}
 
 var _ smtp.AuthSession = session{}
 
@@ -115,8 +132,12 @@ var _ smtp.AuthSession = session{}
 func (session) AuthMechanisms() []string { return []string{sasl.Plain} }
 
 // Auth takes the one account.
-func (session) Auth(string) (sasl.Server, error) {
+func (s session) Auth(string) (sasl.Server, error) {
+	refusal := &smtp.SMTPError{Code: 454, EnhancedCode: smtp.EnhancedCode{4, 7, 0}, Message: "accounts cannot be looked up"}
 	return sasl.NewPlainServer(func(_, u, p string) error {
+		if err := s.fleet.admit("smtp", s.conn.RemoteAddr(), s.conn.LocalAddr(), refusal); err != nil {
+			return err
+		}
 		if u != user || p != password {
 			return errors.New("wrong account")
 		}

@@ -6,12 +6,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"varde/coordinator/server"
 	"varde/probe/agent"
+	"varde/proto/wire"
 )
 
 func netAddr(a netip.Addr, port uint16) string { return netip.AddrPortFrom(a, port).String() }
@@ -60,7 +59,13 @@ func (f *Fleet) StopCoordinator() {
 func (f *Fleet) enrol(r, n int, region string) {
 	f.t.Helper()
 	name := fmt.Sprintf("%s-%d", region, n)
-	m := &member{name: name, region: region, host: f.internet.Host(probeAddr(r, n)), dir: filepath.Join(f.dir, name)}
+	addrs := f.probeAddrs(r, n)
+	m := &member{name: name, region: region, host: f.internet.Host(addrs...), dir: filepath.Join(f.dir, name)}
+	f.mu.Lock()
+	for _, a := range addrs {
+		f.hosts[a] = m
+	}
+	f.mu.Unlock()
 	token, err := f.server.AddProbe(f.Context(), server.NewProbe{Name: name, Region: region, Site: "test", TTL: time.Hour})
 	if err != nil {
 		f.t.Fatal(err)
@@ -78,18 +83,28 @@ func (f *Fleet) StartProbe(name string) {
 	m := f.probes[name]
 	a, err := agent.New(agent.Options{
 		State: m.dir, MeshBind: fmt.Sprintf("0.0.0.0:%d", meshPort), MeshAdvertise: m.host.Addrs()[0].String(),
-		Network: m.host, Logger: f.opts.Logger.With("program", name), Version: "test", Simulation: true,
+		PeerBind: fmt.Sprintf("0.0.0.0:%d", peerPort),
+		Network:  m.host, Logger: f.opts.Logger.With("program", name), Version: "test", Simulation: true, Brisk: f.opts.Brisk,
 	})
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	m.stop = f.start(name, a.Run)
+	stop := f.start(name, a.Run)
+	m.stop = func() {
+		stop()
+		epoch, last := a.Spooled()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.spooled[wire.Source{Probe: name, Epoch: epoch}] = last
+	}
+	m.stopped = false
 }
 
 // StopProbe stops a probe in good order.
 func (f *Fleet) StopProbe(name string) {
-	f.probes[name].stop()
-	f.probes[name].stop = func() {}
+	m := f.probes[name]
+	m.stop()
+	m.stop, m.stopped = func() {}, true
 }
 
 // start runs a program and returns what stops it and waits for it.
@@ -106,46 +121,6 @@ func (f *Fleet) start(name string, run func(context.Context) error) func() {
 		cancel()
 		<-done
 	}
-}
-
-// writeConfig writes the coordinator's configuration and the secrets it names.
-func (f *Fleet) writeConfig() string {
-	f.t.Helper()
-	var b strings.Builder
-	fmt.Fprintf(&b, "name: c1\ndata: %s\n", f.coordinator.dir)
-	fmt.Fprintf(&b, "listen: {grpc: %q, public: %q, ops: %q}\n", netAddr(coordinatorAddr, grpcPort),
-		netAddr(coordinatorAddr, publicPort), netAddr(loopback, opsPort))
-	fmt.Fprintf(&b, "advertise: [%q]\nregions:\n", netAddr(coordinatorAddr, grpcPort))
-	for _, r := range f.regions {
-		fmt.Fprintf(&b, "  - {id: %s}\n", r)
-	}
-	kinds := make([]string, 0, len(f.opts.Checks))
-	for k := range f.opts.Checks {
-		kinds = append(kinds, k)
-	}
-	slices.Sort(kinds)
-	b.WriteString("services:\n")
-	for _, k := range kinds {
-		fmt.Fprintf(&b, "  - {id: %s, consent: true}\n", k)
-	}
-	b.WriteString("checks:\n")
-	url := urls
-	if f.opts.Plain {
-		url = plainURLs
-	}
-	for _, k := range kinds {
-		fmt.Fprintf(&b, "  - {id: %s, service: %s, kind: %s, url: %q, every: %s, timeout: 5s, ca: {file: ca.pem}", k, k, k, url[k], f.opts.Checks[k])
-		if k == "imap" || k == "smtp" && !f.opts.Plain {
-			fmt.Fprintf(&b, ", login: {user: %s, password: {file: password}}", user)
-		}
-		b.WriteString("}\n")
-	}
-	for name, content := range map[string]string{"coordinator.yaml": b.String(), "password": password, "ca.pem": string(f.mail.ca.PEM())} {
-		if err := os.WriteFile(filepath.Join(f.dir, name), []byte(content), 0o600); err != nil {
-			f.t.Fatal(err)
-		}
-	}
-	return filepath.Join(f.dir, "coordinator.yaml")
 }
 
 // Token makes a token for a probe that has not joined.

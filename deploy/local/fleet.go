@@ -224,7 +224,7 @@ func (f *fleet) enrolOne(ctx context.Context, name, region string, network agent
 		}
 	}
 	return agent.New(agent.Options{
-		State: state, MeshBind: "127.0.0.1:0", MeshAdvertise: "127.0.0.1", Network: network,
+		State: state, MeshBind: "127.0.0.1:0", MeshAdvertise: "127.0.0.1", PeerBind: "127.0.0.1:0", Network: network,
 		Logger: f.log.With("program", name), Version: varde.Version(), Socket: true,
 	})
 }

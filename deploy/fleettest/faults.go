@@ -1,0 +1,223 @@
+package fleettest
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"varde/checks"
+	"varde/checks/checktest"
+	"varde/deploy/scenario"
+)
+
+// forever is longer than any test.
+const forever = scenario.Offset(10 * 365 * 24 * time.Hour)
+
+// fate is what becomes of one run, told by its stream: it is drawn when the stream
+// is opened, and the network and the server agree on it.
+type fate struct {
+	to     netip.AddrPort
+	drawn  time.Time
+	effect scenario.Effect
+	// late says that what is lost is lost after connecting.
+	late bool
+}
+
+// fateLife is longer than any run: a later stream from the same port is another.
+const fateLife = 10 * time.Minute
+
+// maxFates is when old ones are thrown away.
+const maxFates = 20_000
+
+// Silence makes the servers of a kind say nothing to a region, from now on:
+// packets are dropped on their way.
+func (f *Fleet) Silence(kind, region string) {
+	f.Hit(scenario.Fault{To: forever, Regions: []string{region}, Checks: []string{kind}, Effect: scenario.ConnectTimeout})
+}
+
+// Hit lets a fault begin, whatever its times.
+func (f *Fleet) Hit(fault scenario.Fault) {
+	f.mu.Lock()
+	f.faults = append(f.faults, fault)
+	f.mu.Unlock()
+	f.internet.Rule(f.rule)
+}
+
+// Heal ends every fault.
+func (f *Fleet) Heal() { f.suffer(nil) }
+
+// suffer makes the faults those given.
+func (f *Fleet) suffer(faults []scenario.Fault) {
+	f.mu.Lock()
+	f.faults = faults
+	f.mu.Unlock()
+	f.internet.Rule(f.rule)
+}
+
+// Partition splits the mesh into groups of regions that do not reach one
+// another. Without groups the mesh is whole again.
+func (f *Fleet) Partition(groups ...[]string) {
+	f.mu.Lock()
+	clear(f.partition)
+	for i, g := range groups {
+		for _, region := range g {
+			f.partition[region] = i
+		}
+	}
+	f.mu.Unlock()
+	f.internet.Rule(f.rule)
+}
+
+// BlockUDP drops every datagram between a probe and the others, as a firewall would
+// that lets TCP pass only.
+func (f *Fleet) BlockUDP(name string) {
+	f.mu.Lock()
+	f.walled = append(f.walled, name)
+	f.mu.Unlock()
+	f.internet.Rule(f.rule)
+}
+
+// isWalled says whether a probe is behind such a firewall.
+func (f *Fleet) isWalled(m *member) bool { return slices.Contains(f.walled, m.name) }
+
+// rule is what the internet does between two addresses, given the faults.
+func (f *Fleet) rule(from, to netip.AddrPort, network string) checktest.Effect {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a, b := f.hosts[from.Addr()], f.hosts[to.Addr()]
+	if f.cutOff(a) || f.cutOff(b) || f.divided(a, b) || f.isLonely(a, to) || f.isLonely(b, from) {
+		return checktest.Drop
+	}
+	if network == "udp" && a != nil && b != nil && (f.isWalled(a) || f.isWalled(b)) {
+		return checktest.Drop
+	}
+	probe, client, server := a, from, to
+	if _, serves := f.watched[from]; serves {
+		probe, client, server = b, to, from
+	}
+	if probe == nil {
+		return checktest.Pass
+	}
+	kind, serves := f.watched[server]
+	if !serves {
+		return checktest.Pass
+	}
+	return f.fate(probe, kind, client, server).onTheWay(network)
+}
+
+// onTheWay is what the network does with a run of that fate; the rest is up to the
+// server.
+func (d fate) onTheWay(network string) checktest.Effect {
+	switch d.effect {
+	case scenario.ConnectTimeout, scenario.OwnNetwork:
+		return checktest.Drop
+	case scenario.Loss:
+		if !d.late || network == "udp" {
+			return checktest.Drop
+		}
+	case scenario.ConnectRefused:
+		return checktest.Refuse
+	case scenario.ConnectReset:
+		return checktest.Reset
+	}
+	return checktest.Pass
+}
+
+// cutOff says whether a probe reaches nobody and is reached by nobody.
+func (f *Fleet) cutOff(m *member) bool {
+	return m != nil && slices.ContainsFunc(f.faults, func(x scenario.Fault) bool {
+		return x.Effect == scenario.OwnNetwork && whole(x) && x.HitsProbe(m.name, m.region)
+	})
+}
+
+// whole says whether a fault hits every run.
+func whole(x scenario.Fault) bool { return x.Share == 0 || x.Share == 1 }
+
+// Isolate drops everything between regions and the coordinator, until it is called
+// with none.
+func (f *Fleet) Isolate(regions ...string) {
+	f.mu.Lock()
+	f.lonely = regions
+	f.mu.Unlock()
+	f.internet.Rule(f.rule)
+}
+
+// isLonely says whether a probe does not reach the other end because that is the
+// coordinator.
+func (f *Fleet) isLonely(m *member, other netip.AddrPort) bool {
+	return m != nil && other.Addr() == coordinatorAddr && slices.Contains(f.lonely, m.region)
+}
+
+// divided says whether two probes are on different sides of a split mesh.
+func (f *Fleet) divided(a, b *member) bool {
+	return len(f.partition) > 0 && a != nil && b != nil && f.partition[a.region] != f.partition[b.region]
+}
+
+// fate returns that of a stream of a probe, drawing it for a new one.
+func (f *Fleet) fate(m *member, kind string, client, server netip.AddrPort) fate {
+	now := time.Now()
+	if d, ok := f.fates[client]; ok && d.to == server && now.Sub(d.drawn) < fateLife {
+		return d
+	}
+	if len(f.faults) == 0 {
+		return fate{}
+	}
+	family := checks.IPv6
+	if server.Addr().Is4() {
+		family = checks.IPv4
+	}
+	d := f.draw(m, kind, family, now)
+	d.to, d.drawn = server, now
+	if len(f.fates) >= maxFates {
+		for at, old := range f.fates {
+			if now.Sub(old.drawn) >= fateLife {
+				delete(f.fates, at)
+			}
+		}
+	}
+	f.fates[client] = d
+	return d
+}
+
+// draw lets the first fault that hits have its way. Chance follows from the seed
+// and from who runs what when, so that other runs change nothing.
+func (f *Fleet) draw(m *member, kind string, family checks.Family, now time.Time) fate {
+	for _, x := range f.faults {
+		if !x.Hits(m.name, m.region, kind, family) || kind == control && x.Effect != scenario.OwnNetwork {
+			continue
+		}
+		if kind != control && !x.Effect.OfProbe() && !x.Effect.Means(kind) {
+			continue
+		}
+		if whole(x) && x.Effect != scenario.Loss {
+			return fate{effect: x.Effect}
+		}
+		chance := f.opts.Chance(fmt.Sprint(x.Effect, m.name, kind, family, x.From, now.UnixNano()))
+		if whole(x) || chance.Float64() < x.Share {
+			return fate{effect: x.Effect, late: chance.Float64() < 0.5 && scenario.Slow2s.Means(kind)}
+		}
+	}
+	return fate{}
+}
+
+// effectOn is what the server of a kind must do to the client at the other end of
+// a stream.
+func (f *Fleet) effectOn(kind string, client net.Addr, server net.Addr) scenario.Effect {
+	from, err := netip.ParseAddrPort(client.String())
+	if err != nil {
+		return ""
+	}
+	to, err := netip.ParseAddrPort(server.String())
+	if err != nil {
+		return ""
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := f.hosts[from.Addr()]
+	if m == nil {
+		return ""
+	}
+	return f.fate(m, kind, from, to).effect
+}

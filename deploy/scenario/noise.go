@@ -1,0 +1,99 @@
+package scenario
+
+import (
+	"hash/fnv"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// What noise is made of.
+const (
+	day       = 24 * time.Hour
+	localMean = 2 * time.Minute
+	pathMean  = 3 * time.Minute
+	// uplinkShare is the share of a probe's own faults that hit its controls too.
+	uplinkShare = 0.95
+)
+
+// Chance is a source of numbers that are fixed by a seed and by what they are for.
+func (s Scenario) Chance(purpose string) *rand.Rand {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(purpose)) // a hash takes everything
+	return rand.New(rand.NewPCG(uint64(max(s.Noise.Seed, 1)), h.Sum64()))
+}
+
+// Unfold returns the scenario with its noise as faults, and as expectations what
+// of it is true.
+func (s Scenario) Unfold() Scenario {
+	s.Faults, s.Expect = slices.Clone(s.Faults), slices.Clone(s.Expect)
+	s.flakes()
+	for _, region := range slices.Sorted(maps.Keys(s.Regions)) {
+		s.path(region)
+	}
+	for _, probe := range s.Names() {
+		s.local(probe)
+	}
+	s.Noise = Noise{Seed: s.Noise.Seed}
+	return s
+}
+
+// flakes fail half of the time in silence and else at once.
+func (s *Scenario) flakes() {
+	if s.Noise.Flake == 0 {
+		return
+	}
+	share := float64(s.Noise.Flake) / 2
+	s.Faults = append(s.Faults,
+		Fault{To: Offset(s.Length), Effect: ConnectTimeout, Share: share},
+		Fault{To: Offset(s.Length), Effect: ConnectReset, Share: share})
+}
+
+// path cuts a region off from the provider now and then. What is shorter than two
+// intervals may go unseen.
+func (s *Scenario) path(region string) {
+	chance := s.Chance("path of " + region)
+	for f := range s.spells(chance, float64(s.Noise.Path), pathMean) {
+		f.Regions, f.Effect = []string{region}, ConnectTimeout
+		s.Faults = append(s.Faults, f)
+		for _, check := range slices.Sorted(maps.Keys(s.Checks)) {
+			s.Expect = append(s.Expect, Expectation{
+				Region: region, Check: check, State: States{Down}, From: f.From, To: f.To,
+				permitted: time.Duration(f.To-f.From) < 2*s.Checks[check],
+			})
+		}
+	}
+}
+
+// local gives a probe faults of its own.
+func (s *Scenario) local(probe string) {
+	chance := s.Chance("faults of " + probe)
+	for f := range s.spells(chance, float64(s.Noise.Local), localMean) {
+		f.Probes, f.Effect = []string{probe}, ConnectTimeout
+		if chance.Float64() < uplinkShare {
+			f.Effect = OwnNetwork
+		}
+		s.Faults = append(s.Faults, f)
+	}
+}
+
+// spells are when something happens that comes by chance, so often a day and for
+// so long in the mean. It ends with the scenario.
+func (s Scenario) spells(chance *rand.Rand, daily float64, mean time.Duration) func(yield func(Fault) bool) {
+	return func(yield func(Fault) bool) {
+		if daily == 0 {
+			return
+		}
+		wait := func(mean float64) time.Duration {
+			return time.Duration(chance.ExpFloat64() * mean).Truncate(time.Millisecond)
+		}
+		for at := wait(float64(day) / daily); at < s.Length; at += wait(float64(day) / daily) {
+			f := Fault{From: Offset(at), To: Offset(min(at+wait(float64(mean))+time.Millisecond, s.Length))}
+			if !yield(f) {
+				return
+			}
+			at = time.Duration(f.To)
+		}
+	}
+}

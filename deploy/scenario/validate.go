@@ -1,0 +1,165 @@
+package scenario
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"varde/checks"
+)
+
+// validator collects what is wrong with a scenario.
+type validator struct {
+	of    Scenario
+	found []*checks.FieldError
+}
+
+// faults are what is wrong with the scenario beyond its form.
+func (s Scenario) faults() []*checks.FieldError {
+	v := &validator{of: s}
+	if s.Length <= 0 {
+		v.add("length", "got none, expected how long it lasts")
+	}
+	if len(s.Regions) == 0 {
+		v.add("regions", "got none, expected the number of probes in each")
+	}
+	if len(s.Checks) == 0 {
+		v.add("checks", "got none, expected the interval of each kind")
+	}
+	for id := range s.Regions {
+		if !checks.ValidID(id) {
+			v.add("regions."+id, "got %q, expected an id such as eu-north", id)
+		}
+	}
+	for kind, every := range s.Checks {
+		v.oneOf("checks."+kind, kind, kinds())
+		if every < checks.MinEvery {
+			v.add("checks."+kind, "got %s, expected at least %s", every, checks.MinEvery)
+		}
+	}
+	if s.Noise.Flake > 1 {
+		v.add("noise.flake", "got %g, expected a share of at most 1", float64(s.Noise.Flake))
+	}
+	for i, f := range s.Faults {
+		v.fault(fmt.Sprintf("faults[%d]", i), f)
+	}
+	for i, e := range s.Expect {
+		v.expectation(fmt.Sprintf("expect[%d]", i), e)
+	}
+	return v.found
+}
+
+func (v *validator) add(key, format string, args ...any) {
+	v.found = append(v.found, &checks.FieldError{Field: key, Problem: fmt.Sprintf(format, args...)})
+}
+
+func (v *validator) fault(at string, f Fault) {
+	v.span(at, f.From, f.To)
+	v.allOf(at+".regions", f.Regions, v.regions())
+	v.allOf(at+".probes", f.Probes, v.of.Names())
+	v.allOf(at+".checks", f.Checks, v.checks())
+	v.families(at, f.Families)
+	if f.Share > 1 {
+		v.add(at+".share", "got %g, expected a share above 0 and at most 1", f.Share)
+	}
+	if f.Coordinator != "" && f.Coordinator != "down" {
+		v.add(at+".coordinator", "got %q, expected down", f.Coordinator)
+	}
+	for i, group := range f.Partition {
+		v.allOf(fmt.Sprintf("%s.partition[%d]", at, i), group, v.regions())
+	}
+	what := 0
+	for _, is := range []bool{f.Effect != "", f.Coordinator != "", f.Partition != nil} {
+		if is {
+			what++
+		}
+	}
+	if what != 1 {
+		v.add(at, "got %d of effect, coordinator and partition, expected one", what)
+	}
+	v.effect(at, f)
+}
+
+// effect wants an effect to have a meaning where it is asked for.
+func (v *validator) effect(at string, f Fault) {
+	if f.Effect == "" {
+		return
+	}
+	v.oneOf(at+".effect", string(f.Effect), words(allEffects()))
+	if f.Effect.OfProbe() {
+		if f.Checks != nil || f.Families != nil {
+			v.add(at, "got checks or families, expected none: %s hits a probe", f.Effect)
+		}
+		return
+	}
+	for i, kind := range f.Checks {
+		if !f.Effect.Means(kind) {
+			v.add(fmt.Sprintf("%s.checks[%d]", at, i), "got %s, expected a check on which %s has a meaning (%s)", kind, f.Effect, strings.Join(words(effects()[f.Effect]), ", "))
+		}
+	}
+}
+
+func (v *validator) expectation(at string, e Expectation) {
+	v.span(at, e.From, e.To)
+	if time.Duration(e.To) > v.of.Length {
+		v.add(at+".to", "got %s, expected at most length (%s)", e.To, v.of.Length)
+	}
+	v.oneOf(at+".region", e.Region, v.regions())
+	v.oneOf(at+".check", e.Check, v.checks())
+	v.families(at, e.Families)
+	if len(e.State) == 0 {
+		v.add(at+".state", "got none, expected a verdict")
+	}
+	v.allOf(at+".state", words(e.State), words([]State{Up, Slow, Intermittent, Down, Unknown}))
+}
+
+func (v *validator) span(at string, from, to Offset) {
+	if from >= to {
+		v.add(at+".to", "got %s, expected a time after from (%s)", to, from)
+	}
+}
+
+func (v *validator) families(at string, list []checks.Family) {
+	v.allOf(at+".families", words(names(list)), words(names(v.of.families())))
+}
+
+func (v *validator) allOf(at string, list, known []string) {
+	for i, word := range list {
+		v.oneOf(fmt.Sprintf("%s[%d]", at, i), word, known)
+	}
+}
+
+func (v *validator) oneOf(at, word string, known []string) {
+	if !slices.Contains(known, word) {
+		v.add(at, "got %q, expected one of %s", word, strings.Join(known, ", "))
+	}
+}
+
+func (v *validator) regions() []string { return slices.Sorted(maps.Keys(v.of.Regions)) }
+
+func (v *validator) checks() []string { return slices.Sorted(maps.Keys(v.of.Checks)) }
+
+// families are those that the hosts have.
+func (s Scenario) families() []checks.Family {
+	if len(s.Families) == 0 {
+		return []checks.Family{checks.IPv4}
+	}
+	return s.Families
+}
+
+func names(list []checks.Family) (out []string) {
+	for _, f := range list {
+		out = append(out, f.String())
+	}
+	return out
+}
+
+// words are values of some kind of text as text.
+func words[T ~string](list []T) (out []string) {
+	for _, x := range list {
+		out = append(out, string(x))
+	}
+	return out
+}
