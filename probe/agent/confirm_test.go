@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"varde/checks"
 	ct "varde/checks/checktest"
 	"varde/probe/internal/confirm"
+	"varde/probe/internal/schedule"
 	"varde/proto/wire"
 )
 
@@ -173,6 +175,154 @@ func TestOwnFaultAsksNobody(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		if got := a.confirming.bursts.Counts(); got != (confirm.Counts{}) || a.confirming.run.Load() != 0 {
 			t.Errorf("counts %+v, %d looks; want nobody asked", got, a.confirming.run.Load())
+		}
+	})
+}
+
+// TestDisqualifiedAsksNobody: what does not get on is nothing to ask others about
+// while the probe knows that it is not fit to judge.
+func TestDisqualifiedAsksNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := controlled(t)
+		a := s.run(t)
+		s.Rule(func(_, _ netip.AddrPort, network string) ct.Effect {
+			if network == "tcp" {
+				return ct.Drop
+			}
+			return ct.Pass
+		})
+		time.Sleep(5*time.Minute + 15*time.Second)
+		synctest.Wait()
+		// The first attempt hesitates before the controls have been asked.
+		if got := a.confirming.run.Load(); got != 1 || len(s.onSchedule(t, a)) < 10 {
+			t.Errorf("%d looks again, want one", got)
+		}
+	})
+}
+
+// TestDeadFamilyIsNotLookedAt by whoever is asked to, either.
+func TestDeadFamilyIsNotLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := controlled(t, func(p *wire.Plan) {
+			p.Checks[0].Families = nil
+			p.Roster = []wire.RosterEntry{{Name: "osl-1", Region: "eu-north"}, {Name: "osl-2", Region: "eu-north"}}
+		})
+		s.Play(t, ":25", greets()...)
+		a := s.run(t)
+		s.Rule(func(_, to netip.AddrPort, network string) ct.Effect {
+			if network == "tcp" && to.Addr().Is6() {
+				return ct.Drop
+			}
+			return ct.Pass
+		})
+		time.Sleep(10 * time.Minute)
+		before := a.confirming.run.Load()
+		for f, want := range map[checks.Family]uint64{checks.IPv6: 0, checks.IPv4: 1} {
+			b, err := wire.MarshalHint(wire.Hint{Check: "smtp", Family: f, Asker: "osl-2", Asked: []string{"osl-1"}, At: time.Now()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.hinted(b)
+			synctest.Wait()
+			if got := a.confirming.run.Load() - before; got != want {
+				t.Errorf("asked over %s: %d looks, want %d", f, got, want)
+			}
+			before = a.confirming.run.Load()
+		}
+	})
+}
+
+// TestNotLookedAtAgain: nobody looks out of turn where he or his login was turned
+// away, nor while the account is in use. A look without the login minds the server
+// alone.
+func TestNotLookedAtAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			happens     func(*workload, job)
+			login, bare bool // whether the looks are made
+		}{
+			"nothing":             {func(*workload, job) {}, true, true},
+			"the account is used": {func(w *workload, j job) { <-w.account(j.seats[ownLogin]).free }, false, true},
+			"the login is left alone": {func(w *workload, j job) {
+				for range maxRefused {
+					turn, _ := w.enter(t.Context(), j.seats[ownLogin], time.Second)
+					w.leave(turn, refused)
+				}
+			}, false, true},
+			"it is left alone elsewhere": {func(w *workload, j job) {
+				for range maxRefused {
+					turn, _ := w.enter(t.Context(), seat{j.seats[ownLogin].login, place{checks.SMTP, "another.test"}}, time.Second)
+					w.leave(turn, refused)
+				}
+			}, false, true},
+			"the door is shut": {func(w *workload, j job) {
+				w.answered(j.door(checks.IPv4), checks.Result{Class: checks.Policy}, false)
+			}, false, false},
+			"another door is shut": {func(w *workload, j job) {
+				w.answered(j.door(checks.IPv6), checks.Result{Class: checks.Policy}, false)
+			}, true, true},
+		} {
+			s := newStation(t)
+			s.mailbox(t, greeting, func() string { return "OK in" })
+			a, target := s.agent(t), s.inbox("imap", 5*time.Minute)
+			s.give(t, a, "secret", target)
+			j, _, _ := a.work.job("imap")
+			c.happens(a.work, j)
+			for bare, want := range map[bool]bool{true: c.bare, false: c.login} {
+				before := len(s.spooled(t, a))
+				refusedBefore := a.confirming.bursts.Counts().Refused
+				a.run(t.Context(), schedule.Run{Target: target, Family: checks.IPv4, Scheduled: time.Now(), Trigger: checks.Confirm, Bare: bare})
+				made := s.spooled(t, a)[before:]
+				if (len(made) == 1) != want || (a.confirming.bursts.Counts().Refused == refusedBefore) != want {
+					t.Errorf("%s, bare %t: got %d looks", name, bare, len(made))
+				}
+				if want && (made[0].Outcome != checks.Up || bare == slices.ContainsFunc(made[0].Phases, func(p checks.PhaseTiming) bool { return p.Name == checks.Auth })) {
+					t.Errorf("%s, bare %t: got %s through %v", name, bare, made[0].Outcome, made[0].Phases)
+				}
+			}
+			if err := a.spool.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// TestFloodOfHints: whoever has the key of the mesh, and asks a probe for looks at
+// all checks at once without an end, gets no more than its bound, and whatever is
+// looked at on schedule is.
+func TestFloodOfHints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStation(t, every30s, func(p *wire.Plan) {
+			p.Roster = []wire.RosterEntry{{Name: "osl-1", Region: "eu-north"}, {Name: "osl-2", Region: "eu-north"}}
+			for i := range 50 {
+				more := p.Checks[0]
+				more.ID = fmt.Sprintf("smtp-%d", i)
+				p.Checks = append(p.Checks, more)
+			}
+		})
+		s.Play(t, ":25", greets()...)
+		a := s.run(t)
+		time.Sleep(time.Minute)
+		began, before := time.Now(), len(s.onSchedule(t, a))
+		for id := uint64(0); time.Since(began) < 2*time.Minute; time.Sleep(100 * time.Millisecond) {
+			for i := range 50 {
+				id++
+				b, err := wire.MarshalHint(wire.Hint{
+					Check: fmt.Sprintf("smtp-%d", i), Family: checks.IPv4, Asker: "osl-2", Asked: []string{"osl-1"}, At: time.Now(), ID: id,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.hinted(b)
+			}
+		}
+		synctest.Wait()
+		on := len(s.onSchedule(t, a))
+		if looks := len(s.spooled(t, a)) - on; looks == 0 || looks > 6*8 {
+			t.Errorf("%d looks in two minutes, want at most eight in 20 s", looks)
+		}
+		if got := on - before; got != 4*51 {
+			t.Errorf("%d looks on schedule, want %d", got, 4*51)
 		}
 	})
 }

@@ -107,6 +107,80 @@ func TestHear(t *testing.T) {
 	})
 }
 
+// region are five probes that hear one another after a moment.
+type region struct {
+	probes map[string]*confirm.Bursts
+	asking int // bursts that asked others
+	looks  map[string]int
+}
+
+func newRegion() *region {
+	names := []string{"osl-1", "osl-2", "osl-3", "osl-4", "osl-5"}
+	r := &region{probes: map[string]*confirm.Bursts{}, looks: map[string]int{}}
+	for _, self := range names {
+		r.probes[self] = confirm.New(confirm.Options{
+			Self: self, Neighbours: func(string) []string { return names },
+			Enrolled: func(p string) bool { return slices.Contains(names, p) }, Bound: func() int { return 8 },
+		})
+	}
+	return r
+}
+
+// fail lets probes fail at the same moment, and then has all of them hear of it.
+func (r *region) fail(probes ...string) {
+	var said []wire.Hint
+	for _, p := range probes {
+		h, ok := r.probes[p].Begin(imap, false)
+		if ok {
+			r.looks[p]++
+		}
+		if ok && len(h.Asked) > 0 {
+			r.asking++
+			said = append(said, h)
+		}
+	}
+	for _, h := range said {
+		for name, p := range r.probes {
+			if name != h.Asker && p.Hear(h) {
+				r.looks[name]++
+			}
+		}
+	}
+}
+
+// TestWithoutALeader: however many probes of a region meet a failure within 20 s,
+// others are asked once, or twice if two meet it before either hears of the other;
+// and no probe looks again more than once.
+func TestWithoutALeader(t *testing.T) {
+	for name, c := range map[string]struct {
+		together []string
+		asking   int
+	}{
+		"one after the other": {[]string{"osl-2"}, 1},
+		"two at once":         {[]string{"osl-2", "osl-4"}, 2},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRegion()
+			r.fail(c.together...)
+			if asked := 3 + 1; len(r.looks) < asked {
+				t.Errorf("%s: only %v look again at once", name, r.looks)
+			}
+			for _, p := range []string{"osl-1", "osl-2", "osl-3", "osl-4", "osl-5"} {
+				time.Sleep(3 * time.Second)
+				r.fail(p)
+			}
+			if r.asking != c.asking {
+				t.Errorf("%s: others were asked %d times, want %d", name, r.asking, c.asking)
+			}
+			for p, n := range r.looks {
+				if n != 1 {
+					t.Errorf("%s: %s looked again %d times in 20 s", name, p, n)
+				}
+			}
+		})
+	}
+}
+
 // TestHearRefuses what nobody has to obey, and keeps its own bursts for it.
 func TestHearRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
