@@ -21,6 +21,8 @@ type probeSeen struct {
 	Counts    struct {
 		Runs         uint64 `json:"runs"`
 		Disqualified uint64 `json:"disqualified_failures"`
+		// ConfirmsRefused requests were not obeyed.
+		ConfirmsRefused uint64 `json:"confirms_refused"`
 	} `json:"counts"`
 }
 
