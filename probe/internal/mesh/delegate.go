@@ -17,6 +17,12 @@ const maxMembers = 1000
 // conflictLog is how often the same conflict is logged at most.
 const conflictLog = 10 * time.Minute
 
+// protocol is what every member speaks. Of one that claims anything else memberlist
+// concludes that nobody understands one another, and exchanges nothing any more.
+func protocol() [6]uint8 {
+	return [6]uint8{memberlist.ProtocolVersionMin, memberlist.ProtocolVersionMax, memberlist.ProtocolVersion2Compatible}
+}
+
 // delegate is what memberlist calls. It calls under its own locks, so that
 // nothing here may wait or call memberlist back.
 type delegate struct{ m *Mesh }
@@ -60,14 +66,41 @@ func (d delegate) fits(n *memberlist.Node) error {
 	if !checks.ValidID(n.Name) {
 		return fmt.Errorf("name %.80q, expected an id", n.Name)
 	}
-	if _, _, _, err := decodeMeta(n.Meta); err != nil {
+	region, _, _, err := decodeMeta(n.Meta)
+	if err != nil {
 		return err
 	}
 	if !address(n).IsValid() {
 		return errors.New("address is not valid")
 	}
+	if [6]uint8{n.PMin, n.PMax, n.PCur, n.DMin, n.DMax, n.DCur} != protocol() {
+		return errors.New("speaks another protocol")
+	}
+	if err := d.m.mayBe(n.Name, region, address(n)); err != nil {
+		return err
+	}
 	if !d.m.roomFor(n.Name) {
 		return fmt.Errorf("more than %d members", maxMembers)
+	}
+	return nil
+}
+
+// mayBe says why there cannot be such a member. What this one tells of itself, and
+// others repeat, is its own affair.
+func (m *Mesh) mayBe(name, region string, at netip.AddrPort) error {
+	if name == m.opt.Name {
+		return nil
+	}
+	home, address, ok := m.opt.Enrolled(name)
+	switch {
+	case !ok:
+		return errors.New("not enrolled")
+	case home != "" && home != region:
+		return fmt.Errorf("region %s, enrolled in %s", region, home)
+	}
+	if want, err := netip.ParseAddrPort(address); err == nil && unmapped(want) != at {
+		m.conflict(name, want, at)
+		return fmt.Errorf("address %s, enrolled at %s", at, want)
 	}
 	return nil
 }
@@ -98,5 +131,8 @@ func address(n *memberlist.Node) netip.AddrPort {
 	if !ok || a.IsUnspecified() || a.IsMulticast() || n.Port == 0 {
 		return netip.AddrPort{}
 	}
-	return netip.AddrPortFrom(a.Unmap(), n.Port)
+	return unmapped(netip.AddrPortFrom(a, n.Port))
 }
+
+// unmapped is an address in its plain form.
+func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }

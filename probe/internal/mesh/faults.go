@@ -13,9 +13,8 @@ const (
 	// UDP to be held for blocked. Every member is looked after more often.
 	silentAfter = 30 * time.Second
 	// unreachedAfter is for how long nobody must have opened a stream to this
-	// member for it to be held for unreachable: each member exchanges all it knows
-	// with another one every PushPullInterval, so that ten of those pass without it
-	// by chance once in 20,000 times.
+	// member for it to be held for unreachable, times how often each member exchanges
+	// all it knows with another one: by chance nobody does once in 20,000 times.
 	unreachedAfter = 10
 )
 
@@ -44,7 +43,7 @@ func (m *Mesh) Faults() []wire.Fault {
 	if quiet := time.Since(later(c.packet, begun)); quiet > silentAfter && time.Since(c.stream) < silentAfter {
 		out = append(out, wire.FaultUDPBlocked)
 	}
-	if time.Since(later(c.inbound, begun)) > unreachedAfter*m.opt.Timing.PushPullInterval {
+	if time.Since(later(c.inbound, begun)) > unreachedAfter*m.exchangeEvery() {
 		out = append(out, wire.FaultUnreachable)
 	}
 	return out

@@ -30,6 +30,8 @@ type fleet struct {
 	net  *checktest.Internet
 	log  *logs
 	list []*node
+	// through is what a member reaches its host through; nil for nothing.
+	through func(*checktest.Host) Network
 }
 
 type node struct {
@@ -77,7 +79,10 @@ func (f *fleet) start(opt Options) *node {
 	if opt.Region == "" {
 		opt.Region = regions[i%3]
 	}
-	opt.Site, opt.Network, opt.Logger = fmt.Sprintf("rack %d", i), n.host, f.logger()
+	opt.Site, opt.Logger = fmt.Sprintf("rack %d", i), f.logger()
+	if opt.Network = n.host; f.through != nil {
+		opt.Network = f.through(n.host)
+	}
 	if opt.Seeds == nil {
 		opt.Seeds = func() []string { return []string{seed(1), seed(2), seed(3), seed(4), seed(5), seed(6)} }
 	}

@@ -25,7 +25,7 @@ func rawNode(t *testing.T, f *fleet, name string, meta []byte, keyless bool) {
 	t.Helper()
 	host := f.net.Host(addr(100))
 	ctx := t.Context()
-	tr, err := newTransport(ctx, host, netip.MustParseAddrPort("0.0.0.0:7946"), netip.AddrPort{}, f.logger())
+	tr, err := newTransport(ctx, host, newGate(func() [][]byte { return [][]byte{oldKey} }, func() {}), netip.MustParseAddrPort("0.0.0.0:7946"), netip.AddrPort{}, f.logger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,9 +52,6 @@ func rawNode(t *testing.T, f *fleet, name string, meta []byte, keyless bool) {
 	if _, err := list.Join([]string{seed(1), seed(2), seed(3)}); (err != nil) != keyless {
 		t.Fatalf("joined: %v", err)
 	}
-	if err := list.SendReliable(&memberlist.Node{Addr: addr(1).AsSlice(), Port: 7946}, make([]byte, maxStream/2)); err != nil && !keyless {
-		t.Fatal(err)
-	}
 }
 
 type hostile struct {
@@ -63,7 +60,6 @@ type hostile struct {
 }
 
 func (h hostile) NodeMeta(int) []byte           { return h.meta }
-func (h hostile) LocalState(bool) []byte        { return bytes.Repeat([]byte("state"), 1000) }
 func (hostile) GetBroadcasts(int, int) [][]byte { return [][]byte{[]byte("broadcast")} }
 
 func TestHostileMembersAreIgnored(t *testing.T) {
@@ -101,7 +97,7 @@ func TestNotifyAliveRefuses(t *testing.T) {
 	}
 	m.begin(&transport{advertise: netip.MustParseAddrPort(seed(1))})
 	alive := func(name string, a netip.Addr, port uint16) error {
-		return delegate{m}.NotifyAlive(&memberlist.Node{Name: name, Addr: a.AsSlice(), Port: port, Meta: encodeMeta("eu-north", "", Standing{})})
+		return delegate{m}.NotifyAlive(&memberlist.Node{Name: name, Addr: a.AsSlice(), Port: port, Meta: encodeMeta("eu-north", "", Standing{}), PMin: 1, PMax: 5, PCur: 2})
 	}
 	for _, bad := range []struct {
 		at   netip.Addr
@@ -110,6 +106,10 @@ func TestNotifyAliveRefuses(t *testing.T) {
 		if alive("p2", bad.at, bad.port) == nil {
 			t.Errorf("took a member at %s, port %d", bad.at, bad.port)
 		}
+	}
+	modern := memberlist.Node{Name: "p2", Addr: addr(2).AsSlice(), Port: 7946, Meta: encodeMeta("eu-north", "", Standing{}), PMin: 5, PMax: 5, PCur: 5}
+	if (delegate{m}).NotifyAlive(&modern) == nil {
+		t.Error("took a member that speaks another protocol")
 	}
 	for i := range maxMembers {
 		m.note(fmt.Sprintf("p%d", i), &Member{Region: "eu-north"})

@@ -29,6 +29,7 @@ func (m *Mesh) note(name string, member *Member) {
 		return
 	}
 	m.changedAt = time.Now()
+	m.whereLocked(name, member)
 	m.standLocked(name, member != nil && member.Region == m.opt.Region)
 	if member == nil {
 		delete(m.members, name)

@@ -4,11 +4,18 @@
 // What it promises:
 //
 //   - All members that reach one another agree on who is there: a member that
-//     dies is noticed within about 15 s, one that leaves within a second.
+//     dies is noticed within about 15 s, with 200 members too, one that leaves within
+//     a second.
 //   - A split heals by itself within about a minute after the network has:
 //     memberlist does not do that, the rejoin loop does.
 //   - Everything that is sent is encrypted and authenticated with keys that
-//     come from the plan and can be changed while the mesh runs.
+//     come from the plan and can be changed while the mesh runs. What was recorded
+//     on the wire and is sent again, there or elsewhere, is refused; for that the
+//     clocks of the members must not differ by more than five minutes.
+//   - Whoever holds the key can keep a living member out for less than a second per
+//     message, and none from the Neighbours. He adds no member that Options.Enrolled
+//     does not know, at no other place than it says, and has no more than
+//     memberlist's rhythm of gossip sent.
 //   - Run ends everything that it began, memberlist's goroutines included.
 //
 // What is not promised: that a member is who it says. Whoever holds the key is
@@ -45,6 +52,9 @@ const (
 	label = "varde"
 	// leaveTimeout is how long a member takes to say that it leaves.
 	leaveTimeout = 2 * time.Second
+	// smallMesh is the number of members below which there is time for two more
+	// ProbeIntervals of doubt, whoever agrees.
+	smallMesh = 16
 	// maxHealth is up to how many times slower a member that is not well itself
 	// looks after others, before it blames them.
 	maxHealth = 4
@@ -70,6 +80,10 @@ type Options struct {
 	// Seeds returns the addresses (IP:port) of members that there should be;
 	// nil means that others will find this one. It must not wait.
 	Seeds func() []string
+	// Enrolled returns the region of a member, and its address as far as that is
+	// known, or that there is no member of this name. What others say of one that
+	// differs is refused. Nil where anybody may be a member. It must not wait.
+	Enrolled func(name string) (region, address string, ok bool)
 	// Standing returns what to tell of this member; nil for nothing. It must not
 	// wait.
 	Standing func() Standing
@@ -114,6 +128,7 @@ type Mesh struct {
 	neighbours map[string]standing
 	changedAt  time.Time
 	conflicts  map[string]time.Time
+	known      map[string]whereabouts
 	// list and transport are there while it runs.
 	list      *memberlist.Memberlist
 	transport *transport
@@ -132,6 +147,9 @@ func New(opt Options) (*Mesh, error) {
 	if opt.Seeds == nil {
 		opt.Seeds = func() []string { return nil }
 	}
+	if opt.Enrolled == nil {
+		opt.Enrolled = func(string) (string, string, bool) { return "", "", true }
+	}
 	if opt.Standing == nil {
 		opt.Standing = func() Standing { return Standing{} }
 	}
@@ -148,6 +166,7 @@ func New(opt Options) (*Mesh, error) {
 		opt: opt, changed: make(chan struct{}, 1), lines: make(chan line, 64),
 		restand: make(chan struct{}, 1), messages: newMessages(opt.Receive),
 		members: map[string]Member{}, neighbours: map[string]standing{}, conflicts: map[string]time.Time{},
+		known: map[string]whereabouts{},
 	}
 	if err := m.parseAddresses(); err != nil {
 		return nil, err
@@ -208,7 +227,7 @@ func (m *Mesh) Run(ctx context.Context) error {
 	if again {
 		return errors.New("mesh: was run before")
 	}
-	t, err := newTransport(ctx, m.opt.Network, m.bind, m.advertise, m.opt.Logger)
+	t, err := newTransport(ctx, m.opt.Network, newGate(m.ring.GetKeys, m.messages.refuse), m.bind, m.advertise, m.opt.Logger)
 	if err != nil {
 		return err
 	}
@@ -225,6 +244,7 @@ func (m *Mesh) Run(ctx context.Context) error {
 	m.list = list
 	m.mu.Unlock()
 	logging.Go(func() { m.tellStanding(ctx, list) })
+	logging.Go(func() { m.exchange(ctx, list) })
 	defer context.AfterFunc(ctx, func() { t.closeStreams(false) })()
 	m.opt.Logger.Info("mesh listens", "bind", m.bind.String(), "advertise", t.advertise.String())
 	m.rejoin(ctx, list)
@@ -253,12 +273,15 @@ func (m *Mesh) config(t *transport) *memberlist.Config {
 	c.GossipVerifyIncoming, c.GossipVerifyOutgoing = true, true
 	c.ProbeInterval, c.ProbeTimeout = tm.ProbeInterval, tm.ProbeTimeout
 	c.SuspicionMult, c.SuspicionMaxTimeoutMult = tm.SuspicionMult, tm.SuspicionMaxMult
-	c.GossipInterval, c.GossipNodes = tm.GossipInterval, tm.GossipNodes
-	c.PushPullInterval, c.GossipToTheDeadTime = tm.PushPullInterval, tm.DeadTime
+	if len(m.opt.Seeds()) < smallMesh {
+		c.SuspicionMult, c.SuspicionMaxTimeoutMult = tm.SuspicionMult+2, 1
+	}
+	c.GossipInterval, c.GossipNodes, c.RetransmitMult = tm.GossipInterval, tm.GossipNodes, passes
+	c.PushPullInterval, c.GossipToTheDeadTime = 0, tm.DeadTime // exchange does the former
 	c.TCPTimeout, c.AwarenessMaxMultiplier = tm.StreamTimeout, maxHealth
 	// A probe that died and comes back elsewhere takes its name with it.
 	c.DeadNodeReclaimTime = time.Millisecond
-	c.EnableCompression = false // what we send is small
+	c.EnableCompression = false // the gate lets nothing compressed through
 	d := delegate{m}
 	c.Delegate, c.Events, c.Alive, c.Conflict = d, d, d, d
 	// The discarding logger does not even format.
@@ -273,7 +296,7 @@ func (m *Mesh) begin(t *transport) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.messages.queue = &memberlist.TransmitLimitedQueue{
-		NumNodes: func() int { return len(m.Members()) }, RetransmitMult: passes,
+		NumNodes: m.size, RetransmitMult: passes,
 	}
 	m.transport, m.address = t, t.advertise.String()
 	m.running, m.begun, m.changedAt = true, time.Now(), time.Now()

@@ -117,6 +117,34 @@ func TestKeyRotation(t *testing.T) {
 	})
 }
 
+// The coordinator changes the key in three steps, half a minute between the first two.
+// A member that gets every plan 20 s late is held for dead by nobody, and holds nobody
+// for dead.
+func TestKeyRotationWithALateMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 6)
+		f.until(joinLimit, six, f.list...)
+		time.Sleep(time.Minute)
+		const notice, late = 30 * time.Second, 20 * time.Second // identity.KeyNotice
+		for _, keys := range [][][]byte{{oldKey, newKey}, {newKey, oldKey}, {newKey}} {
+			for i, n := range f.list {
+				time.AfterFunc(map[bool]time.Duration{true: late}[i == 2], func() {
+					if err := n.SetKeys(keys); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			time.Sleep(notice)
+			f.until(0, six, f.list...)
+		}
+		time.Sleep(time.Minute)
+		f.until(0, six, f.list...)
+		if strings.Contains(f.log.String(), "left the mesh") {
+			t.Errorf("members were lost meanwhile:\n%s", f.log)
+		}
+	})
+}
+
 func TestLeavingIsSeenAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 4)

@@ -18,11 +18,12 @@ const (
 	// holds the key of the mesh can send as many as he likes.
 	maxRate = 50
 	// remembered is for how long at least a message is known again, and maxKnown
-	// bounds how many are.
+	// half of how many are. Whoever receives messages must refuse older ones.
 	remembered = 2 * time.Minute
 	maxKnown   = 8192
-	// passes times log10 of the members is how often each passes a message on, each
-	// time to one other by lot: one message in 400 misses a member of six.
+	// passes times log10 of the members is how often each passes a message, or news of
+	// a member, on, each time to one other by lot: one message in 400 misses a member
+	// of six.
 	passes = 6
 )
 
@@ -31,13 +32,10 @@ type messages struct {
 	receive func([]byte)
 	queue   *memberlist.TransmitLimitedQueue
 
-	mu sync.Mutex // protects all following fields
-	// known are the messages of the generation under way and of the one before it.
-	known, before map[[16]byte]bool
-	turned        time.Time
-	// second and taken count what came within it.
-	second  time.Time
-	taken   int
+	known *memory
+
+	mu      sync.Mutex // protects all following fields
+	taken   ration
 	refused uint64
 }
 
@@ -45,7 +43,7 @@ func newMessages(receive func([]byte)) *messages {
 	if receive == nil {
 		receive = func([]byte) {}
 	}
-	return &messages{receive: receive, known: map[[16]byte]bool{}, turned: time.Now()}
+	return &messages{receive: receive, known: newMemory(remembered, maxKnown), taken: ration{most: maxRate}}
 }
 
 // Send says something to the living members of the given names: one datagram to
@@ -93,28 +91,14 @@ func (s *messages) pass(message []byte) {
 // isNew says whether a message was not sent or taken before, and remembers it.
 func (s *messages) isNew(message []byte) bool {
 	sum := sha256.Sum256(message)
-	id := [16]byte(sum[:16])
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.known[id] || s.before[id] {
-		return false
-	}
-	if now := time.Now(); now.Sub(s.turned) >= remembered || len(s.known) >= maxKnown {
-		s.before, s.known, s.turned = s.known, map[[16]byte]bool{}, now
-	}
-	s.known[id] = true
-	return true
+	return s.known.isNew(id(sum[:16]))
 }
 
 // allowed says whether another message may be taken now.
 func (s *messages) allowed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := time.Now(); now.Sub(s.second) >= time.Second {
-		s.second, s.taken = now, 0
-	}
-	s.taken++
-	return s.taken <= maxRate
+	return s.taken.allows()
 }
 
 func (s *messages) refuse() {

@@ -126,7 +126,7 @@ func TestFlood(t *testing.T) {
 		if want := 300 * maxRate; received != want || m.Refused() != 300*1000-uint64(want) {
 			t.Errorf("received %d and refused %d, want %d received", received, m.Refused(), want)
 		}
-		if n := len(m.messages.known) + len(m.messages.before); n > 2*maxKnown {
+		if n := len(m.messages.known.known) + len(m.messages.known.before); n > 2*maxKnown {
 			t.Errorf("remembers %d messages", n)
 		}
 		if n := m.messages.queue.NumQueued(); n > maxQueue {

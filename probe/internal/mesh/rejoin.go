@@ -15,12 +15,12 @@ import (
 // takes a whole StreamTimeout.
 const joinAtOnce = 8
 
-// rejoin joins every seed from which no member answers, at once and then again
+// rejoin joins every seed, and every former member, from which no member answers, at once and then again
 // and again until ctx ends, so that a mesh that fell apart comes together.
 func (m *Mesh) rejoin(ctx context.Context, list *memberlist.Memberlist) {
 	for ctx.Err() == nil {
 		every := m.opt.Timing.RejoinEvery
-		if len(m.Members()) < 2 || !m.still() {
+		if m.size() < 2 || !m.still() {
 			every = m.opt.Timing.RejoinAlone
 		}
 		// Not in step with the others, who see the same members missing.
@@ -48,7 +48,7 @@ func (m *Mesh) join(ctx context.Context, list *memberlist.Memberlist, deadline t
 		workers.Go(func() {
 			for seed := range todo {
 				// One success brings in many others.
-				if ctx.Err() != nil || time.Now().After(deadline) || !slices.Contains(m.missing(), seed) {
+				if ctx.Err() != nil || time.Now().After(deadline) || slices.Contains(m.others(), seed) {
 					continue
 				}
 				if _, err := list.Join([]string{seed}); err != nil {
@@ -60,22 +60,22 @@ func (m *Mesh) join(ctx context.Context, list *memberlist.Memberlist, deadline t
 	workers.Wait()
 }
 
-// missing is the seeds from which no member answers. What is not an address is
+// missing is the seeds and former members from which no member answers. What is not an address is
 // left out: it would be looked up in the DNS.
 func (m *Mesh) missing() []string {
-	alive := map[string]bool{m.Address(): true}
-	for _, member := range m.Members() {
-		alive[member.Address] = true
+	done := map[string]bool{m.Address(): true}
+	for _, address := range m.others() {
+		done[address] = true
 	}
 	var out []string
-	for _, seed := range m.opt.Seeds() {
+	for _, seed := range slices.Concat(m.opt.Seeds(), m.formerly()) {
 		a, err := netip.ParseAddrPort(seed)
 		if err != nil {
 			m.opt.Logger.Debug("seed of the mesh is no address", "seed", seed)
 			continue
 		}
-		s := netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
-		if !alive[s] && !slices.Contains(out, s) {
+		if s := unmapped(a).String(); !done[s] {
+			done[s] = true
 			out = append(out, s)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -17,10 +18,6 @@ const (
 	// maxStreams bounds the streams that others have open to us at once:
 	// whoever does not know the key can open streams too.
 	maxStreams = 64
-	// maxStream is the most that is read of one stream, in bytes: memberlist
-	// keeps up to 20 MB of it before it finds that the key is wrong. All that
-	// there is to tell of maxMembers is about 300 kB.
-	maxStream = 1 << 20
 	// packetBuffer is larger than any packet that memberlist sends.
 	packetBuffer = 65536
 	// receiveBuffer is asked of the kernel for datagrams that wait, in bytes.
@@ -33,6 +30,7 @@ var errClosed = errors.New("mesh is closed")
 // everything that it began when it is shut down.
 type transport struct {
 	net       Network
+	gate      *gate
 	log       *slog.Logger
 	advertise netip.AddrPort
 	listener  net.Listener
@@ -54,7 +52,7 @@ var _ memberlist.Transport = (*transport)(nil)
 
 // newTransport listens and begins to read. When ctx ends nothing is dialled any
 // more and what was dialled is closed; the rest goes on until Shutdown.
-func newTransport(ctx context.Context, n Network, bind, advertise netip.AddrPort, log *slog.Logger) (*transport, error) {
+func newTransport(ctx context.Context, n Network, g *gate, bind, advertise netip.AddrPort, log *slog.Logger) (*transport, error) {
 	l, p, err := listen(n, bind)
 	if err != nil {
 		return nil, err
@@ -69,7 +67,7 @@ func newTransport(ctx context.Context, n Network, bind, advertise netip.AddrPort
 		}
 	}
 	t := &transport{
-		net: n, log: log, listener: l, packets: p, advertise: at,
+		net: n, gate: g, log: log, listener: l, packets: p, advertise: unmapped(at),
 		// Both are unbuffered: memberlist has queues of its own, and what waits
 		// here would be stamped with the wrong time.
 		packetCh: make(chan *memberlist.Packet), streamCh: make(chan net.Conn),
@@ -97,7 +95,7 @@ func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("send packet: %w", err)
 	}
-	_, err = t.packets.WriteTo(b, net.UDPAddrFromAddrPort(to))
+	_, err = t.packets.WriteTo(t.gate.seal(b, len(labelHeader), unmapped(to)), net.UDPAddrFromAddrPort(to))
 	return time.Now(), err
 }
 
@@ -105,11 +103,15 @@ func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
 func (t *transport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(t.dials, timeout)
 	defer cancel()
+	to, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("open stream: %w", err)
+	}
 	c, err := t.net.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	return t.keep(c, false)
+	return t.keep(c, unmapped(to), false)
 }
 
 // Shutdown ends the reading, closes every stream and waits for the readers.
@@ -146,7 +148,7 @@ func (t *transport) accept() {
 			}
 			continue
 		}
-		s, err := t.keep(c, true)
+		s, err := t.keep(c, t.advertise, true)
 		if err != nil {
 			continue // closed, or too many: the other side will try again
 		}
@@ -170,7 +172,7 @@ func (t *transport) receive() {
 			}
 			continue
 		}
-		if n == 0 {
+		if !t.gate.packet(buf[:n], t.advertise) {
 			continue
 		}
 		t.hear(func(c *contact, at time.Time) { c.packet = at })
@@ -197,20 +199,27 @@ func (t *transport) pause(what string, err error) bool {
 	}
 }
 
-// stream is a stream that Shutdown can close, and of which no more than
-// maxStream can be read.
+// stream is a stream that Shutdown can close, and of which only what the gate lets
+// through can be read: one message.
 type stream struct {
 	net.Conn
 	t       *transport
 	inbound bool
-	read    int // bytes so far; only its one reader looks
-	once    sync.Once
-	err     error
+	// at is the member that did not open it.
+	at   netip.AddrPort
+	once sync.Once
+	err  error
+
+	// Only its one reader looks at these: whether there was a message, what is left
+	// of it, and why there is no more.
+	came bool
+	rest []byte
+	end  error
 }
 
 // keep takes a stream on, or closes it.
-func (t *transport) keep(c net.Conn, inbound bool) (*stream, error) {
-	s := &stream{Conn: c, t: t, inbound: inbound}
+func (t *transport) keep(c net.Conn, at netip.AddrPort, inbound bool) (*stream, error) {
+	s := &stream{Conn: c, t: t, at: at, inbound: inbound}
 	t.mu.Lock()
 	var err error
 	switch {
@@ -243,23 +252,34 @@ func (t *transport) closed(inbound bool) bool {
 	}
 }
 
-// Read refuses to take more than maxStream in all.
+// Read reads the one message of the stream.
 func (s *stream) Read(b []byte) (int, error) {
-	left := maxStream - s.read
-	if left == 0 {
-		return 0, fmt.Errorf("more than %d kB in one stream", maxStream>>10)
+	if !s.came {
+		s.came = true
+		if s.rest, s.end = s.t.gate.stream(s.Conn, s.at, s.inbound); s.end == nil {
+			s.end = io.EOF
+			s.t.hear(func(c *contact, at time.Time) {
+				c.stream = at
+				if s.inbound {
+					c.inbound = at
+				}
+			})
+		}
 	}
-	n, err := s.Conn.Read(b[:min(len(b), left)])
-	if n > 0 && s.read == 0 {
-		s.t.hear(func(c *contact, at time.Time) {
-			c.stream = at
-			if s.inbound {
-				c.inbound = at
-			}
-		})
+	if len(s.rest) == 0 {
+		return 0, s.end
 	}
-	s.read += n
-	return n, err
+	n := copy(b, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+// Write writes the label, or the one message. memberlist writes each at once.
+func (s *stream) Write(b []byte) (int, error) {
+	if string(b) == labelHeader {
+		return s.Conn.Write(b)
+	}
+	return s.Conn.Write(s.t.gate.seal(b, streamHead, s.at))
 }
 
 // Close closes the stream, once.
