@@ -1,0 +1,505 @@
+package agent
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"varde/checks"
+	"varde/checks/checktest"
+	"varde/probe/internal/plan"
+	vardev1 "varde/proto/varde/v1"
+	"varde/proto/wire"
+)
+
+const (
+	loadEvery = 10 * time.Second
+	// loadBegins is what a fleet of one probe takes to settle, loadLasts what is
+	// measured afterwards.
+	loadBegins, loadLasts = 45 * time.Second, 30 * time.Second
+	mb                    = 1 << 20
+)
+
+// Environment of the helper processes of BenchmarkLoad.
+const (
+	loadServes = "VARDE_LOAD_SERVES"
+	loadBare   = "VARDE_LOAD_BARE"
+	loadProbe  = "VARDE_LOAD_PROBE"
+)
+
+// loadCase is one kind of load: so many checks every loadEvery, of which the first
+// ones look at somebody who takes connections and says nothing.
+type loadCase struct {
+	name       string
+	scheme     string
+	checks     int
+	blackholes int
+}
+
+func (c loadCase) step() time.Duration { return loadEvery / time.Duration(c.checks) }
+
+// BenchmarkLoad puts a probe on one core beside a bare scheduler and client that do
+// the same, one after the other against the same server: a new connection and one
+// request each. The probe also spools with fsync and delivers what it saw. It
+// reports shares of what the bare one takes:
+//
+//	go test ./probe/agent -run '^$' -bench Load -benchtime 1x -timeout 30m
+//
+// Ten thousand checks every 10 s are of plain HTTP: full handshakes of TLS 1.3 cost
+// a bare client about a millisecond, so that a thousand a second fill the core
+// before there is anything to compare. They are measured at three hundred a second.
+// With blackholes the lateness is that of the healthy targets.
+func BenchmarkLoad(b *testing.B) {
+	for _, c := range []loadCase{
+		{"http/10000", "http", 10_000, 0}, {"http/10000/blackholes", "http", 10_000, 1000}, {"https/3000", "https", 3000, 0},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				compareLoad(b, c)
+			}
+		})
+	}
+}
+
+// load is what one side took.
+type load struct {
+	runs     int
+	cpu      time.Duration
+	rss      int64
+	lateness []time.Duration
+}
+
+func (l load) p99() time.Duration {
+	slices.Sort(l.lateness)
+	return l.lateness[len(l.lateness)*99/100]
+}
+
+func (l load) cpuPerRun() time.Duration { return l.cpu / time.Duration(max(l.runs, 1)) }
+
+func compareLoad(b *testing.B, c loadCase) {
+	dir := b.TempDir()
+	ca := checktest.NewCA()
+	caFile := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(caFile, ca.PEM(), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	healthy, silent := startLoadServer(b, ca, c.scheme)
+	bare := runBare(b, c, healthy, caFile)
+	ours := runLoadedProbe(b, c, caFile, healthy, silent)
+	b.ReportMetric(float64(ours.rss)/mb, "MB-rss")
+	b.ReportMetric(float64(ours.p99())/float64(bare.p99()), "x-p99-lateness")
+	b.ReportMetric(float64(ours.p99().Microseconds()), "p99-lateness-us")
+	b.ReportMetric(float64(bare.p99().Microseconds()), "bare-p99-lateness-us")
+	b.ReportMetric(float64(ours.cpuPerRun())/float64(bare.cpuPerRun()), "x-cpu")
+	b.ReportMetric(float64(ours.cpuPerRun().Microseconds()), "cpu-us/run")
+	b.ReportMetric(float64(bare.cpuPerRun().Microseconds()), "bare-cpu-us/run")
+	b.ReportMetric(float64(ours.runs)/loadLasts.Seconds(), "runs/s")
+}
+
+// startLoadServer starts a web server and a silent one in a process of their
+// own, and returns their addresses.
+func startLoadServer(b *testing.B, ca *checktest.CA, scheme string) (healthy, silent string) {
+	b.Helper()
+	healthy, silent = freeAddress(b), freeAddress(b)
+	dir := b.TempDir()
+	cert := ca.Certificate("127.0.0.1")
+	writeKeyPair(b, dir, cert)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestLoadServes$")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %s", loadServes, dir, healthy, silent, scheme))
+	cmd.Stderr = os.Stderr
+	startFor(b, cmd)
+	waitFor(b, healthy)
+	return healthy, silent
+}
+
+// TestLoadServes is the server of BenchmarkLoad.
+func TestLoadServes(t *testing.T) {
+	args := strings.Fields(os.Getenv(loadServes))
+	if len(args) != 4 {
+		t.Skip("run by BenchmarkLoad")
+	}
+	go func() {
+		l, err := net.Listen("tcp", args[2])
+		for err == nil {
+			_, err = l.Accept()
+		}
+	}()
+	web := http.Server{Addr: args[1], Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("hello\n", 100))
+	}), ErrorLog: log.New(io.Discard, "", 0)}
+	if args[3] == "http" {
+		t.Fatal(web.ListenAndServe())
+	}
+	t.Fatal(web.ListenAndServeTLS(filepath.Join(args[0], "cert.pem"), filepath.Join(args[0], "key.pem")))
+}
+
+// runBare lets the bare side work in a process of its own on one core.
+func runBare(b *testing.B, c loadCase, address, caFile string) load {
+	b.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestLoadBare$")
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", fmt.Sprintf("%s=%s://%s %s %d", loadBare, c.scheme, address, caFile, c.checks))
+	out, err := cmd.Output()
+	if err != nil {
+		b.Fatalf("bare client: %v\n%s", err, out)
+	}
+	var l load
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if len(f) == 2 && f[0] == "late" {
+			us, err := strconv.ParseInt(f[1], 10, 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			l.lateness = append(l.lateness, time.Duration(us)*time.Microsecond)
+		}
+	}
+	l.runs = len(l.lateness)
+	l.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return l
+}
+
+// TestLoadBare is the bare side of BenchmarkLoad: a loop over the clock,
+// and a goroutine with a plain client a run.
+func TestLoadBare(t *testing.T) {
+	args := strings.Fields(os.Getenv(loadBare))
+	if len(args) != 3 {
+		t.Skip("run by BenchmarkLoad")
+	}
+	authority, err := os.ReadFile(args[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
+	var runs sync.WaitGroup
+	n, err := strconv.Atoi(args[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := loadEvery / time.Duration(n)
+	late := make([]time.Duration, loadLasts/step)
+	begin := time.Now().Add(time.Second)
+	for i := range late {
+		at := begin.Add(time.Duration(i) * step)
+		time.Sleep(time.Until(at))
+		runs.Go(func() {
+			late[i] = time.Since(at)
+			if err := fetch(fmt.Sprintf("%s/%d", args[0], i%n), roots); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	runs.Wait()
+	for _, d := range late {
+		fmt.Printf("late %d\n", d.Microseconds())
+	}
+}
+
+// fetch is what a Go program does that wants one page over one connection.
+func fetch(url string, roots *x509.CertPool) error {
+	t := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}
+	defer t.CloseIdleConnections()
+	answer, err := (&http.Client{Transport: t, Timeout: 5 * time.Second}).Get(url)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
+	_ = answer.Body.Close()
+	return err
+}
+
+// runLoadedProbe lets a probe on one core report to a coordinator, for which a
+// stand-in here acknowledges everything.
+func runLoadedProbe(b *testing.B, c loadCase, caFile, healthy, silent string) load {
+	b.Helper()
+	dir := b.TempDir()
+	f := newFleet(b)
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	coordinator := f.coordinate(b)
+	p := wire.Plan{
+		Number: wire.PlanNumber{Generation: 1, Revision: 1}, Issued: time.Now(), Authorities: [][]byte{f.join(b, dir, public)},
+		Regions: []wire.Region{{ID: "eu-north"}}, Coordinators: []string{coordinator.address},
+	}
+	for i := range c.checks {
+		t := checks.Target{
+			ID: fmt.Sprintf("web-%d", i), Service: "web", Kind: checks.HTTPS, URL: fmt.Sprintf("%s://%s/%d", c.scheme, healthy, i),
+			Every: loadEvery, Timeout: 5 * time.Second, Families: []checks.Family{checks.IPv4}, Consent: true,
+		}
+		if i < c.blackholes {
+			t.ID, t.URL = fmt.Sprintf("hole-%d", i), fmt.Sprintf("%s://%s/%d", c.scheme, silent, i)
+		}
+		p.Checks = append(p.Checks, t)
+	}
+	signed, err := wire.SignPlan(p, private)
+	if err != nil {
+		b.Fatal(err)
+	}
+	store, err := plan.Open(plan.Options{Dir: dir, Probe: "osl-1", Key: public, Logger: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		_, err = store.Offer(signed)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestLoadedProbe$")
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "SSL_CERT_FILE="+caFile, loadProbe+"="+dir)
+	cmd.Stderr = os.Stderr
+	startFor(b, cmd)
+	time.Sleep(loadBegins)
+	from, before := time.Now(), cpuOf(b, cmd.Process.Pid)
+	time.Sleep(loadLasts)
+	l := load{cpu: cpuOf(b, cmd.Process.Pid) - before, rss: peakOf(b, cmd.Process.Pid)}
+	if err := cmd.Process.Kill(); err != nil {
+		b.Fatal(err)
+	}
+	coordinator.count(b, c, &l, from)
+	return l
+}
+
+// count adds up the runs that were due in the time that is measured.
+func (c *loadCoordinator) count(b *testing.B, of loadCase, l *load, from time.Time) {
+	b.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// What began at the end, and what runs into its time-out, has not arrived.
+	planned := loadLasts - 8*time.Second
+	until := from.Add(planned)
+	wrong := map[checks.Class]int{}
+	for _, o := range c.got {
+		if o.Scheduled.Before(from) || o.Scheduled.After(until) {
+			continue
+		}
+		l.runs++
+		if strings.HasPrefix(o.Check, "web-") {
+			l.lateness = append(l.lateness, o.Started.Sub(o.Scheduled))
+		}
+		if strings.HasPrefix(o.Check, "web-") != (o.Outcome == checks.Up) {
+			wrong[o.Class]++
+		}
+	}
+	if len(wrong) > 0 {
+		b.Errorf("runs that are not what their target is: %v", wrong)
+	}
+	if want := int(planned / of.step()); l.runs < want*98/100 {
+		b.Errorf("%d runs in %s, want about %d", l.runs, planned, want)
+	}
+	l.cpu = time.Duration(float64(l.cpu) * float64(planned) / float64(loadLasts))
+}
+
+// TestLoadedProbe is the probe of BenchmarkLoad.
+func TestLoadedProbe(t *testing.T) {
+	dir := os.Getenv(loadProbe)
+	if dir == "" {
+		t.Skip("run by BenchmarkLoad")
+	}
+	a, err := New(Options{State: dir, MeshBind: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// loadCoordinator takes what a probe reports and acknowledges it.
+type loadCoordinator struct {
+	vardev1.UnimplementedFleetServiceServer
+	address string
+
+	mu  sync.Mutex // protects got
+	got []checks.Observation
+}
+
+// coordinate starts a coordinator of the fleet.
+func (f *fleet) coordinate(b *testing.B) *loadCoordinator {
+	b.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	leaf, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		DNSNames: []string{wire.CoordinatorName}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		NotBefore: f.root.NotBefore, NotAfter: time.Now().AddDate(0, 0, 30),
+	}, f.root, key.Public(), f.key)
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := &loadCoordinator{address: l.Addr().String()}
+	s := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf, f.ca}, PrivateKey: key}},
+		ClientAuth:   tls.RequireAnyClientCert,
+	})))
+	vardev1.RegisterFleetServiceServer(s, c)
+	go func() { _ = s.Serve(l) }()
+	b.Cleanup(s.Stop)
+	return c
+}
+
+// WatchPlan has no newer plan.
+func (c *loadCoordinator) WatchPlan(_ *vardev1.WatchPlanRequest, s grpc.ServerStreamingServer[vardev1.WatchPlanResponse]) error {
+	<-s.Context().Done()
+	return nil
+}
+
+// Report acknowledges every batch.
+func (c *loadCoordinator) Report(s grpc.BidiStreamingServer[vardev1.ReportRequest, vardev1.ReportResponse]) error {
+	for {
+		m, err := s.Recv()
+		if err != nil {
+			return err
+		}
+		var mark *vardev1.Mark
+		switch k := m.GetKind().(type) {
+		case *vardev1.ReportRequest_Resume:
+			mark = &vardev1.Mark{Epoch: k.Resume.GetEpoch()}
+		case *vardev1.ReportRequest_Batch:
+			batch, err := wire.BatchFromProto(k.Batch)
+			if err != nil {
+				return err
+			}
+			c.take(batch)
+			mark = &vardev1.Mark{Epoch: batch.Epoch, Seq: batch.Last()}
+		default:
+			continue
+		}
+		if err := s.Send(&vardev1.ReportResponse{Kind: &vardev1.ReportResponse_Mark{Mark: mark}}); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *loadCoordinator) take(batch wire.Batch) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range batch.Records {
+		if r.IsObservation() {
+			c.got = append(c.got, r.Observation)
+		}
+	}
+}
+
+// startFor starts a program that ends with the benchmark.
+func startFor(b *testing.B, cmd *exec.Cmd) {
+	b.Helper()
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	})
+}
+
+func freeAddress(b *testing.B) string {
+	b.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// waitFor waits until somebody listens at an address.
+func waitFor(b *testing.B, address string) {
+	b.Helper()
+	for range 600 {
+		if c, err := net.Dial("tcp", address); err == nil {
+			_ = c.Close()
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	b.Fatalf("nobody listens at %s", address)
+}
+
+// cpuOf is the time that a process has run, on all cores: utime and stime of
+// proc(5), in hundredths of a second.
+func cpuOf(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	var ticks int64
+	for _, field := range f[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+// peakOf is the largest resident memory that a process has had, in bytes.
+func peakOf(b *testing.B, pid int) int64 {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmHWM:" {
+			kb, err := strconv.ParseInt(f[1], 10, 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return kb << 10
+		}
+	}
+	b.Fatal("no VmHWM")
+	return 0
+}
+
+// writeKeyPair writes cert.pem and key.pem.
+func writeKeyPair(b *testing.B, dir string, cert tls.Certificate) {
+	b.Helper()
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var chain []byte
+	for _, der := range cert.Certificate {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	for name, content := range map[string][]byte{
+		"cert.pem": chain, "key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
