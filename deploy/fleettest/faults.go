@@ -184,6 +184,7 @@ func (f *Fleet) fate(m *member, kind string, client, server netip.AddrPort) fate
 // draw lets the first fault that hits have its way. Chance follows from the seed
 // and from who runs what when, so that other runs change nothing.
 func (f *Fleet) draw(m *member, kind string, family checks.Family, now time.Time) fate {
+	nth := m.nth(kind, family, now)
 	for _, x := range f.faults {
 		if !x.Hits(m.name, m.region, kind, family) || kind == control && x.Effect != scenario.OwnNetwork {
 			continue
@@ -194,12 +195,34 @@ func (f *Fleet) draw(m *member, kind string, family checks.Family, now time.Time
 		if whole(x) && x.Effect != scenario.Loss {
 			return fate{effect: x.Effect}
 		}
-		chance := f.opts.Chance(fmt.Sprint(x.Effect, m.name, kind, family, x.From, now.UnixNano()))
+		chance := f.opts.Chance(fmt.Sprint(x.Effect, m.name, kind, family, x.From, now.UnixNano(), nth))
 		if whole(x) || chance.Float64() < x.Share {
 			return fate{effect: x.Effect, late: chance.Float64() < 0.5 && scenario.Slow2s.Means(kind)}
 		}
 	}
 	return fate{}
+}
+
+// nth counts the runs of a kind that a probe begins at the same instant: a look that
+// follows a failure at once has a fate of its own.
+func (m *member) nth(kind string, family checks.Family, now time.Time) int {
+	of := fmt.Sprint(kind, family)
+	last := m.begun[of]
+	if !last.at.Equal(now) {
+		last = begun{at: now}
+	}
+	last.n++
+	if m.begun == nil {
+		m.begun = map[string]begun{}
+	}
+	m.begun[of] = last
+	return last.n
+}
+
+// begun is how many runs began at an instant.
+type begun struct {
+	at time.Time
+	n  int
 }
 
 // effectOn is what the server of a kind must do to the client at the other end of

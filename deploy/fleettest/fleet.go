@@ -98,6 +98,8 @@ type member struct {
 	dir          string
 	stop         func()
 	stopped      bool
+	// begun counts the runs of each kind and family that began at the newest instant.
+	begun map[string]begun
 }
 
 // Addresses of the fleet's hosts. Region r's probe n is 10.<r>.0.<n> and

@@ -1,7 +1,8 @@
 package scenario
 
 import (
-	"hash/fnv"
+	"crypto/sha256"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -18,10 +19,9 @@ const (
 )
 
 // Chance is a source of numbers that are fixed by a seed and by what they are for.
+// Purposes that are nearly the same give numbers that have nothing in common.
 func (s Scenario) Chance(purpose string) *rand.Rand {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(purpose)) // a hash takes everything
-	return rand.New(rand.NewPCG(uint64(max(s.Noise.Seed, 1)), h.Sum64()))
+	return rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "%d %s", max(s.Noise.Seed, 1), purpose))))
 }
 
 // Unfold returns the scenario with its noise as faults, and as expectations what
