@@ -28,8 +28,9 @@ const (
 	// finalAfter is how long after its end an hour waits for probes that have not
 	// reported past it.
 	finalAfter = 15 * time.Minute
-	// finalEvery is how often Final looks for something to do.
-	finalEvery = 5 * time.Second
+	// finalEvery is how often Final looks for something to do: a final verdict comes
+	// an hour after the fact.
+	finalEvery = 15 * time.Second
 )
 
 // NewFinal returns the pass; nothing happens before Run.

@@ -21,7 +21,7 @@ func TestJournalThatIsShorter(t *testing.T) {
 				begin := time.Now().UTC()
 				st.run()
 				st.play(f.runs(begin, begin.Add(80*time.Minute)))
-				time.Sleep(2 * time.Second)
+				time.Sleep(2 * rollupFlush)
 				runs, final := runsOf(t, st), changesOf(t, st.s, "final", darkness)
 				st.stop()
 				st.j.entries = st.j.entries[:kept]

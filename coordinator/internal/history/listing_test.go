@@ -99,26 +99,37 @@ func TestPagesGoOnWhereTheScanStopped(t *testing.T) {
 	}
 }
 
-// What arrived is listed, and in the numbers, when its verdict is told: at once,
-// or a second later where much arrives.
+// What arrived is listed, and in the numbers, when its verdict is told: at once if
+// it comes alone, a second later where much arrives and something failed, and five
+// where all is well.
 func TestNothingIsListedLate(t *testing.T) {
-	inBubble(t, func(f *fleet, st *station) {
-		begin := time.Now().UTC()
-		o := f.runs(begin, begin.Add(30*time.Second))
-		time.Sleep(2700 * time.Millisecond)
-		st.j.append(t, batch(time.Now(), o[0]))
-		time.Sleep(time.Nanosecond)
-		if got := st.listed(begin); got != 1 {
-			t.Errorf("at once: got %d observations, want 1", got)
-		}
-		for _, o := range o[1:] {
-			st.j.append(t, batch(time.Now(), o))
-		}
-		time.Sleep(time.Second)
-		if got := st.listed(begin); got != len(o) {
-			t.Errorf("a second later: got %d observations, want %d", got, len(o))
-		}
-	})
+	for _, failed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("failed=%t", failed), func(t *testing.T) {
+			inBubble(t, func(f *fleet, st *station) {
+				begin := time.Now().UTC()
+				o := f.runs(begin, begin.Add(30*time.Second))
+				late := rollupFlush
+				if failed {
+					late = failureFlush
+					last := &o[len(o)-1]
+					last.Outcome, last.FailedPhase, last.Class = checks.Down, checks.Connect, checks.ConnectTimeout
+				}
+				time.Sleep(rollupFlush + 700*time.Millisecond)
+				st.j.append(t, batch(time.Now(), o[0]))
+				time.Sleep(time.Nanosecond)
+				if got := st.listed(begin); got != 1 {
+					t.Errorf("at once: got %d observations, want 1", got)
+				}
+				for _, o := range o[1:] {
+					st.j.append(t, batch(time.Now(), o))
+				}
+				time.Sleep(late + time.Second)
+				if got := st.listed(begin); got != len(o) {
+					t.Errorf("%s later: got %d observations, want %d", late, got, len(o))
+				}
+			})
+		})
+	}
 }
 
 // listed is how many observations are listed, if the numbers agree.

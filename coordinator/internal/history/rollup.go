@@ -27,16 +27,20 @@ type Rollup struct {
 	entries int
 	flushed time.Time
 	sealed  time.Time
+	// failed says that there is a run among them that was not up.
+	failed bool
 	// doubtful makes the log say once a minute, not once an observation, that what
 	// a probe sends makes no sense.
 	doubtful map[string]time.Time
 }
 
 // How much may be read twice after a crash, and how much later than the verdict a
-// graph or a list of observations may show what arrived. An entry that comes
-// alone is written at once.
+// graph or a list of observations may show what arrived: a transaction costs as
+// much as the rollup of ten entries, but a failure must not be late where people
+// look for it. An entry that comes alone is written at once.
 const (
-	rollupFlush   = time.Second
+	rollupFlush   = 5 * time.Second
+	failureFlush  = time.Second
 	rollupEntries = 2000
 	// sealEvery is how often finished hours are looked for.
 	sealEvery = time.Minute
@@ -61,6 +65,7 @@ func (r *Rollup) reload() (uint64, error) {
 	r.marks, r.hours, r.passages = m, newOpenHours(r.s), newPassages(r.s)
 	r.ledger, r.servers = newLedger(r.s), newServers(r.s)
 	r.reported, r.entries, r.flushed = make(map[string]struct{}), 0, time.Now()
+	r.failed = false
 	r.s.rolled.Store(m.place())
 	return m.seq, nil
 }
@@ -77,10 +82,19 @@ func (r *Rollup) apply(e Entry) error {
 		}
 	}
 	r.marks.seq = e.Seq
-	if r.entries++; r.entries >= rollupEntries || time.Since(r.flushed) >= rollupFlush {
+	if r.entries++; r.entries >= rollupEntries || r.due(time.Now()) {
 		return r.flush()
 	}
 	return nil
+}
+
+// due says whether what waits has waited long enough.
+func (r *Rollup) due(now time.Time) bool {
+	patience := rollupFlush
+	if r.failed {
+		patience = failureFlush
+	}
+	return now.Sub(r.flushed).Abs() >= patience
 }
 
 func (r *Rollup) batch(b *wire.Batch, seq uint64) (err error) {
@@ -115,6 +129,7 @@ func (r *Rollup) observe(o checks.Observation, b *wire.Batch, seq uint64) error 
 	}
 	r.s.newest.see(o.Probe, o.Region, o.End(), b.Received)
 	r.reported[o.Probe] = struct{}{}
+	r.failed = r.failed || o.Outcome != checks.Up
 	if err := r.servers.look(o); err != nil {
 		return err
 	}
@@ -136,8 +151,13 @@ func (r *Rollup) tick(now time.Time, caught bool) error {
 	if caught {
 		r.clock = forward(r.clock, now.UTC())
 	}
-	if err := r.flush(); err != nil || r.clock.Sub(r.sealed).Abs() < sealEvery {
-		return err
+	if r.due(now) {
+		if err := r.flush(); err != nil {
+			return err
+		}
+	}
+	if r.clock.Sub(r.sealed).Abs() < sealEvery {
+		return nil
 	}
 	if err := r.seal(r.clock); err != nil {
 		return err
@@ -171,7 +191,7 @@ func (r *Rollup) flush() error {
 	r.ledger.saved()
 	r.servers.saved()
 	clear(r.reported)
-	r.entries = 0
+	r.entries, r.failed = 0, false
 	r.s.rolled.Store(r.marks.place())
 	return nil
 }
