@@ -219,6 +219,16 @@ func (r *Recorder) watch(ctx context.Context) {
 	}
 }
 
+// Private is what a connection is that has no need of TLS, because it never leaves
+// the memory of the program: [Recorder.Secure] leaves it as it is. It is for
+// simulations of whole days, of which handshakes would take a fifth; no connection
+// of an operating system is one.
+type Private interface {
+	net.Conn
+	// Private does nothing.
+	Private()
+}
+
 // Secure makes the connection TLS and verifies the server as t says: phase tls.
 func (r *Recorder) Secure(ctx context.Context, t Trust) error {
 	one := &trial{Trust: t}
@@ -236,6 +246,9 @@ func (r *Recorder) shake(
 	shown func(tls.ConnectionState) *Handshake, explain func(error) error,
 ) error {
 	return r.Phase(ctx, TLS, tlsLimit, func(context.Context) error {
+		if _, ok := r.base.Conn.(Private); ok {
+			return nil
+		}
 		talked := r.base.taken() > 0
 		r.base.shake()
 		conn := tls.Client(r.base, cfg)

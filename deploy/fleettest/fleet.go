@@ -42,7 +42,7 @@ type Options struct {
 	Checks map[string]time.Duration
 	// Families are those in which the servers can be reached, IPv4 if not given.
 	Families []checks.Family
-	// Plain leaves out TLS, and with it the login, in HTTP and SMTP, where no
+	// Plain leaves out TLS, and with it the login in HTTP and SMTP, where no
 	// fault is about it: half of a virtual day goes into handshakes. Kinds that
 	// are listed in Secure keep it.
 	Plain  bool

@@ -62,6 +62,12 @@ func (f *Fleet) secure(kind string) bool {
 	return slices.Contains([]string{"https", "imaps", "smtps", "pop3s"}, scheme)
 }
 
+// private says whether a kind that is never spoken without TLS is spoken without
+// it here, over streams of which the probes know that nobody listens.
+func (f *Fleet) private(kind string) bool {
+	return f.opts.Plain && f.secure(kind) && !slices.Contains(f.opts.Secure, kind)
+}
+
 // addrs are the n-th addresses of the provider or a control target, one of each
 // family in which servers can be reached.
 func (f *Fleet) addrs(v4, v6 string) (out []netip.Addr) {
@@ -98,7 +104,7 @@ func (f *Fleet) serveMail() {
 		return newStage(f, kind, l)
 	}
 	imap := imapserver.New(newMailbox(f))
-	imap.ErrorLog = log.New(io.Discard, "", 0)
+	imap.ErrorLog, imap.AllowInsecureAuth = log.New(io.Discard, "", 0), f.private("imap")
 	f.serve(listen("imap"), imap.Serve, imap.Close)
 
 	mail := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {

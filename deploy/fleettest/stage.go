@@ -24,8 +24,8 @@ type stage struct {
 
 func newStage(f *Fleet, kind string, l net.Listener) net.Listener {
 	s := &stage{Listener: l, fleet: f, kind: kind}
-	if f.secure(kind) {
-		s.config = &tls.Config{Certificates: []tls.Certificate{f.ca.Certificate(mailName)}}
+	if f.secure(kind) && !f.private(kind) {
+		s.config = &tls.Config{Certificates: []tls.Certificate{f.ca.Certificate(mailName)}, SessionTicketsDisabled: true} // nobody resumes
 	}
 	return s
 }
