@@ -6,7 +6,6 @@ package deploy
 
 import (
 	"flag"
-	"runtime/debug"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,8 +20,8 @@ var day = flag.Duration("day", 10*time.Minute, "how much virtual time TestDay pl
 // whole day about a minute: go test ./deploy -run 'TestDay$' -day 24h -v.
 //
 // It leaves out, compared with production:
-//   - TLS, and so the login, of the https and smtp checks (Options.Plain); imap
-//     has both, and gRPC has TLS;
+//   - TLS of the checks, and so the login of https and smtp (Options.Plain); imap
+//     logs in, and gRPC has TLS;
 //   - the post-quantum half of the key exchange (see the top of this file);
 //   - fsync of journal and spool;
 //   - the pace of the mesh: its members look after one another every 15 s and not
@@ -30,9 +29,10 @@ var day = flag.Duration("day", 10*time.Minute, "how much virtual time TestDay pl
 //     every 5 minutes and not every 30 s;
 //   - the network: no latency, no loss, one address family, so every run takes no
 //     time and nothing is hedged or confirmed;
-//   - memory: garbage is collected a quarter as often.
+//   - memory: garbage is collected a quarter as often;
+//   - threads: it has one.
 func TestDay(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // time, not memory, is scarce here
+	defer hurry(1)()
 	began := time.Now()
 	synctest.Test(t, func(t *testing.T) {
 		o := threeRegions()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"testing"
 	"testing/synctest"
@@ -27,7 +28,6 @@ const longest = 12 * time.Hour
 // JSON line of each. VARDE_SCENARIOS names another folder than scenarios,
 // VARDE_SCENARIO_OUT one for what was told.
 func TestScenarios(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // time, not memory, is scarce here
 	dir := os.Getenv("VARDE_SCENARIOS")
 	if dir == "" {
 		dir = "scenarios"
@@ -36,7 +36,9 @@ func TestScenarios(t *testing.T) {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("%s: %d scenarios, %v, expected *.yaml", dir, len(paths), err)
 	}
+	undo := func() {}
 	t.Run("all", func(t *testing.T) {
+		played := 0
 		for _, path := range paths {
 			s, err := scenario.Load(path)
 			if err != nil {
@@ -48,12 +50,28 @@ func TestScenarios(t *testing.T) {
 					if s.Length > playable() && !*long {
 						t.Skipf("%s of virtual time: -long plays it", s.Length)
 					}
+					played++
 					t.Parallel()
 					play(t, s)
 				})
 			}
 		}
+		undo = hurry(played) // they all wait for this function to end
 	})
+	undo()
+}
+
+// hurry trades memory for time while so many bubbles are played, and gives each a
+// thread: what happens in a bubble happens in turn, and with more threads than that
+// they spend a quarter of their time waking one another. It returns the undo.
+func hurry(bubbles int) (undo func()) {
+	garbage := debug.SetGCPercent(400)
+	threads := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(max(1, min(threads, bubbles)))
+	return func() {
+		debug.SetGCPercent(garbage)
+		runtime.GOMAXPROCS(threads)
+	}
 }
 
 // sown is a scenario once for each seed that is asked for.
