@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,3 +41,36 @@ func TestCertificateForEverybody(t *testing.T) {
 		}
 	})
 }
+
+// TestPrivateStream speaks with a server that knows no TLS: only where the stream
+// says that nobody can listen is that no failure.
+func TestPrivateStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := ct.NewLab()
+		endpoint := checks.Endpoint{Host: ct.LabName, Port: 993}
+		lab.Play(t, ":993", ct.Send("* OK ready\r\n"), ct.Silence())
+		for network, want := range map[checks.Network]checks.Class{lab.Client: checks.TLSError, inMemory{lab.Client}: ""} {
+			r := checks.Record(t.Context(), time.Minute, func(ctx context.Context, r *checks.Recorder) error {
+				if err := r.Dial(ctx, network, checks.IPv4, endpoint); err != nil {
+					return err
+				}
+				return r.Secure(ctx, checks.Trust{Name: ct.LabName, Roots: lab.Env().Roots})
+			})
+			if r.Class != want {
+				t.Errorf("%T: got %q, want %q", network, r.Class, want)
+			}
+		}
+	})
+}
+
+// inMemory is a network of private streams.
+type inMemory struct{ checks.Network }
+
+func (n inMemory) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := n.Network.DialContext(ctx, network, address)
+	return private{conn}, err
+}
+
+type private struct{ net.Conn }
+
+func (private) Private() {}
