@@ -45,7 +45,7 @@ const (
 	badRun, badRunOfTwo = 4, 3
 	// wide is how many probes are enough for a Down or a Slow, however many there
 	// are, if no other one has looked since.
-	wide = 3
+	wide = 4
 	// currentFor is how many intervals a result counts after its end.
 	currentFor = 2
 	// maxWindow bounds what a judge keeps of one series, in results, against a

@@ -26,9 +26,9 @@ func crowd(t *testing.T) Judge {
 	return j
 }
 
-// In a large region what most probes saw before a failure says nothing of it: three
+// In a large region what most probes saw before a failure says nothing of it: four
 // that fail, and nobody else who looked, are enough.
-func TestThreeOfTenAreEnough(t *testing.T) {
+func TestFourOfTenAreEnough(t *testing.T) {
 	fail := func(probe string, began, ended float64) Result {
 		at := func(s float64) time.Time { return start.Add(time.Duration(s * float64(time.Second))) }
 		return Result{Probe: probe, Seq: 2, Started: at(began), Ended: at(ended), Outcome: checks.Down, Class: checks.ConnectTimeout}
@@ -44,17 +44,17 @@ func TestThreeOfTenAreEnough(t *testing.T) {
 		rs   []Result
 		want State
 	}{
-		{"three probes, four failures", []Result{fail("a", 30, 35), again(fail("a", 31, 36)), fail("b", 31, 36), fail("c", 31, 36)}, Down},
-		{"two probes, four failures", []Result{fail("a", 30, 35), again(fail("a", 31, 36)), fail("b", 31, 36), again(fail("b", 33, 38))}, Up},
-		{"three probes, three failures", []Result{fail("a", 30, 35), fail("b", 31, 36), fail("c", 31, 36)}, Up},
+		{"four probes, four failures", []Result{fail("a", 30, 35), fail("b", 31, 36), fail("c", 31, 36), fail("d", 31, 36)}, Down},
+		{"three probes, four failures", []Result{fail("a", 30, 35), again(fail("a", 31, 36)), fail("b", 31, 36), fail("c", 31, 36)}, Up},
+		{"four probes, of which one is well again", []Result{fail("a", 30, 35), fail("b", 31, 36), fail("c", 31, 36), fail("d", 31, 36), again(good("a", 35, 36))}, Up},
 		{
-			"a fourth finds it good while they wait",
-			[]Result{good("d", 31, 31.1), fail("a", 30, 35), again(fail("a", 31, 36)), fail("b", 31, 36), fail("c", 31, 36)},
+			"a fifth finds it good while they wait",
+			[]Result{good("e", 31, 31.1), fail("a", 30, 35), fail("b", 31, 36), fail("c", 31, 36), fail("d", 31, 36)},
 			Up,
 		},
 		{
-			"a fourth found it good before they began",
-			[]Result{good("d", 29, 31.1), fail("a", 30, 35), again(fail("a", 31, 36)), fail("b", 31, 36), fail("c", 31, 36)},
+			"a fifth found it good before they began",
+			[]Result{good("e", 29, 31.1), fail("a", 30, 35), fail("b", 31, 36), fail("c", 31, 36), fail("d", 31, 36)},
 			Down,
 		},
 	} {
@@ -63,13 +63,13 @@ func TestThreeOfTenAreEnough(t *testing.T) {
 		if j.State() != tc.want {
 			t.Errorf("%s: got %s, want %s", tc.name, j.State(), tc.want)
 		}
-		if want := "connect_timeout, 3 of 10 probes, all that looked since, 6 s after the first failure"; tc.want == Down && j.Reason(half, j.clock) != want {
+		if want := "connect_timeout, 4 of 10 probes, all that looked since, 6 s after the first failure"; tc.want == Down && j.Reason(half, j.clock) != want {
 			t.Errorf("%s: got %q, want %q", tc.name, j.Reason(half, j.clock), want)
 		}
 	}
 }
 
-// In regions of up to four probes three are no fewer than two thirds: there the
+// In regions of up to six probes four are no fewer than two thirds: there the
 // rule is that two thirds of the probes fail.
 func TestInSmallRegionsTwoThirdsFail(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -81,7 +81,7 @@ func TestInSmallRegionsTwoThirdsFail(t *testing.T) {
 			n := len(probes)
 			_, _, intervals := rule.run(n)
 			f := fault{(*Result).broken, j.broken, count(probes, (*Result).broken), n}
-			if n >= 2 && n <= 4 && f.isRegions(j.votes(rule, intervals), probes) != (3*f.probes >= 2*n) {
+			if n >= 2 && n <= 6 && f.isRegions(j.votes(rule, intervals), probes) != (3*f.probes >= 2*n) {
 				t.Fatalf("%d of %d probes fail: got %t", f.probes, n, !f.isMost())
 			}
 		}
