@@ -26,7 +26,7 @@ func (j *Judge) decide(rule Rule) {
 		j.set(Down, j.broken, downReason(votes[len(votes)-failures:], down, j.clock.Sub(j.broken)))
 	case j.base < Slow && ends(votes, failures, from, (*Result).failed) && bad.isRegions(votes, probes):
 		j.set(Slow, j.failing, lateReason(votes[len(votes)-failures:], bad, j.clock.Sub(j.failing)))
-	case j.base == Unknown && evidence(n, bad.probes, len(votes) >= failures):
+	case j.base == Unknown && (j.lossy.on() || evidence(n, bad.probes, len(votes) >= failures)):
 		j.set(Up, j.clock, firstReason(n-bad.probes, n))
 	}
 }

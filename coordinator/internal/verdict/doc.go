@@ -20,16 +20,16 @@
 //     the fault is the region's. A result that is only late is no failure here:
 //     mail that arrives late can be sent.
 //   - A fault is the region's when at least 2/3 of the probes with a current result
-//     fail by their latest one; or when min(2/3 of them, 3) probes fail in the run
+//     fail by their latest one; or when min(2/3 of them, 4) probes fail in the run
 //     that is under way, and so does every one whose latest vote began at or after
 //     the first failure of it. A good vote from before the failure says nothing of
 //     what came after, yet it is current for 2 I: with ten probes at 30 s seven of
 //     them would have to look again, half a minute, where 8 s are enough to see
-//     that three fail and nobody else who looked is well. Up to four probes both
-//     are the same.
+//     that four fail, as many as one asks and itself, and nobody else who looked is
+//     well. Up to six probes both are the same.
 //   - Down ends after 3 results in a row that are good or late, from at least two
 //     probes: mail is still late if at least 2/3 of the probes say so. The failures
-//     of that Down are then taken out of the sample below.
+//     of a Down are not in the sample below, however it ends.
 //   - Slow, because mail is late: the last K results all failed or were late, came
 //     from at least two probes, and the fault is the region's, but the rule of Down
 //     is not met. So where some results failed and others were late it claims the
@@ -44,7 +44,8 @@
 //
 // What was never judged, or lost its quorum, is Unknown until there is evidence
 // either way: Down by the rule above, or Up as soon as the quorum is there and
-// more than half of its probes are good. A tie is decided when K current
+// more than half of its probes are good, or so many runs fail that the series is
+// Intermittent. A tie is decided when K current
 // results are in: Up if fewer than 2/3 of the probes fail, which is what keeps
 // an Up up. Two probes that both fail from the start are therefore never shown
 // as up. Only a result can bring anything but Unknown; time alone cannot.

@@ -101,7 +101,7 @@ func (j *Judge) Observe(rule Rule, at time.Time, r Result) []Change {
 		j.try(&r)
 	}
 	j.decide(rule)
-	_, probes, _ := rule.run(c.Up + c.Down)
+	_, probes, _ := rule.run(max(c.Up+c.Down, rule.MinProbes)) // while they cannot tell, the others are not well
 	j.settle()
 	j.weighLoss(&r, probes)
 	if r.Scheduled && r.good() && !rule.Limited {

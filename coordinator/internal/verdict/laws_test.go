@@ -176,8 +176,9 @@ func TestAgainstTheWords(t *testing.T) {
 		var j Judge
 		state := Unknown
 		for i, r := range rs {
+			lossy := j.lossy.on()
 			j.Observe(rule, r.Ended, r)
-			state = inWords(rule, state, rs[:i], rs[:i+1])
+			state = inWords(rule, state, lossy, rs[:i], rs[:i+1])
 			if j.base != state {
 				t.Fatalf("after result %d: got %s, the words say %s", i, j.base, state)
 			}
@@ -197,7 +198,7 @@ func countFailures(rs []Result) (n int) {
 	return n
 }
 
-func inWords(rule Rule, state State, earlier, now []Result) State {
+func inWords(rule Rule, state State, lossy bool, earlier, now []Result) State {
 	at := now[len(now)-1].Ended
 	counts := func(r Result, intervals time.Duration) bool {
 		return r.Outcome != checks.Unknown && at.Sub(r.Ended) <= intervals*cmp.Or(r.Every, rule.Interval)
@@ -258,7 +259,7 @@ func inWords(rule Rule, state State, earlier, now []Result) State {
 				return false
 			}
 		}
-		return seeing >= min((2*n+2)/3, 3)
+		return seeing >= min((2*n+2)/3, 4)
 	}
 	switch {
 	case state == Down && lastAre(votes, 3, from, "good late") && 3*says["late"] >= 2*n:
@@ -269,7 +270,7 @@ func inWords(rule Rule, state State, earlier, now []Result) State {
 		return Down
 	case state < Slow && lastAre(votes, k, from, "late broken") && regions("late broken", n, bad):
 		return Slow
-	case state == Unknown && (2*(n-bad) > n || len(votes) >= k && 3*bad < 2*n):
+	case state == Unknown && (lossy || 2*(n-bad) > n || len(votes) >= k && 3*bad < 2*n):
 		return Up
 	}
 	return state

@@ -39,8 +39,13 @@ type trial struct {
 	class checks.Class
 }
 
-// try takes a scheduled vote into the sample.
+// try takes a scheduled vote into the sample, but no failure of a Down: there would
+// be no room for what was before it, on which it depends whether more than that
+// Down is wrong.
 func (j *Judge) try(r *Result) {
+	if j.base == Down && r.broken() {
+		return
+	}
 	i := len(j.trials)
 	for i > 0 && j.trials[i-1].ended.After(r.Ended) {
 		i--

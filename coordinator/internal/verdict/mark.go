@@ -32,6 +32,9 @@ func (j *Judge) stands() (State, mark) {
 // set changes what the last few results say, and keeps the account of the times
 // at which the series went down.
 func (j *Judge) set(to State, since time.Time, reason string) {
+	if j.base == Down && to != Down {
+		j.excuse(j.ground.since)
+	}
 	j.base, j.ground = to, mark{since, reason}
 	switch {
 	case to == Down && j.fell.IsZero():
@@ -39,7 +42,6 @@ func (j *Judge) set(to State, since time.Time, reason string) {
 		j.falls = append(j.falls, j.clock)
 		j.flap()
 	case (to == Up || to == Slow) && !j.fell.IsZero():
-		j.excuse(j.fell)
 		j.fell = time.Time{}
 		if j.flapping.on() {
 			j.rose = j.clock

@@ -96,6 +96,50 @@ func TestADownIsNotIntermittentAfterwards(t *testing.T) {
 
 // A series that goes down three times within an hour is intermittent, from the end
 // of the third on until it has not been down for half an hour.
+// A Down leaves no gap in the sample: what was wrong before it, and still is, is told
+// at once, however long it lasted.
+func TestLossBeforeAndAfterADown(t *testing.T) {
+	for _, runs := range []int{12, 150, 600} {
+		var g region
+		g.look(61, nil)
+		g.look(120, fifth)
+		g.look(runs, always)
+		g.log = nil
+		g.look(61, fifth)
+		if len(g.log) != 1 || !strings.Contains(g.log[0], "intermittent since") {
+			t.Errorf("after a down of %d runs: got %q, want intermittent and nothing else", runs, g.log)
+		}
+	}
+}
+
+// What one of several sees while the others cannot tell is its own.
+func TestALoneProbeMakesNoLoss(t *testing.T) {
+	var g region
+	g.look(61, nil)
+	for i := range 60 {
+		at := g.at.Add(time.Duration(i) * 30 * time.Second)
+		r := Result{Probe: "a", Epoch: "alone", Seq: uint64(i), Started: at, Ended: at, Outcome: checks.Up, Scheduled: true}
+		if i%3 == 0 {
+			r.Outcome, r.Class = checks.Down, checks.TLSTimeout
+		}
+		g.j.Observe(half, at, r)
+	}
+	g.at, g.log = g.at.Add(30*time.Minute), nil
+	g.look(30, nil)
+	if g.j.State() != Up || len(g.log) != 1 {
+		t.Errorf("got %s by %q, want up at once", g.j.State(), g.log)
+	}
+}
+
+// Where the quorum is there a loss is told, also if nothing was known before.
+func TestLossFromTheBeginning(t *testing.T) {
+	var g region
+	g.look(60, func(i int) bool { return i%3 != 2 }) // two probes of three
+	if g.j.State() != Intermittent {
+		t.Errorf("got %s: %s", g.j.State(), g.j.Reason(half, g.at))
+	}
+}
+
 func TestThreeDownsAreIntermittent(t *testing.T) {
 	var g region
 	g.look(61, nil)
@@ -248,15 +292,26 @@ func TestOnlyScheduledRunsAreASample(t *testing.T) {
 type account struct {
 	base            State
 	seen            []trial
+	since           time.Time
 	falls           []time.Time
 	fell, rose      time.Time
 	lossy, flapping bool
 }
 
+// leave takes the failures of a Down that is over out of the sample.
+func (a *account) leave(base State) {
+	if a.base == Down && base != Down {
+		a.seen = slices.DeleteFunc(a.seen, func(x trial) bool { return x.failed && !x.ended.Before(a.since) })
+	}
+	a.base = base
+}
+
 func (a *account) take(r Result, base State, since time.Time, probes int) {
-	if r.Scheduled {
+	if r.Scheduled && (a.base != Down || !r.broken()) {
 		a.seen = append(a.seen, trial{ended: r.Ended, probe: r.Probe, failed: r.broken()})
 	}
+	a.leave(base)
+	a.since = since
 	switch {
 	case base == Down && a.fell.IsZero():
 		a.fell, a.falls = since, append(a.falls, r.Ended)
@@ -268,13 +323,11 @@ func (a *account) take(r Result, base State, since time.Time, probes int) {
 		}
 		a.flapping = a.flapping || within >= 3
 	case base > Unknown && base < Down && !a.fell.IsZero():
-		a.seen = slices.DeleteFunc(a.seen, func(x trial) bool { return x.failed && !x.ended.Before(a.fell) })
 		a.fell, a.rose = time.Time{}, r.Ended
 	}
 	if a.fell.IsZero() && r.Ended.Sub(a.rose) > 30*time.Minute {
 		a.flapping = false
 	}
-	a.base = base
 	failed, n, each := 0, 0, map[string]int{}
 	for i, x := range slices.Backward(a.seen) {
 		if len(a.seen)-i > 60 && r.Ended.Sub(x.ended) > 10*time.Minute {
@@ -310,12 +363,14 @@ func TestIntermittentAgainstTheWords(t *testing.T) {
 		var j Judge
 		var a account
 		for i, r := range rs {
+			before := j.Clone()
+			before.Advance(rule, r.Ended)
 			j.Observe(rule, r.Ended, r)
-			if r.Outcome == checks.Unknown {
+			if a.leave(before.base); r.Outcome == checks.Unknown {
 				continue
 			}
 			probes := 2
-			if c := j.Counts(rule, r.Ended); c.Up+c.Down == 1 {
+			if c := j.Counts(rule, r.Ended); c.Up+c.Down == 1 && rule.MinProbes == 1 {
 				probes = 1
 			}
 			a.take(r, j.base, j.ground.since, probes)
