@@ -287,10 +287,10 @@ func TestCommandsOfARunningCoordinator(t *testing.T) {
 			"Run this once on the machine of osl-9, before 2026-11-22 13:00:00 UTC.\nThe join command that was printed for osl-9 before does not work any more.\n",
 		},
 		{"probe add --name osl-2 --region eu-north --ttl 0s", "", "varde-coordinator: probe add: --ttl: got 0s, expected a time above zero such as 1h\n"},
-		{"probe list", `NAME   REGION    SITE  STATE                    FIT         LAST SEEN  PLAN  SPOOL  VERSION
-osl-1  eu-north  osl   connected through osl-2  no          2s ago     7     3      0.1.0?[31m
-syd-1  oceania   -     invited                  not judged  never      0     0      -
-syd-2  oceania   -     expired                  not judged  never      0     0      -
+		{"probe list", `NAME   REGION    SITE  STATE                    FIT  LAST SEEN  PLAN  SPOOL  VERSION
+osl-1  eu-north  osl   connected through osl-2  no   2s ago     7     3      0.1.0?[31m
+syd-1  oceania   -     invited                  -    never      -     -      -
+syd-2  oceania   -     expired                  -    never      -     -      -
 `, ""},
 		{"probe remove osl-1", "removed osl-1\nit knew the passwords of these checks, change them: imap-login, submission\n", ""},
 		{"probe remove bgo-1", "", "varde-coordinator: remove probe: bgo-1 is not on the roster\n"},

@@ -100,6 +100,7 @@ func (probeListCommand) Help() string {
   silent     it has joined and does not report now; LAST SEEN says since when
 
 FIT says whether it holds itself fit to judge; while it does not, its failures count as unknown.
+A dash is what nobody knows.
 
 Example:
 
@@ -129,8 +130,14 @@ func (c *probeListCommand) Run(ctx context.Context, p *process) error {
 		if x.State == presence.Connected && x.Relay != "" {
 			state += " through " + x.Relay
 		}
-		write(t, x.Name, x.Region, cmp.Or(x.Site, "-"), state, presence.Fitness(x.Qualified), p.ago(x.LastSeen),
-			fmt.Sprint(x.PlanRevision), fmt.Sprint(x.Spool), cmp.Or(x.Version, "-"))
+		fit, plan, spool := "-", "-", "-"
+		if x.State == presence.Connected {
+			fit = presence.Fitness(x.Qualified)
+		}
+		if x.Version != "" { // it said something of itself
+			plan, spool = fmt.Sprint(x.PlanRevision), fmt.Sprint(x.Spool)
+		}
+		write(t, x.Name, x.Region, cmp.Or(x.Site, "-"), state, fit, p.ago(x.LastSeen), plan, spool, cmp.Or(x.Version, "-"))
 	}
 	return t.Flush()
 }

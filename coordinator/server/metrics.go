@@ -127,9 +127,9 @@ func probeMetrics() []metric {
 	return []metric{
 		gauge("varde_probe_connected", "Whether a probe of the roster reports now.", labels,
 			ofProbes(func(_ facts, p ingest.Probe) (float64, bool) { return truth(p.State == presence.Connected), true })),
-		gauge("varde_probe_qualified", "Whether a probe holds itself fit to judge; absent while it has not judged itself.", labels,
+		gauge("varde_probe_qualified", "Whether a probe that reports now holds itself fit to judge; absent while it has not judged itself.", labels,
 			ofProbes(func(_ facts, p ingest.Probe) (float64, bool) {
-				return truth(p.Qualified == wire.Qualified), p.Qualified != wire.NotJudged
+				return truth(p.Qualified == wire.Qualified), p.State == presence.Connected && p.Qualified != wire.NotJudged
 			})),
 		gauge("varde_probe_relayed", "Whether a probe that reports now does so through another one.", labels,
 			ofProbes(func(_ facts, p ingest.Probe) (float64, bool) {

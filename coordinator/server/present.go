@@ -58,14 +58,18 @@ func servicesOf(c config.Config) map[string]string {
 }
 
 func opsProbe(p ingest.Probe) ops.Probe {
-	return ops.Probe{
+	out := ops.Probe{
 		Name: p.Name, Region: p.Region, Site: p.Site, ASN: p.ASN, Version: p.Version, Epoch: p.Epoch,
-		State: p.State, LastSeen: p.LastSeen, ClockOffset: p.ClockOffset,
+		State: p.State, LastSeen: p.LastSeen,
 		Plan: p.Plan.Revision, Spool: p.Spool, MeshAddress: p.MeshAddress, Peers: p.Peers,
 		Qualified: p.Qualified, QualifiedSince: p.QualifiedSince, Reason: p.Reason,
 		Relay: p.Relay, RelayedSince: p.RelayedSince, Faults: p.Faults,
 		Counts: p.Counts, LostAt: p.LostAt, Notice: strings.Join(p.Notices, "; "),
 	}
+	if p.ClockKnown {
+		out.ClockOffset = &p.ClockOffset
+	}
+	return out
 }
 
 // measuring counts the probes of each region that report now and do not hold

@@ -101,7 +101,7 @@ func (m *member) said(state wire.ProbeState, at time.Time) {
 	if was.Epoch != state.Epoch {
 		was.Counts = wire.Counts{} // another life counts anew
 	}
-	if state.Counts.Dropped > was.Counts.Dropped {
+	if !first && state.Counts.Dropped > was.Counts.Dropped { // nobody knows when it lost what it counts at first
 		m.lostAt = at
 	}
 }

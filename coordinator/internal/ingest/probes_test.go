@@ -39,7 +39,7 @@ func TestProbesAreListed(t *testing.T) {
 				Version: "0.1.0", Epoch: "e1", Plan: state.Plan, Spool: 12, MeshAddress: "192.0.2.10:7946",
 				Peers: state.Peers, Qualified: wire.Disqualified, Reason: "controls fail",
 				Relay: "osl-2", Faults: state.Faults, Counts: state.Counts,
-				QualifiedSince: seen, RelayedSince: seen, LostAt: seen,
+				QualifiedSince: seen, RelayedSince: seen,
 			},
 			{Name: "syd-1", Region: "oceania", LastSeen: before},
 		}
@@ -66,7 +66,8 @@ func TestProbesAreListed(t *testing.T) {
 }
 
 // TestProbesSaySinceWhen: what a probe repeats is so since it said it first, and
-// its losses are told anew when there are more, in this life or the next.
+// its losses are told anew when there are more, in this life or the next, but not
+// when it says for the first time how many it ever had.
 func TestProbesSaySinceWhen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, k, stop := meet(t, newMemory())
@@ -76,9 +77,9 @@ func TestProbesSaySinceWhen(t *testing.T) {
 			state                    wire.ProbeState
 			qualified, relayed, lost int
 		}{
-			{wire.ProbeState{Epoch: "e1", Qualified: wire.Qualified}, 0, 0, -1},
-			{wire.ProbeState{Epoch: "e1", Qualified: wire.Disqualified, Reason: "0 of 3"}, 1, 0, -1},
-			{wire.ProbeState{Epoch: "e1", Qualified: wire.Disqualified, Reason: "1 of 3", Relay: "osl-2"}, 1, 2, -1},
+			{wire.ProbeState{Epoch: "e1", Qualified: wire.Qualified, Counts: wire.Counts{Dropped: 4}}, 0, 0, -1},
+			{wire.ProbeState{Epoch: "e1", Qualified: wire.Disqualified, Reason: "0 of 3", Counts: wire.Counts{Dropped: 4}}, 1, 0, -1},
+			{wire.ProbeState{Epoch: "e1", Qualified: wire.Disqualified, Reason: "1 of 3", Relay: "osl-2", Counts: wire.Counts{Dropped: 4}}, 1, 2, -1},
 			{wire.ProbeState{Epoch: "e1", Qualified: wire.Disqualified, Relay: "osl-2", Counts: wire.Counts{Dropped: 9}}, 1, 2, 3},
 			{wire.ProbeState{Epoch: "e1", Qualified: wire.Disqualified, Relay: "osl-2", Counts: wire.Counts{Dropped: 9}}, 1, 2, 3},
 			{wire.ProbeState{Epoch: "e2", Qualified: wire.Disqualified, Relay: "osl-3", Counts: wire.Counts{Dropped: 1}}, 1, 5, 5},

@@ -130,7 +130,7 @@ func (f *fake) roster() {
 	} {
 		probe := Probe{
 			Name: p.name, Region: p.region, Site: p.name[:3], ASN: p.asn, Version: "0.1.0", State: presence.Connected, Plan: 418,
-			LastSeen: morning.Add(-time.Duration(2+i*3%11) * time.Second), ClockOffset: time.Duration(i*7%19-9) * time.Millisecond,
+			LastSeen: morning.Add(-time.Duration(2+i*3%11) * time.Second), ClockOffset: new(time.Duration(i*7%19-9) * time.Millisecond),
 			Epoch: "01a1f33fbcb8-9b1c0d2e", MeshAddress: fmt.Sprintf("192.0.2.%d:7946", 10+i), RelayedSince: morning.Add(-3 * 24 * time.Hour),
 			Counts: wire.Counts{Runs: uint64(180_000 + i)},
 		}

@@ -145,7 +145,7 @@ func TestFamiliesOf(t *testing.T) {
 	}
 }
 
-// What a probe holds of itself is said as it is, also when it says nothing.
+// What a probe holds of itself is said as it is, also when it says nothing, and not of one that is silent.
 func TestFitness(t *testing.T) {
 	now := newFake().now
 	of := func(name string) Probe {
@@ -155,7 +155,7 @@ func TestFitness(t *testing.T) {
 		"osl-1": {Fit: "yes"},
 		"osl-2": {Fit: "not judged"},
 		"fra-2": {Fit: "no", Sick: true, Trouble: "not fit to judge; 0 of 3 controls answer over ipv4", Notice: "0 of 3 controls answer over ipv4"},
-		"kul-1": {Fit: "not judged", Sick: true, Trouble: "silent"},
+		"kul-1": {Sick: true, Trouble: "silent"},
 		"mel-1": {Fit: "not judged", Through: "akl-1", Trouble: "through akl-1"},
 		"akl-1": {Fit: "not judged", Trouble: "UDP is blocked; lost 1,204 records", Notice: "UDP is blocked; lost 1,204 records"},
 	} {

@@ -21,18 +21,19 @@ type Probe struct {
 	// zero if nothing ever did.
 	State    presence.State
 	LastSeen time.Time
-	// ClockOffset is how far its clock is ahead of ours.
-	ClockOffset time.Duration
+	// ClockOffset is how far its clock is ahead of ours, nil while that was not
+	// measured.
+	ClockOffset *time.Duration
 	// Plan is the revision that it runs, Spool the number of observations that
-	// it still has to send.
+	// it still has to send, as it said last.
 	Plan  uint64
 	Spool uint64
 	// MeshAddress is where its mesh answers, empty without one, and Peers are the
 	// members that it sees there, itself included.
 	MeshAddress string
 	Peers       []string
-	// Qualified says whether it holds itself fit to judge, since QualifiedSince,
-	// and Reason why not.
+	// Qualified says whether it held itself fit to judge when it last reported, since
+	// QualifiedSince, and Reason why not.
 	Qualified      wire.Qualification
 	QualifiedSince time.Time
 	Reason         string
@@ -53,8 +54,17 @@ type Probe struct {
 // connected says whether the probe reports now.
 func (p Probe) connected() bool { return p.State == presence.Connected }
 
+// fitness is whether the probe holds itself fit to judge now: nobody knows that of
+// one that does not report.
+func (p Probe) fitness() wire.Qualification {
+	if !p.connected() {
+		return wire.NotJudged
+	}
+	return p.Qualified
+}
+
 // unfit says whether what the probe sees may be its own fault.
-func (p Probe) unfit() bool { return p.Qualified == wire.Disqualified }
+func (p Probe) unfit() bool { return p.fitness() == wire.Disqualified }
 
 // relayed says whether the probe reports now through another one.
 func (p Probe) relayed() bool { return p.connected() && p.Relay != "" }
@@ -69,9 +79,9 @@ func (p Probe) MarshalJSON() ([]byte, error) {
 		Version       string             `json:"version"`
 		State         presence.State     `json:"state"`
 		LastSeen      *time.Time         `json:"last_seen"`
-		ClockOffsetMS float64            `json:"clock_offset_ms"`
-		PlanRevision  uint64             `json:"plan_revision"`
-		Spool         uint64             `json:"spool"`
+		ClockOffsetMS *float64           `json:"clock_offset_ms"`
+		PlanRevision  *uint64            `json:"plan_revision"`
+		Spool         *uint64            `json:"spool"`
 		Qualified     wire.Qualification `json:"qualified"`
 		Reason        string             `json:"reason"`
 		Relay         string             `json:"relay"`
@@ -79,15 +89,22 @@ func (p Probe) MarshalJSON() ([]byte, error) {
 		Counts        *wire.Counts       `json:"counts"`
 		Notice        string             `json:"notice,omitempty"`
 	}{
-		p.Name, p.Region, p.Site, p.ASN, p.Version, p.State, known(p.LastSeen), checks.Milliseconds(p.ClockOffset), p.Plan, p.Spool,
-		p.Qualified, p.Reason, p.Relay, list(p.Faults), p.counted(), p.Notice,
+		p.Name, p.Region, p.Site, p.ASN, p.Version, p.State, known(p.LastSeen), p.offsetMS(), said(p, &p.Plan), said(p, &p.Spool),
+		p.fitness(), p.Reason, p.Relay, list(p.Faults), said(p, &p.Counts), p.Notice,
 	})
 }
 
-// counted is what the probe counts, nil if it never said.
-func (p Probe) counted() *wire.Counts {
+// said is a thing that a probe says of itself, nil if it never did.
+func said[T any](p Probe, of *T) *T {
 	if p.Epoch == "" {
 		return nil
 	}
-	return &p.Counts
+	return of
+}
+
+func (p Probe) offsetMS() *float64 {
+	if p.ClockOffset == nil {
+		return nil
+	}
+	return new(checks.Milliseconds(*p.ClockOffset))
 }

@@ -93,7 +93,7 @@ func (n Now) facts(p Probe) []factView {
 		{"Fit to judge", n.fitOf(p), p.unfit()},
 		{"Plan", n.planOf(p), p.Epoch != "" && p.Plan != n.Plan},
 		{"Spool", waiting(p), false},
-		{"Clock", v.Clock + " against ours", false},
+		{"Clock", clockOf(v), false},
 		{"Site", v.Site, false},
 		{"Network", v.Network, false},
 		{"Mesh", p.MeshAddress, false},
@@ -101,6 +101,13 @@ func (n Now) facts(p Probe) []factView {
 		{"Epoch", p.Epoch, false},
 	}
 	return slices.DeleteFunc(out, func(f factView) bool { return f.Text == "" })
+}
+
+func clockOf(v probeView) string {
+	if v.Clock == "" {
+		return ""
+	}
+	return v.Clock + " against ours"
 }
 
 // wayOf says how the probe reports; nothing while it does not.
@@ -114,7 +121,11 @@ func (n Now) wayOf(p Probe) string {
 	return "through " + p.Relay + n.sinceWords(p.RelayedSince)
 }
 
+// fitOf says whether the probe is fit to judge; nothing while it does not report.
 func (n Now) fitOf(p Probe) string {
+	if !p.connected() {
+		return ""
+	}
 	switch p.Qualified {
 	case wire.NotJudged:
 		return "not judged: no control was asked"
@@ -139,7 +150,10 @@ func (n Now) planOf(p Probe) string {
 }
 
 func waiting(p Probe) string {
-	if p.Spool == 0 {
+	switch {
+	case p.Epoch == "":
+		return ""
+	case p.Spool == 0:
 		return "empty"
 	}
 	return records(p.Spool) + " to send"

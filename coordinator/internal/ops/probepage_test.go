@@ -43,14 +43,14 @@ func TestProbePageSaysWhatIsWrong(t *testing.T) {
 	})
 }
 
-// TestProbeThatSaidNothing has no counts and no way, and is not said to run an old
-// plan.
+// TestProbeThatSaidNothing has no counts, no way, no clock and no spool, and is not
+// said to run an old plan.
 func TestProbeThatSaidNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		f := newFake()
 		f.now.Probes = []Probe{{Name: "new-1", Region: "eu-north"}}
 		body := get(newServer(t, f, nil), "/probe/new-1").Body.String()
-		for _, not := range []string{"the newest is", "directly", "<table", "records that"} {
+		for _, not := range []string{"the newest is", "directly", "<table", "records that", "against ours", "empty", "Fit to judge"} {
 			if strings.Contains(body, not) {
 				t.Errorf("the page says %q", not)
 			}
@@ -58,8 +58,29 @@ func TestProbeThatSaidNothing(t *testing.T) {
 		if !strings.Contains(body, "It has not said anything of itself.") {
 			t.Error("the page does not say that nothing is known")
 		}
-		if got := get(newServer(t, f, nil), "/api/v1/probes").Body.String(); !strings.Contains(got, `"reason":"","relay":"","faults":[],"counts":null`) {
-			t.Errorf("got %s, want no counts", got)
+		want := `"last_seen":null,"clock_offset_ms":null,"plan_revision":null,"spool":null,"qualified":null,"reason":"","relay":"","faults":[],"counts":null`
+		if got := get(newServer(t, f, nil), "/api/v1/probes").Body.String(); !strings.Contains(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		if list := get(newServer(t, f, nil), "/probes").Body.String(); strings.Contains(list, "ms</td>") || strings.Contains(list, ">r0<") {
+			t.Errorf("the list gives numbers that nobody knows: %s", list)
+		}
+	})
+}
+
+// TestFitnessIsOfNow: what a probe held of itself three days ago says nothing of it now.
+func TestFitnessIsOfNow(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFake()
+		f.now.Probes = []Probe{{
+			Name: "gone-1", Region: "eu-north", Epoch: "e", State: presence.Silent, LastSeen: morning.Add(-72 * time.Hour), Qualified: wire.Qualified,
+		}}
+		s := newServer(t, f, nil)
+		if got := get(s, "/api/v1/probes").Body.String(); !strings.Contains(got, `"spool":0,"qualified":null`) {
+			t.Errorf("got %s, want null for qualified", got)
+		}
+		if body := get(s, "/probe/gone-1").Body.String(); strings.Contains(body, "Fit to judge") {
+			t.Error("its page says whether it is fit to judge")
 		}
 	})
 }

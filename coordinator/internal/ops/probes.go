@@ -91,8 +91,16 @@ func (n Now) probeViews() []probeView {
 
 func (n Now) probeView(p Probe) probeView {
 	v := probeView{
-		Name: p.Name, Region: p.Region, Site: p.Site, Version: p.Version, State: p.State.String(), Fit: presence.Fitness(p.Qualified),
-		Glyph: graph.Up.Glyph(), Spool: thousands(p.Spool), Seen: "never", Clock: signed(p.ClockOffset), Plan: fmt.Sprintf("r%d", p.Plan),
+		Name: p.Name, Region: p.Region, Site: p.Site, Version: p.Version, State: p.State.String(), Glyph: graph.Up.Glyph(), Seen: "never",
+	}
+	if p.connected() {
+		v.Fit = presence.Fitness(p.Qualified)
+	}
+	if p.Epoch != "" {
+		v.Spool, v.Plan = thousands(p.Spool), fmt.Sprintf("r%d", p.Plan)
+	}
+	if p.ClockOffset != nil {
+		v.Clock = signed(*p.ClockOffset)
 	}
 	if p.ASN != 0 {
 		v.Network = fmt.Sprintf("AS%d", p.ASN)
