@@ -119,8 +119,8 @@ func TestHintIsObeyed(t *testing.T) {
 
 // TestBehindLogin: what fails before the login is confirmed without it.
 func TestBehindLogin(t *testing.T) {
-	with := job{bare: declined{}, target: checks.Target{Kind: checks.IMAP}}
-	web := job{bare: declined{}, target: checks.Target{Kind: checks.HTTPS}}
+	with := job{bare: declined{}, target: &checks.Target{Kind: checks.IMAP}}
+	web := job{bare: declined{}, target: &checks.Target{Kind: checks.HTTPS}}
 	for _, c := range []struct {
 		j     job
 		phase checks.Phase
@@ -271,7 +271,7 @@ func TestNotLookedAtAgain(t *testing.T) {
 			for bare, want := range map[bool]bool{true: c.bare, false: c.login} {
 				before := len(s.spooled(t, a))
 				refusedBefore := a.confirming.bursts.Counts().Refused
-				a.run(t.Context(), schedule.Run{Target: target, Family: checks.IPv4, Scheduled: time.Now(), Trigger: checks.Confirm, Bare: bare})
+				a.run(t.Context(), schedule.Run{Target: &target, Family: checks.IPv4, Scheduled: time.Now(), Trigger: checks.Confirm, Bare: bare})
 				made := s.spooled(t, a)[before:]
 				if (len(made) == 1) != want || (a.confirming.bursts.Counts().Refused == refusedBefore) != want {
 					t.Errorf("%s, bare %t: got %d looks", name, bare, len(made))

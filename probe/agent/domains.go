@@ -52,7 +52,7 @@ func (a *Agent) followDomains(ctx context.Context) error {
 // spread is this probe's place in the hour, so that a region does not look all at
 // once.
 func (a *Agent) spread(j job) time.Duration {
-	t := checks.Target{ID: j.target.ID, Every: domainEvery}
+	t := &checks.Target{ID: j.target.ID, Every: domainEvery}
 	return schedule.Phase(schedule.Entry{Target: t, Family: checks.IPv4}, a.identity.Name(), a.regionMembers())
 }
 
@@ -60,7 +60,7 @@ func (a *Agent) spread(j job) time.Duration {
 // made to its end leaves what was found before.
 func (a *Agent) lookAtDomain(ctx context.Context, j job) {
 	log := a.opts.Logger.With("check", j.target.ID, "domain", j.target.Domain)
-	server, err := mailpolicy.New(j.target, checks.Env{Network: a.opts.Network})
+	server, err := mailpolicy.New(*j.target, checks.Env{Network: a.opts.Network})
 	if err != nil {
 		log.Debug("domain is not looked at", "error", err) // the check says it too
 		return
@@ -85,7 +85,7 @@ func (w *workload) withDomain() []job {
 	var out []job
 	for _, j := range w.jobs {
 		if j.target.Domain != "" && j.problem == nil {
-			out = append(out, j)
+			out = append(out, *j)
 		}
 	}
 	slices.SortFunc(out, func(x, y job) int { return strings.Compare(x.target.ID, y.target.ID) })

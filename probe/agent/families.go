@@ -2,35 +2,41 @@ package agent
 
 import (
 	"context"
-	"maps"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"varde/checks"
 	"varde/checks/catalog"
 	"varde/probe/internal/schedule"
 )
 
-// refineFamilies looks up the families of all jobs at once: a resolver that is
-// silent delays a plan by one look-up and not by one a check.
-func refineFamilies(ctx context.Context, network checks.Network, jobs map[string]job) {
-	var mu sync.Mutex // protects jobs
-	var g sync.WaitGroup
-	for id, j := range maps.Clone(jobs) {
-		g.Go(func() {
-			j.families, j.guessed = families(ctx, network, j.target, j.families)
-			mu.Lock()
-			defer mu.Unlock()
-			jobs[id] = j
+const (
+	// familyLookup bounds the look-ups of one name, familyLookups those of all.
+	familyLookup, familyLookups = 3 * time.Second, 6 * time.Second
+	// lookupsAtOnce is how many names are looked up at once: each takes a socket,
+	// and memory that a probe of 10,000 checks does not have for all of them.
+	lookupsAtOnce = 512
+)
+
+// refineFamilies looks up the families of all jobs, many at once: a resolver that
+// is silent delays a plan by one look-up or two and not by one a check. What did
+// not get its turn until then is a guess.
+func refineFamilies(ctx context.Context, network checks.Network, jobs map[string]*job) {
+	ctx, cancel := context.WithTimeout(ctx, familyLookups)
+	defer cancel()
+	var g errgroup.Group
+	g.SetLimit(lookupsAtOnce)
+	for _, j := range jobs {
+		g.Go(func() error {
+			j.families, j.guessed = families(ctx, network, *j.target, j.families)
+			return nil
 		})
 	}
-	g.Wait()
+	_ = g.Wait() // there are no errors
 }
-
-// familyLookup bounds the look-ups of one name.
-const familyLookup = 3 * time.Second
 
 // families says over which address families to run t: those that it names, else
 // each that its name has, and of these those that this probe has a route for.
@@ -101,6 +107,6 @@ func (j job) unasked(ctx context.Context, network checks.Network, f checks.Famil
 
 // absent says whether the name of the job is known to have no address of f.
 func (j job) absent(ctx context.Context, network checks.Network, f checks.Family) bool {
-	addr, known := catalog.Address(ctx, network, j.target, f)
+	addr, known := catalog.Address(ctx, network, *j.target, f)
 	return known && !addr.IsValid()
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -48,7 +49,7 @@ func TestNoSuchNameIsAFinding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lab := ct.NewLab()
 		for _, url := range []string{"dns:///nobody.example.net", "dns://198.51.100.1/nobody.example.net"} {
-			j := job{target: checks.Target{Kind: checks.DNS, URL: url}}
+			j := job{target: &checks.Target{Kind: checks.DNS, URL: url}}
 			r := checks.Result{FailedPhase: checks.Request, Class: checks.DNSError}
 			if j.unasked(t.Context(), lab.Client, checks.IPv6, r) {
 				t.Errorf("%s: the answer over ipv6 would not be kept", url)
@@ -95,6 +96,33 @@ func TestDeadFamilyIsLeftOut(t *testing.T) {
 		all := s.spooled(t, a)
 		if !slices.ContainsFunc(all[len(all)-3:], func(o checks.Observation) bool { return o.Family == checks.IPv6 && o.Outcome == checks.Up }) {
 			t.Errorf("well again: got %+v, want IPv6 up", all[len(all)-3:])
+		}
+	})
+}
+
+// TestSilentResolverDelaysAPlanOnce, and not for each of its checks.
+func TestSilentResolverDelaysAPlanOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab := ct.NewLab()
+		lab.Rule(func(_, to netip.AddrPort, _ string) ct.Effect {
+			if to == ct.Resolver() {
+				return ct.Drop
+			}
+			return ct.Pass
+		})
+		jobs := map[string]*job{}
+		for i := range 3 * lookupsAtOnce {
+			jobs[fmt.Sprint(i)] = &job{target: &checks.Target{Kind: checks.HTTPS, URL: "https://" + ct.LabName}}
+		}
+		begin := time.Now()
+		refineFamilies(t.Context(), lab.Client, jobs)
+		if took := time.Since(begin); took < familyLookup || took > familyLookups {
+			t.Errorf("took %s, want %s to %s", took, familyLookup, familyLookups)
+		}
+		for id, j := range jobs {
+			if !j.guessed || len(j.families) != 2 {
+				t.Fatalf("%s: got %v, guessed %t, want both families as a guess", id, j.families, j.guessed)
+			}
 		}
 	})
 }

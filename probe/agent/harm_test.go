@@ -160,7 +160,7 @@ func TestOneConnectionPerAccount(t *testing.T) {
 		s.give(t, a, "right", one, two)
 		planned := time.Now()
 		var all sync.WaitGroup
-		for _, r := range []schedule.Run{{Target: one, Family: checks.IPv4}, {Target: one, Family: checks.IPv6}, {Target: two, Family: checks.IPv4}} {
+		for _, r := range []schedule.Run{{Target: &one, Family: checks.IPv4}, {Target: &one, Family: checks.IPv6}, {Target: &two, Family: checks.IPv4}} {
 			r.Scheduled = planned
 			all.Go(func() { a.run(t.Context(), r) })
 			synctest.Wait() // one after the other

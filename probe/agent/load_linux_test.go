@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
@@ -64,8 +66,9 @@ func (c loadCase) step() time.Duration { return loadEvery / time.Duration(c.chec
 
 // BenchmarkLoad puts a probe on one core beside a bare scheduler and client that do
 // the same, one after the other against the same server: a new connection and one
-// request each. The probe also spools with fsync and delivers what it saw. It
-// reports shares of what the bare one takes:
+// request each. The probe also spools with fsync and delivers what it saw. Each
+// side has the first core of the machine alone, as on a machine that has no other;
+// the server has the second. It reports shares of what the bare one takes:
 //
 //	go test ./probe/agent -run '^$' -bench Load -benchtime 1x -timeout 30m
 //
@@ -75,7 +78,7 @@ func (c loadCase) step() time.Duration { return loadEvery / time.Duration(c.chec
 // With blackholes the lateness is that of the healthy targets.
 func BenchmarkLoad(b *testing.B) {
 	for _, c := range []loadCase{
-		{"http/10000", "http", 10_000, 0}, {"http/10000/blackholes", "http", 10_000, 1000}, {"https/3000", "https", 3000, 0},
+		{"http/10000/healthy", "http", 10_000, 0}, {"http/10000/blackholes", "http", 10_000, 1000}, {"https/3000", "https", 3000, 0},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
@@ -131,7 +134,7 @@ func startLoadServer(b *testing.B, ca *checktest.CA, scheme string) (healthy, si
 	cmd := exec.Command(os.Args[0], "-test.run=^TestLoadServes$")
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %s", loadServes, dir, healthy, silent, scheme))
 	cmd.Stderr = os.Stderr
-	startFor(b, cmd)
+	startFor(b, cmd, 1)
 	waitFor(b, healthy)
 	return healthy, silent
 }
@@ -145,7 +148,10 @@ func TestLoadServes(t *testing.T) {
 	go func() {
 		l, err := net.Listen("tcp", args[2])
 		for err == nil {
-			_, err = l.Accept()
+			var c net.Conn
+			if c, err = l.Accept(); err == nil { // the probe gives up before that
+				time.AfterFunc(loadEvery, func() { _ = c.Close() })
+			}
 		}
 	}()
 	web := http.Server{Addr: args[1], Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -161,13 +167,15 @@ func TestLoadServes(t *testing.T) {
 func runBare(b *testing.B, c loadCase, address, caFile string) load {
 	b.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestLoadBare$")
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", fmt.Sprintf("%s=%s://%s %s %d", loadBare, c.scheme, address, caFile, c.checks))
-	out, err := cmd.Output()
-	if err != nil {
-		b.Fatalf("bare client: %v\n%s", err, out)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s://%s %s %d", loadBare, c.scheme, address, caFile, c.checks))
+	var out strings.Builder
+	cmd.Stdout = &out
+	startFor(b, cmd, 0)
+	if err := cmd.Wait(); err != nil {
+		b.Fatalf("bare client: %v\n%s", err, out.String())
 	}
 	var l load
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(out.String()) {
 		f := strings.Fields(line)
 		if len(f) == 2 && f[0] == "late" {
 			us, err := strconv.ParseInt(f[1], 10, 64)
@@ -269,9 +277,9 @@ func runLoadedProbe(b *testing.B, c loadCase, caFile, healthy, silent string) lo
 		b.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestLoadedProbe$")
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "SSL_CERT_FILE="+caFile, loadProbe+"="+dir)
+	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+caFile, loadProbe+"="+dir)
 	cmd.Stderr = os.Stderr
-	startFor(b, cmd)
+	startFor(b, cmd, 0)
 	time.Sleep(loadBegins)
 	from, before := time.Now(), cpuOf(b, cmd.Process.Pid)
 	time.Sleep(loadLasts)
@@ -318,6 +326,7 @@ func TestLoadedProbe(t *testing.T) {
 	if dir == "" {
 		t.Skip("run by BenchmarkLoad")
 	}
+	Economize()
 	a, err := New(Options{State: dir, MeshBind: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		t.Fatal(err)
@@ -408,10 +417,26 @@ func (c *loadCoordinator) take(batch wire.Batch) {
 	}
 }
 
-// startFor starts a program that ends with the benchmark.
-func startFor(b *testing.B, cmd *exec.Cmd) {
+// startFor starts a program that ends with the benchmark and has one core of the
+// machine, the one of the given number if there are as many.
+func startFor(b *testing.B, cmd *exec.Cmd, core int) {
 	b.Helper()
-	if err := cmd.Start(); err != nil {
+	// A program has the cores of the thread that starts it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		b.Fatal(err)
+	}
+	one.Set(core % runtime.NumCPU())
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		b.Fatal(err)
+	}
+	err := cmd.Start()
+	if err := unix.SchedSetaffinity(0, &all); err != nil {
+		b.Fatal(err)
+	}
+	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {

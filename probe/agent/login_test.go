@@ -68,7 +68,7 @@ func (s *station) give(t *testing.T, a *Agent, password string, targets ...check
 func (s *station) turn(t *testing.T, a *Agent, target checks.Target, f checks.Family) checks.Observation {
 	t.Helper()
 	before := a.spool.Stats().Records
-	a.run(t.Context(), schedule.Run{Target: target, Family: f, Scheduled: time.Now()})
+	a.run(t.Context(), schedule.Run{Target: &target, Family: f, Scheduled: time.Now()})
 	records, err := a.spool.Next(a.spool.Epoch(), before, 2)
 	if err != nil || len(records) != 1 {
 		t.Fatalf("kept %+v, %v, want one observation", records, err)

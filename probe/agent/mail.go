@@ -174,7 +174,7 @@ func (w *workload) roundTrips() map[string]job {
 	trips := map[string]job{}
 	for id, j := range w.jobs {
 		if _, ok := j.check.(*roundtrip.Check); ok {
-			trips[id] = j
+			trips[id] = *j
 		}
 	}
 	return trips

@@ -52,7 +52,7 @@ func TestEventsThatTheSpoolDropped(t *testing.T) {
 		m.start(t)
 		m.send(t.Context())
 		for range 1000 {
-			o := m.agent.observation(schedule.Run{Target: m.loop(), Family: checks.IPv4, Scheduled: time.Now()}, 1)
+			o := m.agent.observation(schedule.Run{Target: new(m.loop()), Family: checks.IPv4, Scheduled: time.Now()}, 1)
 			o.Class = checks.OwnError
 			for range 8 { // nothing that could be compressed
 				o.Detail += rand.Text()

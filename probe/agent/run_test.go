@@ -65,7 +65,7 @@ func TestLateRun(t *testing.T) {
 				defer a.spool.Close()
 				p, bundle, _ := a.plans.Current()
 				a.apply(t.Context(), p, bundle)
-				a.run(t.Context(), schedule.Run{Target: p.Checks[0], Family: checks.IPv4, Scheduled: time.Now().Add(-c.late)})
+				a.run(t.Context(), schedule.Run{Target: &p.Checks[0], Family: checks.IPv4, Scheduled: time.Now().Add(-c.late)})
 				got := s.spooled(t, a)
 				if len(got) != 1 || got[0].Outcome != c.outcome || got[0].Class != c.class || got[0].Detail != c.detail {
 					t.Errorf("got %+v, want %s %s %q", got, c.outcome, c.class, c.detail)

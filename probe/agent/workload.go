@@ -22,7 +22,7 @@ type workload struct {
 	mu sync.Mutex // protects all following fields
 	// revision of the plan that jobs were made of.
 	revision uint64
-	jobs     map[string]job
+	jobs     map[string]*job
 	// accounts and logins are those of the jobs, made as they are used.
 	accounts map[seat]*account
 	logins   map[login]*standing
@@ -42,8 +42,9 @@ func (w *workload) set(ctx context.Context, network checks.Network, p wire.Plan,
 	w.mu.Lock()
 	old := w.jobs
 	w.mu.Unlock()
-	jobs := make(map[string]job, len(p.Checks))
-	for _, t := range p.Checks {
+	jobs := make(map[string]*job, len(p.Checks))
+	for i := range p.Checks {
+		t := &p.Checks[i]
 		if !wanted(t, self) {
 			continue
 		}
@@ -54,10 +55,11 @@ func (w *workload) set(ctx context.Context, network checks.Network, p wire.Plan,
 		jobs[t.ID] = j
 	}
 	refineFamilies(ctx, network, jobs)
-	for _, t := range p.Checks {
-		guessed = guessed || jobs[t.ID].guessed
-		for _, f := range jobs[t.ID].families {
-			entries = append(entries, entry(t, f, p, self.Region))
+	entries = make([]schedule.Entry, 0, len(jobs))
+	for _, j := range jobs {
+		guessed = guessed || j.guessed
+		for _, f := range j.families {
+			entries = append(entries, entry(j.target, f, p, self.Region))
 		}
 	}
 	w.mu.Lock()
@@ -69,7 +71,7 @@ func (w *workload) set(ctx context.Context, network checks.Network, p wire.Plan,
 
 // wanted says whether a probe is to look at a target. One that may not log in
 // would see less than was asked for, and is no witness of it.
-func wanted(t checks.Target, self wire.Subject) bool {
+func wanted(t *checks.Target, self wire.Subject) bool {
 	if len(t.Regions) > 0 && !slices.Contains(t.Regions, self.Region) {
 		return false
 	}
@@ -78,9 +80,13 @@ func wanted(t checks.Target, self wire.Subject) bool {
 
 // entry is the place of a target in the schedule. Nobody, whoever signed the
 // plan, makes this probe look more often than the target's floor.
-func entry(t checks.Target, f checks.Family, p wire.Plan, region string) schedule.Entry {
+func entry(t *checks.Target, f checks.Family, p wire.Plan, region string) schedule.Entry {
+	if floor := t.Floor(); t.Every < floor {
+		slower := *t
+		slower.Every = floor
+		t = &slower
+	}
 	e := schedule.Entry{Target: t, Family: f}
-	e.Target.Every = max(t.Every, t.Floor())
 	for _, r := range p.Regions {
 		if len(t.Regions) > 0 && !slices.Contains(t.Regions, r.ID) {
 			continue
@@ -103,7 +109,7 @@ func (w *workload) forgetLocked() {
 			places[s], logins[s.login] = true, true
 		}
 	}
-	maps.DeleteFunc(w.addresses, func(s confirm.Series, _ netip.AddrPort) bool { return w.jobs[s.Check].check == nil })
+	maps.DeleteFunc(w.addresses, func(s confirm.Series, _ netip.AddrPort) bool { return w.jobs[s.Check] == nil })
 	maps.DeleteFunc(w.doors, func(d door, _ *shut) bool { return !doors[d] })
 	maps.DeleteFunc(w.accounts, func(s seat, _ *account) bool { return !places[s] })
 	maps.DeleteFunc(w.logins, func(l login, _ *standing) bool { return !logins[l] })
@@ -114,5 +120,8 @@ func (w *workload) job(id string) (job, uint64, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	j, ok := w.jobs[id]
-	return j, w.revision, ok
+	if !ok {
+		return job{}, w.revision, false
+	}
+	return *j, w.revision, true
 }

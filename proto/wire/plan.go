@@ -182,6 +182,7 @@ func planFromProto(m *vardev1.Plan) (Plan, error) {
 		Authorities: m.GetCaCertificates(), GossipKeys: m.GetGossipKeys(),
 		Coordinators: m.GetCoordinators(), Controls: m.GetControls(),
 	}
+	p.Checks = slices.Grow(p.Checks, len(m.GetChecks())) // of 10,000 checks half would be garbage
 	for i, cm := range m.GetChecks() {
 		t, err := targetFromProto(cm)
 		if err != nil {

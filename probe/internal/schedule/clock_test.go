@@ -154,8 +154,8 @@ func BenchmarkDue(b *testing.B) {
 		b.Fatal(err)
 	}
 	var entries []Entry
-	for i := range 1000 {
-		entries = append(entries, entry4(fmt.Sprintf("check-%d", i), 30*time.Second))
+	for i := range 10_000 {
+		entries = append(entries, entry4(fmt.Sprintf("check-%d", i), 10*time.Second))
 	}
 	s.Set(entries)
 	now := time.Now()

@@ -48,7 +48,7 @@ func TestPhasesAreEvenlySpaced(t *testing.T) {
 		n := time.Duration(len(members))
 		var at []time.Duration
 		for _, m := range members {
-			at = append(at, Phase(Entry{Target: checks.Target{ID: check, Every: every}, Family: checks.IPv6}, m, members))
+			at = append(at, Phase(Entry{Target: &checks.Target{ID: check, Every: every}, Family: checks.IPv6}, m, members))
 		}
 		slices.Sort(at)
 		at = append(at, at[0]+every)

@@ -25,6 +25,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -68,9 +69,10 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Entry is one thing to do every interval (Target.Every).
+// Entry is one thing to do every interval (Target.Every). The target is shared by
+// whoever knows it and changed by nobody.
 type Entry struct {
-	Target checks.Target
+	Target *checks.Target
 	Family checks.Family
 	// Region is the turn of the probe's region among the Regions that look at
 	// the target, from 0.
@@ -79,7 +81,7 @@ type Entry struct {
 
 // Run is one run of an entry.
 type Run struct {
-	Target checks.Target
+	Target *checks.Target
 	Family checks.Family
 	// Scheduled is the time for which the run was planned, in UTC.
 	Scheduled time.Time
@@ -101,7 +103,10 @@ type Scheduler struct {
 	members []string
 	entries map[key]*entry
 	queue   queue // the same entries, the next one first
-	stats   Stats
+	// seen is when the queue was looked at last by the clock on the wall, in
+	// nanoseconds since 1970; the end of time when its entries are new.
+	seen  int64
+	stats Stats
 }
 
 // Stats counts what a scheduler did since it was made.
@@ -154,6 +159,7 @@ func (s *Scheduler) Set(entries []Entry) {
 	}
 	s.queue = slices.AppendSeq(s.queue[:0:0], maps.Values(s.entries))
 	heap.Init(&s.queue)
+	s.seen = math.MaxInt64
 	select {
 	case s.wake <- struct{}{}:
 	default: // it will look anyway
@@ -275,8 +281,15 @@ func (s *Scheduler) due(now time.Time) (runs []Run, wait time.Duration) {
 
 // rewindLocked plans anew when the clock was set back so far that an entry would
 // wait longer than one interval and a half. It looks at all of them: what is far
-// for a short interval can be near for the long one that comes first.
+// for a short interval can be near for the long one that comes first. While the
+// clock goes on nothing gets further away, and nothing is looked at: of 10,000
+// entries a thousand come up every second.
 func (s *Scheduler) rewindLocked(now time.Time) {
+	back := now.UnixNano() < s.seen
+	s.seen = now.UnixNano()
+	if !back {
+		return
+	}
 	rewound := false
 	for _, e := range s.queue {
 		if e.due.Sub(now) > e.Target.Every*3/2 {

@@ -15,8 +15,8 @@ import (
 	"varde/checks"
 )
 
-func target(id string, every time.Duration) checks.Target {
-	return checks.Target{ID: id, Service: "mail", Kind: checks.IMAP, URL: "imaps://mail.example.net", Every: every, Timeout: every}
+func target(id string, every time.Duration) *checks.Target {
+	return &checks.Target{ID: id, Service: "mail", Kind: checks.IMAP, URL: "imaps://mail.example.net", Every: every, Timeout: every}
 }
 
 func entry4(id string, every time.Duration) Entry {
