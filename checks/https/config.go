@@ -25,14 +25,13 @@ type Check struct {
 	network   checks.Network
 	trust     checks.Trust
 	method    string
-	header    http.Header
-	secrets   []string // that the header holds
-	version   string   // of HTTP; empty if the server chooses
+	header    http.Header // beside what every request has; nil for nothing
+	secrets   []string    // that the header holds
+	version   string      // of HTTP; empty if the server chooses
 	redirects int
 	maxBody   int64
 	status    checks.Statuses
 	want      expected
-	transport *http.Transport // for HTTP/2
 }
 
 var _ checks.Check = (*Check)(nil)
@@ -135,6 +134,5 @@ func New(t checks.Target, env checks.Env) (*Check, error) {
 	c.trust, c.network = trust, env.Network
 	c.trust.Client = client
 	c.trust.Protocols = protocols(c.version)
-	c.transport = transport(c.maxBody)
 	return c, nil
 }

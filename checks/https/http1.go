@@ -26,14 +26,21 @@ type http1 struct {
 // connection, in bytes.
 const restMax = 4 << 10
 
+// readAhead is how much is read at once where little is asked for, in bytes: most
+// headers fit, and a body has a buffer of its own.
+const readAhead = 1 << 10
+
+// requestSize is how long most requests are at most, in bytes.
+const requestSize = 256
+
 func newHTTP1(conn net.Conn) *http1 {
 	taken := &io.LimitedReader{R: conn}
-	return &http1{conn: conn, taken: taken, read: bufio.NewReader(taken)}
+	return &http1{conn: conn, taken: taken, read: bufio.NewReaderSize(taken, readAhead)}
 }
 
 func (h *http1) send(_, _ context.Context, request *http.Request) error {
-	var words bytes.Buffer
-	if err := request.Write(&words); err != nil {
+	words := bytes.NewBuffer(make([]byte, 0, requestSize))
+	if err := request.Write(words); err != nil {
 		return checks.Fail(checks.OwnError, "make a request: %v", err)
 	}
 	h.request = request

@@ -36,7 +36,8 @@ type trip struct {
 type given struct{}
 
 // transport speaks HTTP/2 over the connection given to it, on which it was agreed
-// on, and dials no other.
+// on, and dials no other. It is made when it is needed: most checks of a large fleet
+// wait for their turn.
 func transport(maxBody int64) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true) // the connection is secure already
@@ -61,7 +62,7 @@ func agreed(conn net.Conn) string {
 }
 
 func newHTTP2(v *visit) *http2 {
-	h := &http2{conn: &listened{Conn: v.rec.Conn()}, address: v.at.String(), transport: v.check.transport}
+	h := &http2{conn: &listened{Conn: v.rec.Conn()}, address: v.at.String(), transport: transport(v.check.maxBody)}
 	v.rec.BeforeClose(h.close)
 	return h
 }

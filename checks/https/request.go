@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -33,10 +34,11 @@ func readMethod(m string) error {
 	return nil
 }
 
-// readHeader returns the header of the requests, without credentials.
-func readHeader(given map[string]string) (http.Header, error) {
-	h := http.Header{"User-Agent": {"varde-probe"}, "Accept": {"*/*"}}
-	seen := map[string]bool{}
+// readHeader returns what is given of the header of the requests.
+func readHeader(given map[string]string) (h http.Header, _ error) {
+	if len(given) > 0 {
+		h = http.Header{}
+	}
 	var errs []error
 	size := 0
 	for name, value := range given {
@@ -44,10 +46,9 @@ func readHeader(given map[string]string) (http.Header, error) {
 		size += len(name) + len(value) + len(": \r\n")
 		if why := unfit(key, value); why != "" {
 			errs = append(errs, fault("headers", "%.64q: %s", name, why))
-		} else if seen[key] {
+		} else if h[key] != nil {
 			errs = append(errs, fault("headers", "%.64q is given twice, expected each name once", name))
 		}
-		seen[key] = true
 		h[key] = []string{value}
 	}
 	if len(given) > headersMax || size > headersSizeMax {
@@ -110,15 +111,19 @@ func (c *Check) logIn(t checks.Target, env checks.Env) error {
 	if !httpguts.ValidHeaderFieldValue(words) {
 		return fault("login.password", "has control characters, expected a token")
 	}
+	if c.header == nil {
+		c.header = http.Header{}
+	}
 	c.header.Set("Authorization", words)
 	return nil
 }
 
-// request is what is sent to an address. The header is shared by all requests
-// and written to by none.
+// request is what is sent to an address.
 func (c *Check) request(ctx context.Context, method string, to *url.URL) *http.Request {
+	header := http.Header{"User-Agent": {"varde-probe"}, "Accept": {"*/*"}}
+	maps.Copy(header, c.header)
 	return (&http.Request{
-		Method: method, URL: to, Host: to.Host, Header: c.header, Body: http.NoBody,
+		Method: method, URL: to, Host: to.Host, Header: header, Body: http.NoBody,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
 }
