@@ -5,20 +5,43 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"varde/proto/wire"
 )
 
-// batch is what is written together: whoever gets to write takes all that was
-// appended while the write before was under way.
+// gatherFor is how much time lies between two syncs for observations at least:
+// each costs the disk a write or two and a busy probe the processor, while a
+// coordinator waits twice as long for a batch.
+const gatherFor = 50 * time.Millisecond
+
+// maxRoom bounds what a batch has room for before anything is in it.
+const maxRoom = 128
+
+// batch is what is written together. Whoever appends the first of it writes it,
+// and with it all that was appended until then.
 type batch struct {
 	items []item
-	// done says that the batch was written. Everything up to durable is on disk
-	// then, and err is why the rest is not. Guarded by Spool.commitMu.
-	done    bool
+	// done is closed when the batch was written. Everything up to durable is on
+	// disk then, and err is why the rest is not.
+	done    chan struct{}
 	durable uint64
 	err     error
+}
+
+// newBatch returns a batch with room for as many items as the one before had.
+func newBatch(before int) *batch {
+	return &batch{items: make([]item, 0, min(before, maxRoom)), done: make(chan struct{})}
+}
+
+func (b *batch) isDone() bool {
+	select {
+	case <-b.done:
+		return true
+	default:
+		return false
+	}
 }
 
 type item struct {
@@ -51,11 +74,31 @@ func (s *Spool) joinLocked(r *wire.Record) (*batch, error) {
 	return s.batch, nil
 }
 
+// gather waits until it is time for the next sync.
+func (s *Spool) gather() {
+	if s.opt.NoSync {
+		return
+	}
+	s.mu.Lock()
+	wait := gatherFor - time.Since(s.committed)
+	s.mu.Unlock()
+	<-time.After(wait)
+}
+
+// lead writes a batch unless somebody has.
+func (s *Spool) lead(b *batch) {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	if !b.isDone() {
+		s.commit()
+	}
+}
+
 // commit writes the batch and wakes whoever reads. commitMu is held.
 func (s *Spool) commit() {
 	s.mu.Lock()
 	b := s.batch
-	s.batch = new(batch)
+	s.batch, s.committed = newBatch(len(b.items)), time.Now()
 	s.mu.Unlock()
 	items := b.items
 	for len(items) > 0 && b.err == nil {
@@ -68,7 +111,7 @@ func (s *Spool) commit() {
 	if b.err != nil {
 		s.giveUp(items)
 	}
-	b.done = true
+	close(b.done)
 	s.signal()
 }
 
@@ -87,9 +130,14 @@ func (s *Spool) write(items []item) (n int, err error) {
 		}
 	}
 	head := int64(len(buf))
-	for n < len(items) && (n == 0 || g.size+int64(len(buf)+len(items[n].frame)) <= s.segmentSize()) {
-		buf = append(buf, items[n].frame...)
+	size := head
+	for n < len(items) && (n == 0 || g.size+size+int64(len(items[n].frame)) <= s.segmentSize()) {
+		size += int64(len(items[n].frame))
 		n++
+	}
+	buf = slices.Grow(buf, int(size-head))
+	for _, it := range items[:n] {
+		buf = append(buf, it.frame...)
 	}
 	s.mu.Lock()
 	s.makeRoomLocked(int64(len(buf)))

@@ -210,10 +210,10 @@ func (e *epoch) next(after uint64, n int) (out []wire.Record, g *segment, err er
 			continue
 		}
 		recs, err := g.read(after, n-len(out))
-		for _, r := range recs {
-			r.Observation.Epoch = e.name
-			out = append(out, r)
+		for i := range recs {
+			recs[i].Observation.Epoch = e.name
 		}
+		out = append(out, recs...)
 		if err != nil {
 			return out, g, err
 		}

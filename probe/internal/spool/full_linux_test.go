@@ -40,7 +40,7 @@ func fillSmallDisk(t *testing.T, dir string) {
 		t.Skipf("no tmpfs: %v", err)
 	}
 	spoolDir, ballast := filepath.Join(dir, "spool"), filepath.Join(dir, "ballast")
-	s, err := Open(Options{Dir: spoolDir, Epoch: "e1", MaxBytes: MinMaxBytes})
+	s, err := Open(Options{Dir: spoolDir, Epoch: "e1", MaxBytes: MinMaxBytes, NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func fillSmallDisk(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	// It starts again, measures and hands over, which is what makes room.
-	if s, err = Open(Options{Dir: spoolDir, Epoch: "e2", Owner: "osl-1", MaxBytes: MinMaxBytes}); err != nil {
+	if s, err = Open(Options{Dir: spoolDir, Epoch: "e2", Owner: "osl-1", MaxBytes: MinMaxBytes, NoSync: true}); err != nil {
 		t.Fatal(err)
 	}
 	for i := 1; i <= 3; i++ {

@@ -109,11 +109,13 @@ type Spool struct {
 
 	mu sync.Mutex // protects all following fields
 	// active is the segment that is written to, nil for none.
-	active  *segment
-	batch   *batch
-	lastSeq uint64
-	closed  bool
-	dropped uint64
+	active *segment
+	batch  *batch
+	// committed is when a batch was last begun to be written.
+	committed time.Time
+	lastSeq   uint64
+	closed    bool
+	dropped   uint64
 	// compressing says that somebody does, and beside what that takes on disk for
 	// the moment, in bytes.
 	compressing bool
@@ -133,7 +135,7 @@ func Open(opt Options) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Spool{opt: opt, lock: lock, ready: make(chan struct{}, 1), disk: systemDisk{!opt.NoSync}, batch: new(batch)}
+	s := &Spool{opt: opt, lock: lock, ready: make(chan struct{}, 1), disk: systemDisk{!opt.NoSync}, batch: newBatch(0)}
 	if err := s.recover(); err != nil {
 		return nil, fmt.Errorf("open spool %s: %w", opt.Dir, errors.Join(err, lock.Close()))
 	}
@@ -349,8 +351,8 @@ func (s *Spool) find(name string) *epoch {
 }
 
 // Append gives the observation its epoch and the next sequence number, and
-// returns it when it is on disk. Those who append at the same time share one
-// write. With an error the observation is lost and, unless it was refused
+// returns it when it is on disk. Those who append within 50 ms share one write:
+// the first waits for the others unless there was no write for as long. With an error the observation is lost and, unless it was refused
 // because it is not valid, counted as dropped.
 func (s *Spool) Append(o checks.Observation) (checks.Observation, error) {
 	r := wire.Record{Observation: o}
@@ -359,7 +361,7 @@ func (s *Spool) Append(o checks.Observation) (checks.Observation, error) {
 }
 
 // AppendEvent gives the event the next sequence number and returns when it is on
-// disk, or lost as with Append.
+// disk, or lost as with Append. It waits for nobody.
 func (s *Spool) AppendEvent(e wire.Event) error { return s.append(&wire.Record{Event: &e}) }
 
 func (s *Spool) append(r *wire.Record) error {
@@ -369,15 +371,19 @@ func (s *Spool) append(r *wire.Record) error {
 		return ErrClosed
 	}
 	b, err := s.joinLocked(r)
+	first := len(s.batch.items) == 1
 	s.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("append record of %s: %w", strings.ToValidUTF8(r.Check(), "?"), err)
 	}
-	s.commitMu.Lock()
-	defer s.commitMu.Unlock()
-	if !b.done {
-		s.commit()
+	switch {
+	case r.Event != nil:
+		s.lead(b)
+	case first:
+		s.gather()
+		s.lead(b)
 	}
+	<-b.done
 	if r.First() > b.durable {
 		return fmt.Errorf("append record of %s: %w", r.Check(), b.err)
 	}
