@@ -57,7 +57,7 @@ type Options struct {
 	// time where it sees the probe come from. It must not wait, and may be nil.
 	Changed func()
 	// Batch is how many records are sent together at most, 1,000 if zero and at
-	// most that; Age is how long the first of them waits for others, 500 ms if
+	// most that; Age is how long the first of them waits for others, 100 ms if
 	// zero.
 	Batch int
 	Age   time.Duration
@@ -121,7 +121,7 @@ func New(o Options) (*Uplink, error) {
 		o.Dial = dialTCP
 	}
 	o.Batch = min(cmp.Or(o.Batch, wire.MaxRecords), wire.MaxRecords)
-	o.Age = cmp.Or(o.Age, 500*time.Millisecond)
+	o.Age = cmp.Or(o.Age, 100*time.Millisecond)
 	o.Window = cmp.Or(o.Window, 4)
 	return &Uplink{opts: o, log: o.Logger, changed: make(chan struct{}, 1), random: rand.Float64}, nil
 }

@@ -25,7 +25,7 @@ func TestBatchesBySizeAndAge(t *testing.T) {
 		u, end := w.run()
 		pass(10 * time.Second)
 		w.spool.Add("e1", 1)
-		pass(300 * time.Millisecond)
+		pass(60 * time.Millisecond)
 		w.spool.Add("e1", 1) // rides with the one before
 		pass(10 * time.Second)
 		end()
@@ -37,10 +37,10 @@ func TestBatchesBySizeAndAge(t *testing.T) {
 		for _, a := range k.at {
 			at = append(at, a.Sub(begin))
 		}
-		if !slices.Equal(at, []time.Duration{0, 0, 0, 10*time.Second + 500*time.Millisecond}) {
+		if !slices.Equal(at, []time.Duration{0, 0, 0, 10*time.Second + 100*time.Millisecond}) {
 			t.Errorf("they came after %v", at)
 		}
-		if w.spool.Acked("e1") != 2302 || !u.Status().LastAck.Equal(begin.Add(10*time.Second+500*time.Millisecond)) {
+		if w.spool.Acked("e1") != 2302 || !u.Status().LastAck.Equal(begin.Add(10*time.Second+100*time.Millisecond)) {
 			t.Errorf("acknowledged through %d at %s", w.spool.Acked("e1"), u.Status().LastAck)
 		}
 	})
