@@ -35,6 +35,7 @@ Exit codes: 0 stopped, 1 failed.`
 
 // Run runs agents, one after another as long as SIGHUP asks for a new one.
 func (c *runCommand) Run(ctx context.Context, logger *slog.Logger) error {
+	agent.Economize()
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
