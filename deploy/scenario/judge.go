@@ -34,7 +34,7 @@ type Judgement struct {
 }
 
 // How long a verdict may take, and how much of the rest of its span it has to
-// hold.
+// hold: what begins with many failures and what begins with a few, or with none.
 const (
 	downWithin   = time.Minute // and two intervals
 	othersWithin = 30 * time.Minute
@@ -79,22 +79,27 @@ func (s Scenario) Judge(told, final []Span) Judgement {
 }
 
 // find looks for the verdict that is expected, in each family by itself, and
-// returns how long after its beginning it was there first.
+// returns how long after its beginning it was there first. A family in which
+// nothing looks says nothing, unless no other does either.
 func (s Scenario) find(e Expectation, record []Span) (after time.Duration, err error) {
 	found := false
 	for _, family := range s.families() {
 		series := slices.DeleteFunc(slices.Clone(record), func(v Span) bool { return !e.about(v) || v.Family != family })
+		if len(series) == 0 {
+			continue
+		}
 		at, told := s.first(e, series)
-		if told && holds(e, series, at) && (!found || at-time.Duration(e.From) < after) {
-			found, after = true, at-time.Duration(e.From)
-		} else if err == nil {
-			err = e.missed(series, at, told)
+		if !told || !holds(e, series, at) {
+			return 0, e.missed(series, at, told)
+		}
+		if begun := at - time.Duration(e.From); !found || begun < after {
+			found, after = true, begun
 		}
 	}
-	if found {
-		return after, nil
+	if !found {
+		return 0, e.missed(nil, 0, false)
 	}
-	return 0, err
+	return after, nil
 }
 
 // about says whether the expectation is one of the series of a span.
@@ -104,19 +109,20 @@ func (e Expectation) about(v Span) bool {
 
 func (e Expectation) allows(s State) bool { return slices.Contains(e.State, s) }
 
-// lenient says whether any verdict will do that shows slowly.
-func (e Expectation) lenient() bool { return e.allows(Intermittent) || e.allows(Slow) }
+// within is how long after its beginning a verdict counts as told of it.
+func (s Scenario) within(e Expectation, told State) time.Duration {
+	if told == Intermittent || told == Slow {
+		return othersWithin
+	}
+	return downWithin + 2*s.Checks[e.Check]
+}
 
 // first is when the first verdict that is allowed was there, if it was there in
 // time.
 func (s Scenario) first(e Expectation, series []Span) (at time.Duration, ok bool) {
-	within := downWithin + 2*s.Checks[e.Check]
-	if e.lenient() {
-		within = othersWithin
-	}
 	from := time.Duration(e.From)
 	for _, v := range series {
-		if e.allows(v.State) && v.To > from && v.From <= from+within {
+		if e.allows(v.State) && v.To > from && v.From <= from+s.within(e, v.State) {
 			return max(v.From, from), true
 		}
 	}
@@ -126,9 +132,9 @@ func (s Scenario) first(e Expectation, series []Span) (at time.Duration, ok bool
 // holds says whether verdicts that are allowed hold for enough of the rest of the
 // span after the first of them.
 func holds(e Expectation, series []Span, at time.Duration) bool {
-	enough := downHolds
-	if e.lenient() {
-		enough = othersHold
+	enough := othersHold
+	if !slices.ContainsFunc(e.State, func(s State) bool { return s != Down }) {
+		enough = downHolds
 	}
 	return float64(e.held(series, at)) >= enough*float64(time.Duration(e.To)-at)
 }
@@ -175,12 +181,15 @@ func (s Scenario) falsehoods(record []Span) (out []Span) {
 	return joined(out)
 }
 
-// joined makes one of spans that follow one another without a pause. They are in
-// order.
+// joined makes one of spans that follow one another without a pause, which is all
+// that they say together. They are in order.
 func joined(list []Span) (out []Span) {
 	for _, v := range list {
 		if n := len(out); n > 0 && out[n-1].sameSeries(v) && v.From <= out[n-1].To {
 			out[n-1].To = max(out[n-1].To, v.To)
+			if !strings.Contains(string(out[n-1].State), string(v.State)) {
+				out[n-1].State += " and " + v.State
+			}
 			continue
 		}
 		out = append(out, v)

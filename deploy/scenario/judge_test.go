@@ -71,6 +71,10 @@ func TestJudge(t *testing.T) {
 		"intermittent for less":           {expect: []Expectation{expected(Intermittent)}, told: "80m:intermittent 99m:up", missed: 1},
 		"slow in 30 minutes":              {expect: []Expectation{expected(Slow)}, told: "90m:slow 121m:up", found: 1, after: 30 * minute},
 		"too short to hold":               {expect: []Expectation{short}, told: "61m30s:down 62m:up", found: 1, after: 90 * time.Second},
+		"up for half":                     {expect: []Expectation{expected(Up)}, told: "60m:up 90m:unknown 121m:up", found: 1},
+		"blind":                           {expect: []Expectation{expected(Up)}, told: "0m:unknown", missed: 1},
+		"down or intermittent in 30 min":  {expect: []Expectation{expected(Down, Intermittent)}, told: "80m:intermittent 121m:up", found: 1, after: 20 * minute},
+		"down later, or intermittent":     {expect: []Expectation{expected(Down, Intermittent)}, told: "80m:down 121m:up", missed: 1},
 		"unknown can be expected":         {expect: []Expectation{expected(Unknown)}, told: "61m:unknown 121m:up", found: 1, after: minute},
 		"unknown is never false":          {told: "30m:unknown 40m:up"},
 		"false":                           {told: "30m:down 31m:up", falsehoods: 1},
@@ -119,14 +123,37 @@ func TestJudgeOneFamily(t *testing.T) {
 	}
 }
 
+// TestJudgeEachFamily: trouble is found where every family that has anything to say
+// shows it.
+func TestJudgeEachFamily(t *testing.T) {
+	over := func(f checks.Family, text string) (out []Span) {
+		for _, v := range story(t, text) {
+			v.Family = f
+			out = append(out, v)
+		}
+		return out
+	}
+	s := Scenario{Checks: map[string]time.Duration{"imap": 30 * time.Second}, Families: []checks.Family{checks.IPv4, checks.IPv6}, Expect: []Expectation{expected(Down)}}
+	for six, found := range map[string]int{"60m:up": 0, "61m:down 121m:up": 1, "": 1} {
+		told := story(t, "62m:down 121m:up")
+		if six != "" {
+			told = append(told, over(checks.IPv6, six)...)
+		}
+		if j := s.Judge(told, nil); j.Found != found {
+			t.Errorf("over ipv6 %q: got %+v, want %d found", six, j, found)
+		}
+	}
+}
+
 // TestComplaints: they say what was told instead.
 func TestComplaints(t *testing.T) {
 	s := Scenario{Checks: map[string]time.Duration{"imap": 30 * time.Second}, Expect: []Expectation{expected(Down)}}
 	for told, want := range map[string]string{
-		"70m:slow 121m:up":            "missed: imap in eu, expected [down] from 1h0m0s to 2h0m0s, got up at 0s, slow at 1h10m0s",
-		"61m:down 62m:up":             "missed: imap in eu, expected [down] from 1h0m0s to 2h0m0s, got it at 1h1m0s for 1m0s only",
-		"60m:down 120m:up 5h:down":    "false: imap in eu over ipv4 down from 5h0m0s to 6h0m0s",
-		"60m:down 129m:slow 131m:up ": "false: imap in eu over ipv4 slow from 2h10m0s to 2h11m0s",
+		"70m:slow 121m:up": "missed: imap in eu, expected [down] from 1h0m0s to 2h0m0s, got up at 0s, slow at 1h10m0s",
+		"61m:down 62m:up":  "missed: imap in eu, expected [down] from 1h0m0s to 2h0m0s, got it at 1h1m0s for 1m0s only",
+		"61m:down 121m:up 200m:down 201m:slow 202m:up": "false: imap in eu over ipv4 down and slow from 3h20m0s to 3h22m0s",
+		"60m:down 120m:up 5h:down":                     "false: imap in eu over ipv4 down from 5h0m0s to 6h0m0s",
+		"60m:down 129m:slow 131m:up ":                  "false: imap in eu over ipv4 slow from 2h10m0s to 2h11m0s",
 	} {
 		if j := s.Judge(story(t, told), nil); len(j.Complaints) != 1 || j.Complaints[0] != want {
 			t.Errorf("%s: got %q, want %q", told, j.Complaints, want)

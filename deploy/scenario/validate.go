@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,9 @@ type validator struct {
 	found []*checks.FieldError
 }
 
+// maxProbes is how many probes of a region have an address.
+const maxProbes = 250
+
 // faults are what is wrong with the scenario beyond its form.
 func (s Scenario) faults() []*checks.FieldError {
 	v := &validator{of: s}
@@ -28,9 +32,15 @@ func (s Scenario) faults() []*checks.FieldError {
 	if len(s.Checks) == 0 {
 		v.add("checks", "got none, expected the interval of each kind")
 	}
-	for id := range s.Regions {
+	if filepath.Base(s.Name) != s.Name || s.Name == "." || s.Name == ".." {
+		v.add("name", "got %q, expected the name of a file", s.Name)
+	}
+	for id, probes := range s.Regions {
 		if !checks.ValidID(id) {
 			v.add("regions."+id, "got %q, expected an id such as eu-north", id)
+		}
+		if probes > maxProbes {
+			v.add("regions."+id, "got %d, expected at most %d probes", probes, maxProbes)
 		}
 	}
 	for kind, every := range s.Checks {
@@ -57,6 +67,9 @@ func (v *validator) add(key, format string, args ...any) {
 
 func (v *validator) fault(at string, f Fault) {
 	v.span(at, f.From, f.To)
+	if time.Duration(f.From) >= v.of.Length {
+		v.add(at+".from", "got %s, expected a time before length (%s)", f.From, v.of.Length)
+	}
 	v.allOf(at+".regions", f.Regions, v.regions())
 	v.allOf(at+".probes", f.Probes, v.of.Names())
 	v.allOf(at+".checks", f.Checks, v.checks())
@@ -79,7 +92,49 @@ func (v *validator) fault(at string, f Fault) {
 	if what != 1 {
 		v.add(at, "got %d of effect, coordinator and partition, expected one", what)
 	}
+	v.partition(at, f)
+	v.selection(at, f)
 	v.effect(at, f)
+}
+
+// partition wants each region on one side.
+func (v *validator) partition(at string, f Fault) {
+	if f.Partition == nil {
+		return
+	}
+	if len(f.Partition) < 2 {
+		v.add(at+".partition", "got %d, expected two groups of regions at least", len(f.Partition))
+	}
+	sides := map[string]int{}
+	for _, group := range f.Partition {
+		for _, region := range group {
+			sides[region]++
+		}
+	}
+	for _, region := range v.regions() {
+		if sides[region] != 1 {
+			v.add(at+".partition", "got %s in %d groups, expected every region in one", region, sides[region])
+		}
+	}
+}
+
+// selection wants a fault to hit somebody, and to say nothing that has no meaning.
+func (v *validator) selection(at string, f Fault) {
+	if f.Effect == "" && (f.Regions != nil || f.Probes != nil || f.Checks != nil || f.Families != nil || f.Share != 0) {
+		v.add(at, "got regions, probes, checks, families or share, expected none: it hits all")
+		return
+	}
+	if f.Effect == Stopped && f.Share != 0 {
+		v.add(at+".share", "got %g, expected none: a program runs or does not", f.Share)
+	}
+	for region, n := range v.of.Regions {
+		for i := range n {
+			if f.HitsProbe(fmt.Sprintf("%s-%d", region, i+1), region) {
+				return
+			}
+		}
+	}
+	v.add(at+".probes", "got none that is in regions (%s), expected one at least", strings.Join(f.Regions, ", "))
 }
 
 // effect wants an effect to have a meaning where it is asked for.
