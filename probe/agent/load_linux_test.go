@@ -32,6 +32,7 @@ import (
 	"varde/checks"
 	"varde/checks/checktest"
 	"varde/probe/internal/plan"
+	"varde/probe/internal/schedule"
 	vardev1 "varde/proto/varde/v1"
 	"varde/proto/wire"
 )
@@ -190,8 +191,8 @@ func runBare(b *testing.B, c loadCase, address, caFile string) load {
 	return l
 }
 
-// TestLoadBare is the bare side of BenchmarkLoad: a loop over the clock,
-// and a goroutine with a plain client a run.
+// TestLoadBare is the bare side of BenchmarkLoad: a loop over the clock, with the
+// same times as the probe, and a goroutine with a plain client a run.
 func TestLoadBare(t *testing.T) {
 	args := strings.Fields(os.Getenv(loadBare))
 	if len(args) != 3 {
@@ -208,11 +209,11 @@ func TestLoadBare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	step := loadEvery / time.Duration(n)
-	late := make([]time.Duration, loadLasts/step)
+	phases := loadPhases(n)
+	late := make([]time.Duration, n*int(loadLasts/loadEvery))
 	begin := time.Now().Add(time.Second)
 	for i := range late {
-		at := begin.Add(time.Duration(i) * step)
+		at := begin.Add(phases[i%n] + time.Duration(i/n)*loadEvery)
 		time.Sleep(time.Until(at))
 		runs.Go(func() {
 			late[i] = time.Since(at)
@@ -225,6 +226,18 @@ func TestLoadBare(t *testing.T) {
 	for _, d := range late {
 		fmt.Printf("late %d\n", d.Microseconds())
 	}
+}
+
+// loadPhases are when in each interval the probe makes its n runs, in order. They
+// are as good as random, and several runs that are due at once wait for one another.
+func loadPhases(n int) []time.Duration {
+	phases := make([]time.Duration, n)
+	for i := range phases {
+		e := schedule.Entry{Target: &checks.Target{ID: fmt.Sprintf("web-%d", i), Every: loadEvery}, Family: checks.IPv4, Regions: 1}
+		phases[i] = schedule.Phase(e, "osl-1", nil)
+	}
+	slices.Sort(phases)
+	return phases
 }
 
 // fetch is what a Go program does that wants one page over one connection.
