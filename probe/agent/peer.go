@@ -28,7 +28,8 @@ func (a *Agent) openPeering() error {
 	log := a.opts.Logger.With("component", "peer")
 	var err error
 	a.peers.Peer, err = peer.New(peer.Options{
-		Bind: a.opts.PeerBind, Network: a.opts.Network, Certificate: a.identity.Certificate, Plans: a.plans, Logger: log,
+		Bind: a.opts.PeerBind, Network: a.opts.Network, Certificate: a.identity.Certificate, Plans: a.plans,
+		Changed: a.tellStanding, Logger: log,
 	})
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"filippo.io/age"
 
+	"varde/checks/checktest"
 	"varde/probe/internal/plan"
 	"varde/proto/wire"
 )
@@ -118,6 +120,34 @@ func TestPlanThroughAPeer(t *testing.T) {
 		_, bundle, _ := p.oslAgent.plans.Current()
 		if secrets, err := p.oslAgent.identity.OpenBundle(bundle); err != nil || secrets["password"] != "osl-1 c" {
 			t.Errorf("opened %q, %v, want its own secret of the second plan", secrets, err)
+		}
+	})
+}
+
+// TestPeerThatListensLate is found when it does, although nothing else changes.
+func TestPeerThatListensLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var taken net.Listener
+		p := newPair(t, func(o *Options) {
+			o.Brisk = true
+			if host := o.Network.(*checktest.Host); host.Addrs()[0] == netip.MustParseAddr("192.0.2.2") {
+				l, err := host.Listen("tcp", ":7947")
+				if err != nil {
+					t.Fatal(err)
+				}
+				taken = l
+			}
+		})
+		time.Sleep(time.Minute)
+		if got := p.oslAgent.candidates(); len(got) != 0 {
+			t.Fatalf("candidates %+v, want none", got)
+		}
+		if err := taken.Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(retryListen + 5*time.Second)
+		if got := p.oslAgent.candidates(); len(got) != 1 {
+			t.Errorf("candidates %+v, want nyc-1", got)
 		}
 	})
 }

@@ -177,6 +177,26 @@ func TestStanding(t *testing.T) {
 	})
 }
 
+// TestStandingThatChangesAtTheStart: what a member says while it introduces itself is
+// corrected without being asked to.
+func TestStandingThatChangesAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 1)
+		asked := 0
+		f.start(Options{Standing: func() Standing {
+			if asked++; asked == 1 {
+				return Standing{}
+			}
+			return Standing{PeerPort: 7947}
+		}})
+		f.until(time.Minute, "p1 p2", f.list...)
+		time.Sleep(3 * time.Second)
+		if got := f.list[0].Members()[1].PeerAddress(); got != "10.0.0.2:7947" {
+			t.Errorf("its peer listener is at %q, want 10.0.0.2:7947", got)
+		}
+	})
+}
+
 // TestUDPBlocked: a member to which datagrams do not get through stays, over TCP,
 // and its operator is told; no other's is.
 func TestUDPBlocked(t *testing.T) {

@@ -83,15 +83,11 @@ func (m *Mesh) StandingChanged() {
 	}
 }
 
-// tellStanding tells the others of every change until ctx ends.
+// tellStanding tells the others of every change until ctx ends, also of one that
+// came while this member introduced itself.
 func (m *Mesh) tellStanding(ctx context.Context, list *memberlist.Memberlist) {
-	told := m.opt.Standing()
+	_, _, told, _ := decodeMeta(list.LocalNode().Meta) // ours is whole
 	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-m.restand:
-		}
 		if now := m.opt.Standing(); now != told {
 			told = now
 			// It waits for the news to be passed on, for which the next round of gossip
@@ -99,11 +95,16 @@ func (m *Mesh) tellStanding(ctx context.Context, list *memberlist.Memberlist) {
 			if err := list.UpdateNode(restandEvery); err != nil {
 				m.opt.Logger.Debug("members are told later how this one stands", "error", err)
 			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(restandEvery):
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(restandEvery):
+		case <-m.restand:
 		}
 	}
 }

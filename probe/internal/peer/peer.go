@@ -63,7 +63,7 @@ type Plans interface {
 	Newer(than wire.PlanNumber) (signed wire.SignedPlan, ok bool)
 }
 
-// Options configures a Peer. All of them but Bind are required.
+// Options configures a Peer. All of them but Bind and Changed are required.
 type Options struct {
 	// Bind is IP:port to listen on; port 0 picks one. Empty for a probe that helps
 	// nobody, and does not Run.
@@ -72,7 +72,10 @@ type Options struct {
 	// Certificate is what this probe shows: its own, at that moment.
 	Certificate func() *tls.Certificate
 	Plans       Plans
-	Logger      *slog.Logger
+	// Changed is called when Port does not return any more what it did. It must not
+	// wait.
+	Changed func()
+	Logger  *slog.Logger
 }
 
 // Peer is this probe as the others see it, and how it speaks to them. Its
@@ -93,7 +96,10 @@ type Peer struct {
 // New makes a Peer. It starts nothing.
 func New(opt Options) (*Peer, error) {
 	if opt.Network == nil || opt.Certificate == nil || opt.Plans == nil || opt.Logger == nil {
-		return nil, errors.New("peer: all options but Bind are required")
+		return nil, errors.New("peer: all options but Bind and Changed are required")
+	}
+	if opt.Changed == nil {
+		opt.Changed = func() {}
 	}
 	if _, err := netip.ParseAddrPort(opt.Bind); err != nil && opt.Bind != "" {
 		return nil, fmt.Errorf("peer: bind %q, expected IP:port", opt.Bind)

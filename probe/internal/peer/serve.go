@@ -70,8 +70,9 @@ func (p *Peer) Run(ctx context.Context) error {
 
 func (p *Peer) listens(port uint16) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.port = port
+	p.mu.Unlock()
+	p.opt.Changed()
 }
 
 // serve does one thing for one visitor.
