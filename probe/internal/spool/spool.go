@@ -353,8 +353,8 @@ func (s *Spool) find(name string) *epoch {
 // Append gives the observation its epoch and the next sequence number, and
 // returns it when it is on disk. Those who append within 50 ms share one write: the
 // first waits for the others unless there was no write for as long. With an error
-// the observation is lost and, unless it was refused
-// because it is not valid, counted as dropped.
+// the observation is lost and, unless it was refused because it is not valid,
+// counted as dropped.
 func (s *Spool) Append(o checks.Observation) (checks.Observation, error) {
 	r := wire.Record{Observation: o}
 	err := s.append(&r)
