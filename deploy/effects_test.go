@@ -109,3 +109,35 @@ func TestShareOfRuns(t *testing.T) {
 		}
 	})
 }
+
+// TestSlowUnderTLS: a server that begins two seconds late holds up its own streams and
+// nobody else, whatever befalls them meanwhile.
+func TestSlowUnderTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, fleettest.Options{Regions: map[string]int{"eu-north": 2}, Checks: map[string]time.Duration{"https": 5 * time.Second}})
+		f.Wait(time.Minute)
+		ran := func(faults ...scenario.Fault) (took time.Duration, classes map[checks.Class]bool) {
+			began := time.Now()
+			for _, fault := range faults {
+				f.Hit(fault)
+				f.Wait(29 * time.Second)
+			}
+			f.Heal()
+			f.Wait(time.Minute)
+			var all []checks.Observation
+			f.Get("/api/v1/observations?limit=1000&from="+url.QueryEscape(began.Format(time.RFC3339Nano))+"&to="+url.QueryEscape(began.Add(20*time.Second).Format(time.RFC3339Nano)), &all)
+			classes = map[checks.Class]bool{}
+			for _, o := range all {
+				took, classes[o.Class] = max(took, o.Elapsed), true
+			}
+			return took, classes
+		}
+		slow := scenario.Fault{Effect: scenario.Slow2s}
+		if took, classes := ran(slow, scenario.Fault{Effect: scenario.OwnNetwork}); took < 2*time.Second || took > 3*time.Second || len(classes) != 1 || !classes[""] {
+			t.Errorf("slow: got %v in %s, want it up in two seconds", classes, took)
+		}
+		if _, classes := ran(scenario.Fault{Effect: scenario.TLSStall}); len(classes) != 1 || !classes[checks.TLSTimeout] {
+			t.Errorf("stalled: got %v, want %s", classes, checks.TLSTimeout)
+		}
+	})
+}

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
-	"sync"
 	"time"
 
 	"varde/checks/checktest"
@@ -20,47 +19,97 @@ type stage struct {
 	kind  string
 	// config is nil without TLS.
 	config *tls.Config
+	// ready hands on the streams that the server gets, until over is closed, for
+	// the reason that is then in err.
+	ready chan net.Conn
+	over  chan struct{}
+	err   error
 }
 
 func newStage(f *Fleet, kind string, l net.Listener) net.Listener {
-	s := &stage{Listener: l, fleet: f, kind: kind}
+	s := &stage{Listener: l, fleet: f, kind: kind, ready: make(chan net.Conn), over: make(chan struct{})}
 	if f.secure(kind) && !f.private(kind) {
 		s.config = &tls.Config{Certificates: []tls.Certificate{f.ca.Certificate(mailName)}, SessionTicketsDisabled: true} // nobody resumes
 	}
+	go s.take()
 	return s
 }
 
-// Accept takes a stream and begins its handshake: a server that did it at its
-// first read or write would charge its own delay to the phase "tls".
+// Accept returns the next stream that the server gets.
 func (s *stage) Accept() (net.Conn, error) {
-	for {
-		conn, err := s.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		switch s.fleet.effectOn(s.kind, conn.RemoteAddr(), conn.LocalAddr()) {
-		case scenario.TLSStall, scenario.Loss:
-			go s.fleet.ignore(conn)
-		case scenario.GreetingStall:
-			go s.fleet.ignore(s.shake(conn))
-		case scenario.Busy:
-			go s.turnAway(s.shake(conn))
-		case scenario.Slow2s:
-			return s.shake(&slow{Conn: conn}), nil
-		default:
-			return s.shake(conn), nil
-		}
+	select {
+	case conn := <-s.ready:
+		return conn, nil
+	case <-s.over:
+		return nil, s.err
 	}
 }
 
-// shake begins the handshake, where there is one.
-func (s *stage) shake(conn net.Conn) net.Conn {
+// take takes streams until the listener is closed.
+func (s *stage) take() {
+	defer close(s.over)
+	for {
+		conn, err := s.Listener.Accept()
+		if err != nil {
+			s.err = err
+			return
+		}
+		go s.play(conn)
+	}
+}
+
+// play does to a stream what its fate says, its handshake included: a server that
+// did it at its first read or write would charge its own delay to the phase "tls",
+// and who waits for the handshake of another holds up a bubble's clock.
+func (s *stage) play(conn net.Conn) {
+	effect := s.fleet.effectOn(s.kind, conn.RemoteAddr(), conn.LocalAddr())
+	switch effect {
+	case scenario.TLSStall, scenario.Loss:
+		s.fleet.ignore(conn)
+		return
+	case scenario.Slow2s:
+		s.idle(2 * time.Second)
+	}
+	conn, err := s.shake(conn)
+	if err != nil {
+		_ = conn.Close()
+		return
+	}
+	switch effect {
+	case scenario.GreetingStall:
+		s.fleet.ignore(conn)
+	case scenario.Busy:
+		s.turnAway(conn)
+	default:
+		s.hand(conn)
+	}
+}
+
+// idle waits, but not longer than there is a server.
+func (s *stage) idle(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-s.over:
+	}
+}
+
+// hand hands a stream to the server, if there is one still.
+func (s *stage) hand(conn net.Conn) {
+	select {
+	case s.ready <- conn:
+	case <-s.over:
+		_ = conn.Close()
+	}
+}
+
+// shake does the handshake, where there is one, and returns the stream under it in
+// any case.
+func (s *stage) shake(conn net.Conn) (net.Conn, error) {
 	if s.config == nil {
-		return conn
+		return conn, nil
 	}
 	secured := tls.Server(conn, s.config)
-	go func() { _ = secured.HandshakeContext(context.Background()) }() // the next read says how it ended
-	return secured
+	return secured, secured.HandshakeContext(s.fleet.t.Context())
 }
 
 // ignore hears a client out and says nothing.
@@ -82,26 +131,6 @@ func (s *stage) turnAway(conn net.Conn) {
 	}
 	_, _ = io.WriteString(conn, words[s.kind]) // a client that left will not miss it
 	_ = conn.Close()
-}
-
-// slow is a stream whose server begins two seconds late.
-type slow struct {
-	net.Conn
-	begin sync.Once
-}
-
-func (s *slow) wait() { s.begin.Do(func() { time.Sleep(2 * time.Second) }) }
-
-// Read waits for the server to begin.
-func (s *slow) Read(b []byte) (int, error) {
-	s.wait()
-	return s.Conn.Read(b)
-}
-
-// Write waits for the server to begin.
-func (s *slow) Write(b []byte) (int, error) {
-	s.wait()
-	return s.Conn.Write(b)
 }
 
 // banner says who is there.
