@@ -1,11 +1,13 @@
 package deploy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"varde/checks"
 	"varde/deploy/fleettest"
 	"varde/deploy/scenario"
 )
@@ -67,7 +69,8 @@ func TestOwnNetworkIsShown(t *testing.T) {
 		fit := func() bool { p := seen(t, f, "us-east-1"); return p.Qualified != nil && *p.Qualified }
 
 		// The coordinator is still reached: its words come at once.
-		f.Hit(scenario.Fault{Probes: []string{"us-east-1"}, Effect: scenario.OwnNetwork, Share: 0.999999})
+		world := append(slices.Clone(kinds), fleettest.Control)
+		f.Hit(scenario.Fault{Probes: []string{"us-east-1"}, Checks: world, Effect: scenario.ConnectTimeout})
 		took := until(t, f, interval+30*time.Second, "the world is gone", unfit)
 		t.Logf("not qualified %s after its world is gone", took)
 		p := seen(t, f, "us-east-1")
@@ -99,6 +102,30 @@ func TestOwnNetworkIsShown(t *testing.T) {
 		expectStates(t, f, nil)
 		if text, _ := f.Text("/"); strings.Contains(text, `<span class="s-down">down</span>`) || strings.Contains(text, "not fit to judge") {
 			t.Error("a change to down, or a notice that is over, stands on the overview")
+		}
+	})
+}
+
+// TestEndOfAnOutage: a run that begins half a second before its probe's uplink is back
+// is as good as the controls that are asked after it.
+func TestEndOfAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, threeRegions())
+		f.Wait(3 * time.Minute)
+		run := scheduledAfter(t, f, "imap", "us-east", time.Now())[2]
+		f.Wait(time.Until(run) - 10*time.Millisecond)
+		f.Hit(scenario.Fault{Regions: []string{"us-east"}, Effect: scenario.OwnNetwork})
+		f.Wait(510 * time.Millisecond)
+		f.Heal()
+		f.Wait(time.Minute)
+		var all []checks.Observation
+		f.Get("/api/v1/observations?check=imap&region=us-east&limit=100", &all)
+		i := slices.IndexFunc(all, func(o checks.Observation) bool { return o.Scheduled.Equal(run) })
+		if i < 0 {
+			t.Fatalf("no run at %s", run)
+		}
+		if o := all[i]; o.Outcome != checks.Up || o.Elapsed < time.Second || o.Elapsed > 2*time.Second {
+			t.Errorf("got %s after %s (%s), want it up after a second", o.Outcome, o.Elapsed, o.Detail)
 		}
 	})
 }

@@ -40,16 +40,18 @@ func (f *Fleet) Silence(kind, region string) {
 // Hit lets a fault begin, whatever its times.
 func (f *Fleet) Hit(fault scenario.Fault) {
 	f.mu.Lock()
-	f.faults = append(f.faults, fault)
+	faults := append(slices.Clone(f.faults), fault)
 	f.mu.Unlock()
-	f.internet.Rule(f.rule)
+	f.suffer(faults)
 }
 
 // Heal ends every fault.
 func (f *Fleet) Heal() { f.suffer(nil) }
 
-// suffer makes the faults those given.
+// suffer makes the faults those given. Where several hit a run, it meets the one
+// that shows first.
 func (f *Fleet) suffer(faults []scenario.Fault) {
+	faults = slices.SortedStableFunc(slices.Values(faults), scenario.Fault.Compare)
 	f.mu.Lock()
 	f.faults = faults
 	f.mu.Unlock()
@@ -58,14 +60,12 @@ func (f *Fleet) suffer(faults []scenario.Fault) {
 
 // Partition splits the mesh into groups of regions that do not reach one
 // another. Without groups the mesh is whole again.
-func (f *Fleet) Partition(groups ...[]string) {
+func (f *Fleet) Partition(groups ...[]string) { f.split([][][]string{groups}) }
+
+// split makes the partitions of the mesh those given.
+func (f *Fleet) split(partitions [][][]string) {
 	f.mu.Lock()
-	clear(f.partition)
-	for i, g := range groups {
-		for _, region := range g {
-			f.partition[region] = i
-		}
-	}
+	f.partitions = slices.DeleteFunc(partitions, func(groups [][]string) bool { return len(groups) == 0 })
 	f.mu.Unlock()
 	f.internet.Rule(f.rule)
 }
@@ -113,14 +113,14 @@ func (f *Fleet) rule(from, to netip.AddrPort, network string) checktest.Effect {
 // quiet says that nothing befalls anybody, which saves most of a day the search for
 // what does.
 func (f *Fleet) quiet() bool {
-	return len(f.faults) == 0 && len(f.fates) == 0 && len(f.lonely) == 0 && len(f.walled) == 0 && len(f.partition) == 0
+	return len(f.faults) == 0 && len(f.fates) == 0 && len(f.lonely) == 0 && len(f.walled) == 0 && len(f.partitions) == 0
 }
 
 // onTheWay is what the network does with a run of that fate; the rest is up to the
 // server.
 func (d fate) onTheWay(network string) checktest.Effect {
 	switch d.effect {
-	case scenario.ConnectTimeout, scenario.OwnNetwork:
+	case scenario.ConnectTimeout:
 		return checktest.Drop
 	case scenario.Loss:
 		if !d.late || network == "udp" {
@@ -134,15 +134,20 @@ func (d fate) onTheWay(network string) checktest.Effect {
 	return checktest.Pass
 }
 
-// cutOff says whether a probe reaches nobody and is reached by nobody.
+// cutOff says whether a probe reaches nobody and is reached by nobody. A share of
+// that is unfolded: it is the same for all that the probe does.
 func (f *Fleet) cutOff(m *member) bool {
 	return m != nil && slices.ContainsFunc(f.faults, func(x scenario.Fault) bool {
-		return x.Effect == scenario.OwnNetwork && whole(x) && x.HitsProbe(m.name, m.region)
+		return x.Effect == scenario.OwnNetwork && x.HitsProbe(m.name, m.region)
 	})
 }
 
-// whole says whether a fault hits every run.
-func whole(x scenario.Fault) bool { return x.Share == 0 || x.Share == 1 }
+// isCutOff is cutOff for those who do not hold the lock.
+func (f *Fleet) isCutOff(m *member) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cutOff(m)
+}
 
 // Isolate drops everything between regions and the coordinator, until it is called
 // with none.
@@ -159,9 +164,17 @@ func (f *Fleet) isLonely(m *member, other netip.AddrPort) bool {
 	return m != nil && other.Addr() == coordinatorAddr && slices.Contains(f.lonely, m.region)
 }
 
-// divided says whether two probes are on different sides of a split mesh.
+// divided says whether two probes are on different sides of any split of the mesh.
 func (f *Fleet) divided(a, b *member) bool {
-	return len(f.partition) > 0 && a != nil && b != nil && f.partition[a.region] != f.partition[b.region]
+	return a != nil && b != nil && slices.ContainsFunc(f.partitions, func(groups [][]string) bool {
+		return side(groups, a.region) != side(groups, b.region)
+	})
+}
+
+// side is on which side of a split a region is. Those that it does not name are on
+// one of their own.
+func side(groups [][]string, region string) int {
+	return slices.IndexFunc(groups, func(g []string) bool { return slices.Contains(g, region) })
 }
 
 // fate returns that of a stream of a probe, drawing it for a new one.
@@ -177,7 +190,7 @@ func (f *Fleet) fate(m *member, kind string, client, server netip.AddrPort) fate
 	if server.Addr().Is4() {
 		family = checks.IPv4
 	}
-	d := f.draw(m, kind, family, now)
+	d := f.draw(m, kind, family, now, scenario.Effect.OfStream)
 	d.to, d.drawn = server, now
 	if len(f.fates) >= maxFates {
 		for at, old := range f.fates {
@@ -190,26 +203,32 @@ func (f *Fleet) fate(m *member, kind string, client, server netip.AddrPort) fate
 	return d
 }
 
-// draw lets the first fault that hits have its way. Chance follows from the seed
-// and from who runs what when, so that other runs change nothing.
-func (f *Fleet) draw(m *member, kind string, family checks.Family, now time.Time) fate {
+// draw lets the first fault that hits and that may have its way. Chance follows from
+// the seed and from who runs what when, so that other runs change nothing.
+func (f *Fleet) draw(m *member, kind string, family checks.Family, now time.Time, may func(scenario.Effect) bool) fate {
 	nth := m.nth(kind, family, now)
 	for _, x := range f.faults {
-		if !x.Hits(m.name, m.region, kind, family) || kind == control && x.Effect != scenario.OwnNetwork {
+		if !x.Hits(m.name, m.region, kind, family) || !means(x, kind) || !may(x.Effect) {
 			continue
 		}
-		if kind != control && !x.Effect.OfProbe() && !x.Effect.Means(kind) {
-			continue
-		}
-		if whole(x) && x.Effect != scenario.Loss {
+		if x.Whole() && x.Effect != scenario.Loss {
 			return fate{effect: x.Effect}
 		}
 		chance := f.opts.Chance(fmt.Sprint(x.Effect, m.name, kind, family, x.From, now.UnixNano(), nth))
-		if whole(x) || chance.Float64() < x.Share {
+		if x.Whole() || chance.Float64() < x.Share {
 			return fate{effect: x.Effect, late: chance.Float64() < 0.5 && scenario.Slow2s.Means(kind)}
 		}
 	}
 	return fate{}
+}
+
+// means says whether a fault has a meaning on a kind. The controls lie outside of
+// all faults that do not name them.
+func means(x scenario.Fault, kind string) bool {
+	if kind == Control {
+		return slices.Contains(x.Checks, Control)
+	}
+	return x.Effect.Means(kind)
 }
 
 // nth counts the runs of a kind that a probe begins at the same instant: a look that

@@ -85,8 +85,8 @@ type Fleet struct {
 	lonely []string
 	// walled are the probes that no datagram reaches.
 	walled []string
-	// partition gives each region's side of a split mesh.
-	partition map[string]int
+	// partitions are the splits of the mesh, each as groups of regions.
+	partitions [][][]string
 	// spooled is how many records each epoch has entrusted to its spool.
 	spooled map[wire.Source]uint64
 }
@@ -132,7 +132,7 @@ func New(t *testing.T, opts Options) *Fleet {
 	}
 	f := &Fleet{
 		t: t, opts: opts, dir: t.TempDir(), internet: checktest.NewInternet(), regions: slices.Sorted(maps.Keys(opts.Regions)),
-		probes: map[string]*member{}, partition: map[string]int{}, hosts: map[netip.Addr]*member{},
+		probes: map[string]*member{}, hosts: map[netip.Addr]*member{},
 		watched: map[netip.AddrPort]string{}, fates: map[netip.AddrPort]fate{}, spooled: map[wire.Source]uint64{},
 	}
 	f.internet.Rule(f.rule)

@@ -15,7 +15,7 @@ import (
 // phases.
 const warmUp = 3 * time.Minute
 
-// Play plays a scenario whose noise is unfolded, in the bubble of the test, and
+// Play plays a scenario that is unfolded, in the bubble of the test, and
 // says what came of it. The play ends on a full hour, so that its last hour is
 // judged finally as soon as everybody has reported.
 func Play(t *testing.T, s scenario.Scenario) Outcome {
@@ -81,7 +81,7 @@ func turns(s scenario.Scenario) []time.Duration {
 func (f *Fleet) turn(s scenario.Scenario, at time.Duration) {
 	f.t.Helper()
 	var now []scenario.Fault
-	var groups [][]string
+	var partitions [][][]string
 	down := false
 	for _, x := range s.Faults {
 		if !x.At(at) {
@@ -89,14 +89,14 @@ func (f *Fleet) turn(s scenario.Scenario, at time.Duration) {
 		}
 		down = down || x.Coordinator == "down"
 		if x.Partition != nil {
-			groups = x.Partition
+			partitions = append(partitions, x.Partition)
 		}
 		if x.Effect != "" {
 			now = append(now, x)
 		}
 	}
 	f.suffer(now)
-	f.Partition(groups...)
+	f.split(partitions)
 	if down && f.server != nil {
 		f.StopCoordinator()
 	}

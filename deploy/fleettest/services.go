@@ -26,8 +26,8 @@ const (
 	officeName = checktest.LabName
 )
 
-// control is what the rule takes the control targets for.
-const control = "control"
+// Control is the kind of check by which a fault means the control targets.
+const Control = "control"
 
 // place is where a kind is served, and what its check asks.
 type place struct {
@@ -195,7 +195,7 @@ func (f *Fleet) serveControls() {
 		}
 		checktest.Serve(f.t, l, hearOut)
 		for _, a := range addrs {
-			f.watched[netip.AddrPortFrom(a, 443)] = control
+			f.watched[netip.AddrPortFrom(a, 443)] = Control
 		}
 	}
 }

@@ -73,5 +73,34 @@ func (e Effect) Means(kind string) bool { return slices.Contains(effects()[e], c
 // OfProbe says that the effect hits all that a probe does.
 func (e Effect) OfProbe() bool { return e == OwnNetwork || e == Stopped }
 
+// OfMail says that the effect hits a test mail that was handed in.
+func (e Effect) OfMail() bool { return e == MailDelay || e == MailLoss }
+
+// OfStream says that the effect hits a run, by its stream or its datagrams.
+func (e Effect) OfStream() bool { return !e.OfProbe() && !e.OfMail() }
+
+// layers are the effects in the order in which they show: what is not reached is
+// not slow.
+func layers() [][]Effect {
+	return [][]Effect{
+		{Stopped, OwnNetwork},
+		{ConnectTimeout, ConnectRefused, ConnectReset},
+		{Loss},
+		{TLSStall},
+		{GreetingStall},
+		{Busy},
+		{AuthStall, AuthTempfail},
+		{HTTP503},
+		{Slow2s},
+		{MailLoss},
+		{MailDelay},
+	}
+}
+
+// layer is the number of the one that the effect belongs to.
+func (e Effect) layer() int {
+	return slices.IndexFunc(layers(), func(l []Effect) bool { return slices.Contains(l, e) })
+}
+
 // allEffects are the names of the effects, in order.
 func allEffects() []Effect { return slices.Sorted(maps.Keys(effects())) }

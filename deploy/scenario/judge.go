@@ -27,7 +27,8 @@ func (s Span) String() string {
 // Judgement is what became of the expectations.
 type Judgement struct {
 	Expected, Found, Missed, False int
-	// Detected is how long after its beginning each of those found was told.
+	// Detected is how long after its beginning each of those found was told that is
+	// not up.
 	Detected []time.Duration
 	// Complaints say what was missed and what is false, one line each.
 	Complaints []string
@@ -69,7 +70,9 @@ func (s Scenario) Judge(told, final []Span) Judgement {
 			continue
 		}
 		j.Found++
-		j.Detected = append(j.Detected, after)
+		if !e.allows(Up) {
+			j.Detected = append(j.Detected, after)
+		}
 	}
 	for _, f := range s.falsehoods(append(slices.Clone(told), final...)) {
 		j.False++
@@ -108,6 +111,11 @@ func (e Expectation) about(v Span) bool {
 }
 
 func (e Expectation) allows(s State) bool { return slices.Contains(e.State, s) }
+
+// blames says whether any trouble is allowed.
+func (e Expectation) blames() bool {
+	return slices.ContainsFunc(e.State, State.blames)
+}
 
 // within is how long after its beginning a verdict counts as told of it.
 func (s Scenario) within(e Expectation, told State) time.Duration {
@@ -170,10 +178,9 @@ func (e Expectation) missed(series []Span, at time.Duration, told bool) error {
 // nothing was expected of it. What was both told and final is one of them.
 func (s Scenario) falsehoods(record []Span) (out []Span) {
 	for _, v := range record {
-		if v.State == Up || v.State == Unknown {
-			continue
+		if v.State.blames() {
+			out = append(out, s.unexcused(v)...)
 		}
-		out = append(out, s.unexcused(v)...)
 	}
 	slices.SortFunc(out, func(a, b Span) int {
 		return cmp.Or(cmp.Compare(a.Check, b.Check), cmp.Compare(a.Region, b.Region), cmp.Compare(a.Family, b.Family), cmp.Compare(a.From, b.From))
@@ -205,7 +212,7 @@ func (s Span) sameSeries(v Span) bool {
 func (s Scenario) unexcused(v Span) []Span {
 	left := []Span{v}
 	for _, e := range s.Expect {
-		if !e.about(v) {
+		if !e.about(v) || !e.blames() {
 			continue
 		}
 		excused := excusedFor

@@ -77,6 +77,9 @@ func TestJudge(t *testing.T) {
 		"down later, or intermittent":     {expect: []Expectation{expected(Down, Intermittent)}, told: "80m:down 121m:up", missed: 1},
 		"unknown can be expected":         {expect: []Expectation{expected(Unknown)}, told: "61m:unknown 121m:up", found: 1, after: minute},
 		"unknown is never false":          {told: "30m:unknown 40m:up"},
+		"expecting up excuses nothing":    {expect: []Expectation{expected(Up)}, told: "70m:down 80m:up", found: 1, falsehoods: 1},
+		"nor does expecting unknown":      {expect: []Expectation{expected(Up, Unknown)}, told: "60m:unknown 110m:down 128m:up", found: 1, falsehoods: 1},
+		"nor does it take back an excuse": {expect: []Expectation{expected(Down), expected(Unknown, Down)}, told: "60m:down 129m:up", found: 2},
 		"false":                           {told: "30m:down 31m:up", falsehoods: 1},
 		"false for each time":             {told: "30m:down 31m:up 40m:slow 41m:intermittent 42m:up", falsehoods: 2},
 		"false afterwards":                {final: "30m:down 31m:up", falsehoods: 1},
@@ -96,7 +99,11 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%s: got %+v, want %d found, %d missed, %d false", name, j, tt.found, tt.missed, tt.falsehoods)
 			continue
 		}
-		if len(j.Complaints) != tt.missed+tt.falsehoods || len(j.Detected) != tt.found || tt.found > 0 && j.Detected[len(j.Detected)-1] != tt.after {
+		detected := tt.found
+		if len(tt.expect) > 0 && tt.expect[0].allows(Up) {
+			detected = 0 // there is nothing to detect
+		}
+		if len(j.Complaints) != tt.missed+tt.falsehoods || len(j.Detected) != detected || detected > 0 && j.Detected[detected-1] != tt.after {
 			t.Errorf("%s: got %+v, want it found after %s", name, j, tt.after)
 		}
 	}

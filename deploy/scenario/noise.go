@@ -16,6 +16,9 @@ const (
 	pathMean  = 3 * time.Minute
 	// uplinkShare is the share of a probe's own faults that hit its controls too.
 	uplinkShare = 0.95
+	// slot is for how long an uplink that fails for a share of the time stays as it
+	// is: as long as an answer of the controls counts.
+	slot = 15 * time.Second
 )
 
 // Chance is a source of numbers that are fixed by a seed and by what they are for.
@@ -25,9 +28,9 @@ func (s Scenario) Chance(purpose string) *rand.Rand {
 }
 
 // Unfold returns the scenario with its noise as faults, and as expectations what
-// of it is true.
+// of it is true. Uplinks that fail for a share of the time fail wholly, now and then.
 func (s Scenario) Unfold() Scenario {
-	s.Faults, s.Expect = slices.Clone(s.Faults), slices.Clone(s.Expect)
+	s.Faults, s.Expect = s.uplinks(), slices.Clone(s.Expect)
 	s.flakes()
 	for _, region := range slices.Sorted(maps.Keys(s.Regions)) {
 		s.path(region)
@@ -37,6 +40,27 @@ func (s Scenario) Unfold() Scenario {
 	}
 	s.Noise = Noise{Seed: s.Noise.Seed}
 	return s
+}
+
+// uplinks are the faults with those of uplinks in pieces, so that the runs of a
+// probe, its controls and its words to the coordinator have one fate.
+func (s Scenario) uplinks() (out []Fault) {
+	for _, f := range s.Faults {
+		if f.Effect != OwnNetwork || f.Whole() {
+			out = append(out, f)
+			continue
+		}
+		for _, probe := range s.hit(f) {
+			chance := s.Chance(fmt.Sprint("uplink of ", probe, f.From))
+			end := min(f.To, Offset(s.Length))
+			for at := f.From; at < end; at += Offset(slot) {
+				if chance.Float64() < f.Share {
+					out = append(out, Fault{From: at, To: min(at+Offset(slot), end), Probes: []string{probe}, Effect: OwnNetwork})
+				}
+			}
+		}
+	}
+	return out
 }
 
 // flakes fail half of the time in silence and else at once.

@@ -10,6 +10,7 @@
 package scenario
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -66,11 +67,13 @@ type Fault struct {
 	Checks   []string        `yaml:"checks"`
 	Families []checks.Family `yaml:"families"`
 	Effect   Effect          `yaml:"effect"`
-	// Share is the share of runs that are hit, all if not given.
+	// Share is the share of runs that are hit, all if not given. An uplink fails for
+	// that share of the time, and then for all that its probe does.
 	Share float64 `yaml:"share"`
 	// Coordinator is "down" while there is none.
 	Coordinator string `yaml:"coordinator"`
-	// Partition lists groups of regions between which no probe reaches another.
+	// Partition lists groups of regions between which no probe reaches another;
+	// regions that it does not name are one more.
 	Partition [][]string `yaml:"partition"`
 }
 
@@ -139,6 +142,9 @@ const (
 	Unknown      State = "unknown"
 )
 
+// blames says whether it is said of a service that it is in trouble.
+func (s State) blames() bool { return s != Up && s != Unknown }
+
 // States are some of them, written as one word or as a list.
 type States []State
 
@@ -180,6 +186,19 @@ func (f Fault) Hits(probe, region, check string, family checks.Family) bool {
 // HitsProbe says whether a fault hits anything of a probe while it lasts.
 func (f Fault) HitsProbe(probe, region string) bool {
 	return among(f.Regions, region) && among(f.Probes, probe)
+}
+
+// Whole says whether the fault hits every run that it can.
+func (f Fault) Whole() bool { return f.Share == 0 || f.Share == 1 }
+
+// Compare puts what shows earlier in a run first; it is 0 where neither does.
+func (f Fault) Compare(other Fault) int { return cmp.Compare(f.Effect.layer(), other.Effect.layer()) }
+
+// hit are the names of the probes of which a fault hits anything, in order.
+func (s Scenario) hit(f Fault) []string {
+	return slices.DeleteFunc(s.Names(), func(name string) bool {
+		return !f.HitsProbe(name, name[:strings.LastIndexByte(name, '-')])
+	})
 }
 
 // At says whether the fault lasts at a time after the start.

@@ -3,6 +3,7 @@ package scenario
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,8 +84,8 @@ func TestFaultsOfAFile(t *testing.T) {
 		head + "faults: [{from: 0s, to: 1h, effect: loss, coordinator: down}]\n":                        "faults[0]: got 2 of effect",
 		head + "faults: [{from: 0s, to: 1h, coordinator: up}]\n":                                        `faults[0].coordinator: got "up", expected down`,
 		head + "faults: [{from: 0s, to: 1h, partition: [[asia]]}]\n":                                    `faults[0].partition[0][0]: got "asia", expected one of eu-north, us-east`,
-		head + "faults: [{from: 0s, to: 1h, partition: [[us-east]]}]\n":                                 "faults[0].partition: got 1, expected two groups",
-		head + "faults: [{from: 0s, to: 1h, partition: [[us-east], []]}]\n":                             "faults[0].partition: got eu-north in 0 groups, expected every region in one",
+		head + "faults: [{from: 0s, to: 1h, partition: []}]\n":                                          "faults[0].partition: got none, expected groups",
+		head + "faults: [{from: 0s, to: 1h, partition: [[us-east], [eu-north, us-east]]}]\n":            "faults[0].partition: got us-east in several groups",
 		head + "faults: [{from: 0s, to: 1h, coordinator: down, regions: [us-east]}]\n":                  "faults[0]: got regions, probes, checks, families or share, expected none",
 		head + "faults: [{from: 0s, to: 1h, effect: stopped, share: 0.5}]\n":                            "faults[0].share: got 0.5, expected none",
 		head + "faults: [{from: 7h, to: 8h, effect: loss}]\n":                                           "faults[0].from: got 7h0m0s, expected a time before length (6h0m0s)",
@@ -93,7 +94,7 @@ func TestFaultsOfAFile(t *testing.T) {
 		"length: 1h\nregions: {a: 251}\nchecks: {imap: 30s}\n":                                          "regions.a: got 251, expected at most 250 probes",
 		head + "faults: [{from: 0s, to: 1h, probes: [us-east-3], effect: own_network}]\n":               `faults[0].probes[0]: got "us-east-3"`,
 		head + "faults: [{from: 0s, to: 1h, checks: [imap], effect: own_network}]\n":                    "faults[0]: got checks or families, expected none",
-		head + "faults: [{from: 0s, to: 1h, checks: [imap], effect: http_503}]\n":                       "faults[0].checks[0]: got imap, expected a check on which http_503 has a meaning (https)",
+		head + "faults: [{from: 0s, to: 1h, checks: [imap], effect: http_503}]\n":                       "faults[0].checks: got imap, expected a check on which http_503 has a meaning (https)",
 		head + "faults: [{from: 0s, to: 1h, families: [ipv6], effect: loss}]\n":                         `faults[0].families[0]: got "ipv6", expected one of ipv4`,
 		head + "expect: [{region: us-east, check: smtp, state: down, from: 0s, to: 1h}]\n":              `expect[0].check: got "smtp", expected one of https, imap`,
 		head + "expect: [{region: us-east, check: imap, state: dead, from: 0s, to: 1h}]\n":              `expect[0].state[0]: got "dead"`,
@@ -102,11 +103,83 @@ func TestFaultsOfAFile(t *testing.T) {
 		"length: 1h\nregions: {a: 1}\nchecks: {ftp: 30s}\n":                                             `checks.ftp: got "ftp", expected one of dns, https, imap, pop3, roundtrip, smtp, tcp`,
 		"length: 1h\nregions: {a: 1}\nchecks: {imap: 1s}\n":                                             "checks.imap: got 1s, expected at least 5s",
 		head + "expect: [{region: us-east, check: imap, state: [], from: 0s, to: 1h}]\n":                "expect[0].state: got none, expected a verdict",
-		head + "faults: [{from: 0s, to: 1h, checks: [https], effect: http_503, share: 30}]\n":           "faults[0].share: got 30, expected a share",
+		head + "faults: [{from: 0s, to: 1h, effect: mail_loss}]\n":                                      "faults[0].effect: got mail_loss, expected one that has a meaning on a check: it has on roundtrip",
+		"length: 1h\nregions: {a: 1}\nchecks: {roundtrip: 5m}\nfamilies: [ipv4, ipv6]\nfaults: [{from: 0s, to: 1h, families: [ipv6], effect: mail_delay}]\n": "faults[0].families: got ipv6, expected none",
+		head + "faults: [{from: 0s, to: 1h, checks: [https], effect: http_503, share: 30}]\n":                                                                "faults[0].share: got 30, expected a share",
 	} {
 		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\ngot %v, want %s", text, err, want)
 		}
+	}
+}
+
+// TestAccepted: what the contract allows is not refused, whatever it comes to.
+func TestAccepted(t *testing.T) {
+	for _, text := range []string{
+		head + "faults: [{from: 0s, to: 7h, effect: auth_stall}]\n",
+		head + "faults: [{from: 0s, to: 1h, regions: [us-east], probes: [eu-north-1, us-east-1], effect: busy, share: 1}]\n",
+		head + "faults: [{from: 0s, to: 1h, checks: [], effect: http_503, share: 0.1}]\n",
+		head + "faults: [{from: 0s, to: 1h, checks: [https, imap], effect: auth_stall}]\n",
+		head + "faults: [{from: 0s, to: 1h, partition: [[us-east]]}]\n",
+		head + "faults: [{from: 0s, to: 1h, effect: own_network, share: 0.5}]\n",
+		head + "faults: [{from: 0s, to: 1h, partition: [[us-east], [eu-north]]}, {from: 0s, to: 1h, coordinator: down}]\n",
+		head + "expect: [{region: us-east, check: imap, state: [up, unknown], from: 0s, to: 6h}]\n",
+		"name: a day\nlength: 1d\nregions: {a: 250}\nchecks: {roundtrip: 5m}\nfamilies: [ipv4, ipv6]\nfaults: [{from: 0s, to: 1h, families: [ipv4, ipv6], effect: mail_delay}]\n",
+	} {
+		if _, err := load(t, text); err != nil {
+			t.Errorf("%s\n%v", text, err)
+		}
+	}
+}
+
+// TestFirstToShow: a run that is hit by several faults meets the one that shows
+// first, and the first in the file of those that show at once.
+func TestFirstToShow(t *testing.T) {
+	var faults []Fault
+	for _, e := range []Effect{Slow2s, HTTP503, AuthTempfail, AuthStall, Busy, GreetingStall, TLSStall, Loss, ConnectReset, ConnectTimeout, OwnNetwork} {
+		faults = append(faults, Fault{Effect: e})
+	}
+	slices.SortStableFunc(faults, Fault.Compare)
+	want := []Effect{OwnNetwork, ConnectReset, ConnectTimeout, Loss, TLSStall, GreetingStall, Busy, AuthTempfail, AuthStall, HTTP503, Slow2s}
+	for i, f := range faults {
+		if f.Effect != want[i] {
+			t.Errorf("number %d is %s, want %s", i+1, f.Effect, want[i])
+		}
+	}
+	for _, e := range allEffects() {
+		if e.layer() < 0 {
+			t.Errorf("%s is nowhere", e)
+		}
+	}
+}
+
+// TestUplinkNowAndThen: an uplink that fails for a share of the time fails wholly
+// while it does, and for each probe by itself.
+func TestUplinkNowAndThen(t *testing.T) {
+	half := Fault{From: Offset(minute), To: Offset(11*time.Hour + 5*time.Second), Regions: []string{"a"}, Effect: OwnNetwork, Share: 0.3}
+	busy := Fault{To: Offset(time.Hour), Effect: Busy, Share: 0.3}
+	s := Scenario{Length: 12 * time.Hour, Regions: map[string]int{"a": 2, "b": 1}, Faults: []Fault{half, busy}}.Unfold()
+	out := map[string]map[Offset]bool{"a-1": {}, "a-2": {}}
+	for _, f := range s.Faults {
+		if f.Effect == Busy {
+			continue
+		}
+		if len(f.Probes) != 1 || !f.Whole() || f.To > half.To || f.To-f.From > Offset(slot) || (f.From-half.From)%Offset(slot) != 0 {
+			t.Fatalf("got %+v", f)
+		}
+		out[f.Probes[0]][f.From] = true
+	}
+	both := 0
+	for at := range out["a-1"] {
+		if out["a-2"][at] {
+			both++
+		}
+	}
+	if one, two := len(out["a-1"]), len(out["a-2"]); len(out) != 2 || one < 700 || one > 880 || two < 700 || two > 880 || both < 180 || both > 300 {
+		t.Errorf("%d and %d slots of 2637, %d of them the same, want three in ten, and of those three in ten", one, two, both)
+	}
+	if !slices.ContainsFunc(s.Faults, func(f Fault) bool { return cmp.Equal(f, busy) }) {
+		t.Errorf("got %+v, want what hits runs as it was", s.Faults[len(s.Faults)-1])
 	}
 }
 

@@ -99,21 +99,15 @@ func (v *validator) fault(at string, f Fault) {
 
 // partition wants each region on one side.
 func (v *validator) partition(at string, f Fault) {
-	if f.Partition == nil {
-		return
-	}
-	if len(f.Partition) < 2 {
-		v.add(at+".partition", "got %d, expected two groups of regions at least", len(f.Partition))
+	if f.Partition != nil && len(f.Partition) == 0 {
+		v.add(at+".partition", "got none, expected groups of regions")
 	}
 	sides := map[string]int{}
 	for _, group := range f.Partition {
 		for _, region := range group {
-			sides[region]++
-		}
-	}
-	for _, region := range v.regions() {
-		if sides[region] != 1 {
-			v.add(at+".partition", "got %s in %d groups, expected every region in one", region, sides[region])
+			if sides[region]++; sides[region] == 2 {
+				v.add(at+".partition", "got %s in several groups, expected it in one", region)
+			}
 		}
 	}
 }
@@ -127,14 +121,9 @@ func (v *validator) selection(at string, f Fault) {
 	if f.Effect == Stopped && f.Share != 0 {
 		v.add(at+".share", "got %g, expected none: a program runs or does not", f.Share)
 	}
-	for region, n := range v.of.Regions {
-		for i := range n {
-			if f.HitsProbe(fmt.Sprintf("%s-%d", region, i+1), region) {
-				return
-			}
-		}
+	if len(v.of.hit(f)) == 0 {
+		v.add(at+".probes", "got none that is in regions (%s), expected one at least", strings.Join(f.Regions, ", "))
 	}
-	v.add(at+".probes", "got none that is in regions (%s), expected one at least", strings.Join(f.Regions, ", "))
 }
 
 // effect wants an effect to have a meaning where it is asked for.
@@ -142,17 +131,21 @@ func (v *validator) effect(at string, f Fault) {
 	if f.Effect == "" {
 		return
 	}
-	v.oneOf(at+".effect", string(f.Effect), words(allEffects()))
-	if f.Effect.OfProbe() {
+	kinds, known := effects()[f.Effect]
+	switch meant := strings.Join(words(kinds), ", "); {
+	case !known:
+		v.oneOf(at+".effect", string(f.Effect), words(allEffects()))
+	case f.Effect.OfProbe():
 		if f.Checks != nil || f.Families != nil {
 			v.add(at, "got checks or families, expected none: %s hits a probe", f.Effect)
 		}
-		return
+	case len(f.Checks) == 0 && !slices.ContainsFunc(v.checks(), f.Effect.Means):
+		v.add(at+".effect", "got %s, expected one that has a meaning on a check: it has on %s", f.Effect, meant)
+	case len(f.Checks) > 0 && !slices.ContainsFunc(f.Checks, f.Effect.Means):
+		v.add(at+".checks", "got %s, expected a check on which %s has a meaning (%s)", strings.Join(f.Checks, ", "), f.Effect, meant)
 	}
-	for i, kind := range f.Checks {
-		if !f.Effect.Means(kind) {
-			v.add(fmt.Sprintf("%s.checks[%d]", at, i), "got %s, expected a check on which %s has a meaning (%s)", kind, f.Effect, strings.Join(words(effects()[f.Effect]), ", "))
-		}
+	if some := len(f.Families); f.Effect.OfMail() && some > 0 && some < len(v.of.families()) {
+		v.add(at+".families", "got %s, expected none: a mail has no family", strings.Join(names(f.Families), ", "))
 	}
 }
 

@@ -1,0 +1,74 @@
+package fleettest
+
+import (
+	"testing"
+	"time"
+
+	"varde/checks"
+	"varde/checks/checktest"
+	"varde/coordinator/server"
+	"varde/deploy/scenario"
+)
+
+// bare is a fleet of one probe in each of three regions, none of which runs.
+func bare(t *testing.T) (f *Fleet, a, b, c *member) {
+	f = &Fleet{
+		t: t, internet: checktest.NewInternet(), server: &server.Server{},
+		opts: Options{Chance: scenario.Scenario{}.Chance, Families: []checks.Family{checks.IPv4}},
+	}
+	return f, &member{name: "a-1", region: "a"}, &member{name: "b-1", region: "b"}, &member{name: "c-1", region: "c"}
+}
+
+// TestFaultsOverOneAnother: whatever the order in which they are written, a run meets
+// the one that shows first.
+func TestFaultsOverOneAnother(t *testing.T) {
+	f, a, b, _ := bare(t)
+	slow := scenario.Fault{To: forever, Effect: scenario.Slow2s}
+	dark := scenario.Fault{To: forever, Regions: []string{"a"}, Checks: []string{"https"}, Effect: scenario.ConnectTimeout}
+	for _, faults := range [][]scenario.Fault{{slow, dark}, {dark, slow}} {
+		f.turn(scenario.Scenario{Faults: faults}, 0)
+		for _, tt := range []struct {
+			probe *member
+			kind  string
+			want  scenario.Effect
+		}{{a, "https", scenario.ConnectTimeout}, {a, "smtp", scenario.Slow2s}, {b, "https", scenario.Slow2s}, {a, Control, ""}} {
+			if got := f.draw(tt.probe, tt.kind, checks.IPv4, time.Now(), scenario.Effect.OfStream).effect; got != tt.want {
+				t.Errorf("%s of %s: got %q, want %q", tt.kind, tt.probe.name, got, tt.want)
+			}
+		}
+	}
+}
+
+// TestMailAndStreams: what befalls the stream by which a mail is handed in befalls no
+// mail that was handed in, and the other way round.
+func TestMailAndStreams(t *testing.T) {
+	f, a, _, _ := bare(t)
+	f.suffer([]scenario.Fault{
+		{To: forever, Effect: scenario.ConnectTimeout}, {To: forever, Effect: scenario.MailDelay}, {To: forever, Effect: scenario.MailLoss},
+	})
+	for want, may := range map[scenario.Effect]func(scenario.Effect) bool{
+		scenario.ConnectTimeout: scenario.Effect.OfStream, scenario.MailLoss: scenario.Effect.OfMail,
+	} {
+		if got := f.draw(a, "roundtrip", checks.IPv4, time.Now(), may).effect; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// TestPartitionsOverOneAnother: they divide the mesh where any of them does, and a
+// region that none names is on a side of its own.
+func TestPartitionsOverOneAnother(t *testing.T) {
+	f, a, b, c := bare(t)
+	split := func(from, to scenario.Offset, groups ...[]string) scenario.Fault {
+		return scenario.Fault{From: from, To: to, Partition: groups}
+	}
+	s := scenario.Scenario{Faults: []scenario.Fault{
+		split(1, 3, []string{"a"}, []string{"b", "c"}), split(2, 4, []string{"a", "b"}, []string{"c"}), split(5, 6, []string{"a"}),
+	}}
+	for at, want := range [][3]bool{{}, {true, true, false}, {true, true, true}, {false, true, true}, {}, {true, true, false}, {}} {
+		f.turn(s, time.Duration(at))
+		if got := [3]bool{f.divided(a, b), f.divided(a, c), f.divided(b, c)}; got != want {
+			t.Errorf("at %d: a and b, a and c, b and c are divided: %v, want %v", at, got, want)
+		}
+	}
+}
