@@ -10,7 +10,7 @@ import (
 )
 
 // watchEvery is how often it is looked which probes came and went.
-const watchEvery = time.Second
+const watchEvery = 3 * time.Second
 
 // watchProbes tells the operators' event stream of every probe that comes,
 // goes, joins, is found fit to judge or not, reports another way, or has other
