@@ -2,7 +2,7 @@
 // journal, enrolled probes with their mesh, and real mail servers, all over an
 // internet in memory. In a testing/synctest bubble it plays days in seconds,
 // and says to the second what was seen when. Its journal and spools leave out
-// fsync, because nothing in a bubble loses power, and its mesh takes twenty times as
+// fsync, because nothing in a bubble loses power, and its mesh takes ten times as
 // long over everything unless asked not to, because a virtual day of gossip costs a
 // minute.
 //

@@ -62,8 +62,8 @@ func Production() Timing {
 // next to nothing: what takes seconds in Production takes a minute.
 func Simulation() Timing {
 	t := Production()
-	t.ProbeInterval, t.ProbeTimeout = 30*time.Second, 800*time.Millisecond
-	t.GossipInterval = 5 * time.Second
+	t.ProbeInterval, t.ProbeTimeout = 15*time.Second, 800*time.Millisecond
+	t.GossipInterval = 2 * time.Second
 	t.PushPullInterval, t.DeadTime = 5*time.Minute, 5*time.Minute
 	return t
 }

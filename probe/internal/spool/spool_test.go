@@ -64,6 +64,9 @@ func fill(t *testing.T, s *Spool, from, to int) {
 		if _, err := s.Append(observation(i)); err != nil {
 			t.Fatal(err)
 		}
+		if i%50 == 0 { // nobody measures faster than it is compressed
+			idle(s)
+		}
 	}
 	idle(s)
 }
