@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,7 +48,7 @@ func message(t *testing.T, kind byte, body any) []byte {
 }
 
 // sealed is what memberlist and the gate make of a message to the member at to.
-func sealed(t *testing.T, plain, bound []byte, to string) []byte {
+func sealed(t testing.TB, plain, bound []byte, to string) []byte {
 	aead, err := cipherOf(oldKey)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +57,8 @@ func sealed(t *testing.T, plain, bound []byte, to string) []byte {
 	rand.Read(nonce)
 	b := append([]byte{sealVersion}, nonce...)
 	b = aead.Seal(b, nonce, plain, bound)
-	hide(b[1:], oldKey, netip.MustParseAddrPort(to), time.Now())
+	p := newPad(oldKey, netip.MustParseAddrPort(to), windowOf(time.Now()))
+	p.hide(b[1:])
 	return b
 }
 
@@ -312,29 +314,98 @@ func TestAttackerBreaksNothing(t *testing.T) {
 	}
 }
 
-// TestAttackerCausesBoundedTraffic: however much he says, what members pass on is
-// bounded by how often they gossip.
+// TestAttackerCausesBoundedTraffic: however much he says, what members send is bounded
+// by how often they gossip, and nothing of it goes to a stranger.
 func TestAttackerCausesBoundedTraffic(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f, wire := tapped(t, 6, nil)
-		f.until(joinLimit, six, f.list...)
-		a := newAttacker(t, f)
-		time.Sleep(time.Minute)
-		cost := func(each int) (bytes, datagrams float64) {
-			sent, count := wire.sent.Load(), wire.datagrams.Load()
-			for second := range 30 {
-				for i := range each {
-					a.tell(append([]byte{kindUser}, fmt.Sprintf("%d %d %s", second, i, strings.Repeat("x", 100))...), seed(1))
+	stranger := addr(222)
+	ask := func(kind byte, name string, to, back netip.Addr) func(int) []byte {
+		return func(i int) []byte {
+			return message(t, kind, inquiry{uint32(i), to.AsSlice(), 7946, name, true, back.AsSlice(), 7946, "p2"})
+		}
+	}
+	for what, say := range map[string]func(i int) []byte{
+		"news": func(i int) []byte {
+			return append([]byte{kindUser}, fmt.Sprintf("%d %s", i, strings.Repeat("x", 100))...)
+		},
+		"accusations": func(i int) []byte {
+			return message(t, kindSuspect, accusation{uint32(i), "p1", fmt.Sprintf("p%d", 2+i%5)})
+		},
+		"pings for a stranger":      ask(kindPing, "p1", addr(1), stranger),
+		"pings for a member":        ask(kindPing, "p1", addr(1), addr(2)),
+		"pings of a stranger":       ask(kindIndirectPing, "p9", stranger, addr(2)),
+		"pings of a member":         ask(kindIndirectPing, "p3", addr(3), addr(2)),
+		"many pings in a datagram":  func(i int) []byte { return compound(ask(kindIndirectPing, "p3", addr(3), addr(2))(i), 20) },
+		"much news in one datagram": func(i int) []byte { return compound(append([]byte{kindUser}, fmt.Sprint(i)...), 100) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, wire := tapped(t, 6, nil)
+				f.until(joinLimit, six, f.list...)
+				a := newAttacker(t, f)
+				hit := strangerAt(t, f, stranger)
+				time.Sleep(time.Minute)
+				cost := func(each int) (bytes, datagrams float64) {
+					sent, count := wire.sent.Load(), wire.datagrams.Load()
+					for i := range 30 * each {
+						a.tell(say(i), seed(1))
+						if i%each == each-1 {
+							time.Sleep(time.Second)
+						}
+					}
+					time.Sleep(30 * time.Second)
+					return float64(wire.sent.Load()-sent) / 180, float64(wire.datagrams.Load()-count) / 180
 				}
-				time.Sleep(time.Second)
+				bytes, datagrams := cost(1000)
+				t.Logf("under a flood of 1000 messages/s a member sends %.0f B/s in %.1f datagrams/s", bytes, datagrams)
+				if bytes > 30000 || datagrams > 25 {
+					t.Error("want at most 30 kB/s and 25 datagrams/s")
+				}
+				if n := hit.Load(); n > 0 {
+					t.Errorf("a stranger got %d datagrams", n)
+				}
+			})
+		})
+	}
+}
+
+// inquiry is a ping, or the request for one.
+type inquiry struct {
+	SeqNo      uint32
+	Target     []byte
+	Port       uint16
+	Node       string
+	Nack       bool
+	SourceAddr []byte
+	SourcePort uint16
+	SourceNode string
+}
+
+// compound is the same message n times in one datagram.
+func compound(m []byte, n int) []byte {
+	b := []byte{kindCompound, byte(n)}
+	for range n {
+		b = binary.BigEndian.AppendUint16(b, uint16(len(m)))
+	}
+	return append(b, bytes.Repeat(m, n)...)
+}
+
+// strangerAt counts the datagrams that come to a place which no member is at, at the
+// port of the mesh.
+func strangerAt(t *testing.T, f *fleet, at netip.Addr) *atomic.Int64 {
+	var n atomic.Int64
+	p, err := f.net.Host(at).ListenPacket("udp", netip.AddrPortFrom(at, 7946).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for b := make([]byte, packetBuffer); ; n.Add(1) {
+			if _, _, err := p.ReadFrom(b); err != nil {
+				return
 			}
-			return float64(wire.sent.Load()-sent) / 180, float64(wire.datagrams.Load()-count) / 180
 		}
-		idle, _ := cost(0)
-		bytes, datagrams := cost(1000)
-		t.Logf("a member sends %.0f B/s, and under a flood of 1000 messages/s %.0f B/s in %.1f datagrams/s", idle, bytes, datagrams)
-		if bytes > 30000 || datagrams > 25 {
-			t.Error("want at most 30 kB/s and 25 datagrams/s")
-		}
-	})
+	}()
+	t.Cleanup(func() { _ = p.Close(); <-done })
+	return &n
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"github.com/hashicorp/memberlist"
 
@@ -13,9 +12,6 @@ import (
 
 // maxMembers bounds what a member with a stolen key can make us remember.
 const maxMembers = 1000
-
-// conflictLog is how often the same conflict is logged at most.
-const conflictLog = 10 * time.Minute
 
 // protocol is what every member speaks. Of one that claims anything else memberlist
 // concludes that nobody understands one another, and exchanges nothing any more.
@@ -99,7 +95,7 @@ func (m *Mesh) mayBe(name, region string, at netip.AddrPort) error {
 		return fmt.Errorf("region %s, enrolled in %s", region, home)
 	}
 	if want, err := netip.ParseAddrPort(address); err == nil && unmapped(want) != at {
-		m.conflict(name, want, at)
+		m.moved(name, unmapped(want), at)
 		return fmt.Errorf("address %s, enrolled at %s", at, want)
 	}
 	return nil
@@ -126,12 +122,16 @@ func (d delegate) NotifyConflict(existing, other *memberlist.Node) {
 	d.m.conflict(existing.Name, address(existing), address(other))
 }
 
-func address(n *memberlist.Node) netip.AddrPort {
-	a, ok := netip.AddrFromSlice(n.Addr)
-	if !ok || a.IsUnspecified() || a.IsMulticast() || n.Port == 0 {
+func address(n *memberlist.Node) netip.AddrPort { return endpoint(n.Addr, n.Port) }
+
+// endpoint is the address that somebody claims to be at; not valid where nobody can
+// be.
+func endpoint(ip []byte, port uint16) netip.AddrPort {
+	a, ok := netip.AddrFromSlice(ip)
+	if !ok || a.IsUnspecified() || a.IsMulticast() || port == 0 {
 		return netip.AddrPort{}
 	}
-	return unmapped(netip.AddrPortFrom(a, n.Port))
+	return unmapped(netip.AddrPortFrom(a, port))
 }
 
 // unmapped is an address in its plain form.

@@ -26,7 +26,7 @@ type contact struct {
 // Faults are what the operator of this member should mend.
 func (m *Mesh) Faults() []wire.Fault {
 	m.mu.Lock()
-	t, begun, running, seen := m.transport, m.begun, m.running, m.seenFrom
+	t, since, running, seen := m.transport, m.accompanied, m.running, m.seenFrom
 	others := len(m.members) > 1
 	m.mu.Unlock()
 	if !running || t == nil {
@@ -40,10 +40,10 @@ func (m *Mesh) Faults() []wire.Fault {
 		return out
 	}
 	c := t.contact()
-	if quiet := time.Since(later(c.packet, begun)); quiet > silentAfter && time.Since(c.stream) < silentAfter {
+	if quiet := time.Since(later(c.packet, since)); quiet > silentAfter && time.Since(c.stream) < silentAfter {
 		out = append(out, wire.FaultUDPBlocked)
 	}
-	if time.Since(later(c.inbound, begun)) > unreachedAfter*m.exchangeEvery() {
+	if time.Since(later(c.inbound, since)) > unreachedAfter*m.exchangeEvery() {
 		out = append(out, wire.FaultUnreachable)
 	}
 	return out

@@ -79,12 +79,12 @@ func (f *fleet) start(opt Options) *node {
 	if opt.Region == "" {
 		opt.Region = regions[i%3]
 	}
-	opt.Site, opt.Logger = fmt.Sprintf("rack %d", i), f.logger()
+	opt.Site, opt.Logger = fmt.Sprintf("rack %d", i), f.logger().With("at", opt.Name)
 	if opt.Network = n.host; f.through != nil {
 		opt.Network = f.through(n.host)
 	}
 	if opt.Seeds == nil {
-		opt.Seeds = func() []string { return []string{seed(1), seed(2), seed(3), seed(4), seed(5), seed(6)} }
+		opt.Seeds = seeds(6)
 	}
 	var err error
 	if n.Mesh, err = New(opt); err != nil {

@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"time"
 
 	"github.com/hashicorp/go-msgpack/v2/codec"
@@ -36,13 +37,27 @@ const (
 	ahead = 60
 )
 
-// harmlessPacket says whether memberlist may have a datagram.
-func harmlessPacket(b []byte) bool {
+// takes says whether memberlist may have a datagram. What asks or answers comes alone
+// in one, beside news.
+func (g *gate) takes(b []byte, from netip.AddrPort) bool {
+	talk := false
+	return eachMessage(b, func(message []byte) bool {
+		if len(message) == 0 || !g.news.allows() || talk && isTalk(message[0]) {
+			return false
+		}
+		talk = talk || isTalk(message[0])
+		return g.harmless(message[0], message[1:], from)
+	})
+}
+
+// eachMessage gives the messages of a datagram to take until it refuses one, and says
+// whether it took all of them.
+func eachMessage(b []byte, take func([]byte) bool) bool {
 	if len(b) > checkedHead && b[0] == kindChecked {
 		b = b[checkedHead:]
 	}
 	if b[0] != kindCompound {
-		return harmless(b)
+		return take(b)
 	}
 	if len(b) < 2 || len(b) < 2+2*int(b[1]) {
 		return false
@@ -50,7 +65,7 @@ func harmlessPacket(b []byte) bool {
 	lengths, rest := b[2:2+2*int(b[1])], b[2+2*int(b[1]):]
 	for ; len(lengths) > 0; lengths = lengths[2:] {
 		n := int(binary.BigEndian.Uint16(lengths))
-		if n > len(rest) || !harmless(rest[:n]) {
+		if n > len(rest) || !take(rest[:n]) {
 			return false
 		}
 		rest = rest[n:]
@@ -58,19 +73,51 @@ func harmlessPacket(b []byte) bool {
 	return true
 }
 
+// isTalk says whether a message asks who is there, or answers that.
+func isTalk(kind byte) bool {
+	return kind == kindPing || kind == kindIndirectPing || kind == kindAck || kind == kindNack
+}
+
 // harmless says whether memberlist may have one message of a datagram.
-func harmless(b []byte) bool {
-	if len(b) == 0 {
-		return false
-	}
-	switch b[0] {
-	case kindPing, kindIndirectPing, kindAck, kindNack, kindUser:
+func (g *gate) harmless(kind byte, body []byte, from netip.AddrPort) bool {
+	switch kind {
+	case kindAck, kindNack, kindUser:
 		return true
+	case kindPing:
+		return g.pings.allows() && g.mayAsk(body, from, false)
+	case kindIndirectPing:
+		return g.relayed.allows() && g.mayAsk(body, from, true)
 	case kindAlive, kindSuspect, kindDead:
 		var c claim
-		return decode(b[1:]).Decode(&c) == nil && c.believable(b[0] == kindAlive)
+		if decode(body).Decode(&c) != nil || !c.believable(kind == kindAlive) {
+			return false
+		}
+		if c.Node == g.m.opt.Name && kind != kindAlive {
+			g.m.accused(c.From)
+		}
+		return true
 	}
 	return false
+}
+
+// mayAsk says whether a question may be answered, or passed on to another one: that is
+// sent where the question says, so only to a member, or to whoever asked.
+func (g *gate) mayAsk(body []byte, from netip.AddrPort, another bool) bool {
+	var q question
+	if decode(body).Decode(&q) != nil {
+		return false
+	}
+	back := endpoint(q.SourceAddr, q.SourcePort)
+	if len(q.SourceAddr) > 0 && back.Addr() != from.Addr().Unmap() && !g.m.knows(back) {
+		return false
+	}
+	return !another || g.m.knows(endpoint(q.Target, q.Port))
+}
+
+// question is a ping, or the request for one, as far as it can do harm.
+type question struct {
+	Target, SourceAddr []byte
+	Port, SourcePort   uint16
 }
 
 // harmlessStream says whether memberlist may have the message of a stream.
@@ -103,10 +150,11 @@ func harmlessState(d *codec.Decoder) bool {
 func decode(b []byte) *codec.Decoder { return codec.NewDecoderBytes(b, &codec.MsgpackHandle{}) }
 
 // claim is what a message says of a member, as far as it can do harm. State is 0
-// for alive.
+// for alive, and From who says so.
 type claim struct {
 	Incarnation uint32
 	State       int
+	Node, From  string
 }
 
 // believable says whether a member's incarnation can be true. It grows by one with

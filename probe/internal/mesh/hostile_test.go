@@ -2,11 +2,13 @@ package mesh
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -25,7 +27,7 @@ func rawNode(t *testing.T, f *fleet, name string, meta []byte, keyless bool) {
 	t.Helper()
 	host := f.net.Host(addr(100))
 	ctx := t.Context()
-	tr, err := newTransport(ctx, host, newGate(func() [][]byte { return [][]byte{oldKey} }, func() {}), netip.MustParseAddrPort("0.0.0.0:7946"), netip.AddrPort{}, f.logger())
+	tr, err := newTransport(ctx, host, newGate(f.list[0].Mesh), netip.MustParseAddrPort("0.0.0.0:7946"), netip.AddrPort{}, f.logger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,33 +168,81 @@ func TestLossyMemberStays(t *testing.T) {
 }
 
 // Whoever does not know the key cannot take up more than a bounded number of
-// streams, and keeps nobody from the mesh for long.
+// streams: his oldest ones are closed, and nobody else's.
 func TestSilentStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2)
 		f.until(joinLimit, "p1 p2", f.list...)
-		stranger := f.net.Host(addr(200))
-		closed := 0
-		for range maxStreams + 20 {
-			c, err := stranger.DialContext(t.Context(), "tcp", seed(1))
-			if err != nil {
-				t.Fatal(err)
+		open := func(i, n int) (list []net.Conn) {
+			host := f.net.Host(addr(i))
+			for range n {
+				c, err := host.DialContext(t.Context(), "tcp", seed(1))
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = c.Close() })
+				list = append(list, c)
+				synctest.Wait()
 			}
-			defer c.Close()
-			synctest.Wait()
+			return list
+		}
+		slow, many := open(201, 3), open(200, maxStreams+20)
+		for i, c := range append(slow, many...) {
 			if err := c.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.Read(make([]byte, 1)); errors.Is(err, io.EOF) || strings.Contains(fmt.Sprint(err), "reset") {
-				closed++
+			_, err := c.Read(make([]byte, 1))
+			closed := errors.Is(err, io.EOF) || strings.Contains(fmt.Sprint(err), "reset")
+			if want := i >= 3 && i < 26; closed != want {
+				t.Errorf("stream %d is closed: %t, want %t", i, closed, want)
 			}
 		}
-		if closed != 20 {
-			t.Errorf("%d of %d streams were closed at once, want 20", closed, maxStreams+20)
-		}
-		f.start(Options{})
-		f.until(90*time.Second, "p1 p2 p3", f.list...)
 	})
+}
+
+// TestSilentStreamsShutNobodyOut: however many silent streams a stranger opens, members
+// go on to reach one another, and find one another after a split.
+func TestSilentStreamsShutNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 6)
+		f.until(joinLimit, six, f.list...)
+		ctx, cancel := context.WithCancel(t.Context())
+		var flood sync.WaitGroup
+		host := f.net.Host(addr(200))
+		for i := range f.list {
+			flood.Go(func() { silence(ctx, host, seed(i+1)) })
+		}
+		time.Sleep(7 * time.Minute)
+		for _, n := range f.list {
+			if faults := n.Faults(); len(faults) > 0 {
+				t.Errorf("%s: %v", n.opt.Name, faults)
+			}
+		}
+		f.cut(2, 5)
+		time.Sleep(5 * time.Minute)
+		f.net.Rule(nil)
+		f.until(90*time.Second, six, f.list...)
+		cancel()
+		flood.Wait()
+	})
+}
+
+// silence opens ten streams a second and says nothing. Each may last ten seconds.
+func silence(ctx context.Context, host *checktest.Host, to string) {
+	var open []net.Conn
+	for ctx.Err() == nil {
+		if c, err := host.DialContext(ctx, "tcp", to); err == nil {
+			open = append(open, c)
+		}
+		if len(open) > maxStreams+10 {
+			_ = open[0].Close()
+			open = open[1:]
+		}
+		pause(ctx, 100*time.Millisecond)
+	}
+	for _, c := range open {
+		_ = c.Close()
+	}
 }
 
 // Whoever does not know the key cannot have much of what it sends kept in
@@ -268,6 +318,7 @@ func TestAdvertised(t *testing.T) {
 	const noWayOut, orAdvertise = "mesh: bind ", ": no address of this machine leads out of it, expected one or advertise"
 	host := checktest.NewInternet().Host(netip.MustParseAddr("fd00::1"), addr(7))
 	v6only := checktest.NewInternet().Host(netip.MustParseAddr("fe80::1"), netip.MustParseAddr("2001:db8::7"))
+	both := checktest.NewInternet().Host(addr(7), netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("192.0.2.8"))
 	lonely := checktest.NewInternet().Host()
 	for _, c := range []struct {
 		net               Network
@@ -278,6 +329,8 @@ func TestAdvertised(t *testing.T) {
 		{host, "", "10.0.0.7", "10.0.0.7:7946"},
 		{host, "", "0.0.0.0", "10.0.0.7:7946"},
 		{host, "", "::", "[fd00::1]:7946"},
+		{both, "", "0.0.0.0", "192.0.2.7:7946"},
+		{both, "", "10.0.0.7", "10.0.0.7:7946"},
 		{v6only, "", "::", "[2001:db8::7]:7946"},
 		{v6only, "", "::1", "[::1]:7946"},
 		{v6only, "", "0.0.0.0", noWayOut + "0.0.0.0" + orAdvertise},

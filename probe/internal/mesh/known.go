@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"maps"
+	"net/netip"
 	"time"
 )
 
@@ -48,4 +49,20 @@ func (m *Mesh) formerly() (out []string) {
 		}
 	}
 	return out
+}
+
+// knows says whether a member is at an address, or was within the last day.
+func (m *Mesh) knows(at netip.AddrPort) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !at.IsValid() {
+		return false
+	}
+	place := at.String()
+	for _, w := range m.known {
+		if w.address == place {
+			return true
+		}
+	}
+	return false
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,6 +78,31 @@ func TestSlowMemberStays(t *testing.T) {
 		synctest.Wait()
 		if strings.Contains(f.log.String(), "left the mesh") {
 			t.Errorf("held for dead:\n%s", f.log)
+		}
+	})
+}
+
+// TestProtestReachesTheAccuser: a member that accuses another one is told that it is
+// alive, even if all datagrams to the accuser are lost.
+func TestProtestReachesTheAccuser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, a := attacked(t)
+		var deaf atomic.Bool
+		f.net.Rule(func(from, to netip.AddrPort, network string) checktest.Effect {
+			if deaf.Load() && network == "udp" && to.Addr() == addr(2) && from.Addr() != addr(250) {
+				return checktest.Drop
+			}
+			return checktest.Pass
+		})
+		for i := range uint32(20) {
+			deaf.Store(true)
+			accused := message(t, kindSuspect, accusation{uint32(time.Now().Unix()) + i, "p3", "p2"})
+			a.tell(accused, seed(2), seed(3))
+			if longest, _ := f.watch(9*time.Second, six); longest > 0 {
+				t.Errorf("time %d: held for dead for %s", i+1, longest)
+			}
+			deaf.Store(false)
+			f.watch(10*time.Second, six)
 		}
 	})
 }

@@ -4,8 +4,8 @@
 // What it promises:
 //
 //   - All members that reach one another agree on who is there: a member that
-//     dies is noticed within about 15 s, with 200 members too, one that leaves within
-//     a second.
+//     dies is noticed within about 15 s, within 30 s where there are 200, one that
+//     leaves within a second.
 //   - A split heals by itself within about a minute after the network has:
 //     memberlist does not do that, the rejoin loop does.
 //   - Everything that is sent is encrypted and authenticated with keys that
@@ -14,8 +14,8 @@
 //     clocks of the members must not differ by more than five minutes.
 //   - Whoever holds the key can keep a living member out for less than a second per
 //     message, and none from the Neighbours. He adds no member that Options.Enrolled
-//     does not know, at no other place than it says, and has no more than
-//     memberlist's rhythm of gossip sent.
+//     does not know, at no other place than it says, and has no more sent than
+//     memberlist's rhythm of gossip and some answers a second, to members.
 //   - Run ends everything that it began, memberlist's goroutines included.
 //
 // What is not promised: that a member is who it says. Whoever holds the key is
@@ -52,8 +52,8 @@ const (
 	label = "varde"
 	// leaveTimeout is how long a member takes to say that it leaves.
 	leaveTimeout = 2 * time.Second
-	// smallMesh is the number of members below which there is time for two more
-	// ProbeIntervals of doubt, whoever agrees.
+	// smallMesh is the number of other members that the plan names at the start below
+	// which there is time for two more ProbeIntervals of doubt, whoever agrees.
 	smallMesh = 16
 	// maxHealth is up to how many times slower a member that is not well itself
 	// looks after others, before it blames them.
@@ -114,6 +114,8 @@ type Mesh struct {
 	// restand says that Standing may answer differently.
 	restand  chan struct{}
 	messages *messages
+	// accusers waits to be told that this member is alive.
+	accusers chan string
 	// lines waits to be logged: memberlist tells of members under its own locks,
 	// and a log may block. 64 is more than come at once; the rest is not logged.
 	lines  chan line
@@ -125,10 +127,16 @@ type Mesh struct {
 	begun      time.Time
 	address    string
 	members    map[string]Member
-	neighbours map[string]standing
+	neighbours map[string]settling
 	changedAt  time.Time
-	conflicts  map[string]time.Time
-	known      map[string]whereabouts
+	// conflicts is when two members of a name were last told of, and moves when one
+	// was first seen where the plan does not have it.
+	conflicts, moves map[string]time.Time
+	known            map[string]whereabouts
+	// protested is when each member that accused this one was answered.
+	protested map[string]time.Time
+	// accompanied is since when there is another member.
+	accompanied time.Time
 	// list and transport are there while it runs.
 	list      *memberlist.Memberlist
 	transport *transport
@@ -165,8 +173,8 @@ func New(opt Options) (*Mesh, error) {
 	m := &Mesh{
 		opt: opt, changed: make(chan struct{}, 1), lines: make(chan line, 64),
 		restand: make(chan struct{}, 1), messages: newMessages(opt.Receive),
-		members: map[string]Member{}, neighbours: map[string]standing{}, conflicts: map[string]time.Time{},
-		known: map[string]whereabouts{},
+		members: map[string]Member{}, neighbours: map[string]settling{}, conflicts: map[string]time.Time{}, moves: map[string]time.Time{},
+		known: map[string]whereabouts{}, accusers: make(chan string, maxProtests), protested: map[string]time.Time{},
 	}
 	if err := m.parseAddresses(); err != nil {
 		return nil, err
@@ -227,7 +235,7 @@ func (m *Mesh) Run(ctx context.Context) error {
 	if again {
 		return errors.New("mesh: was run before")
 	}
-	t, err := newTransport(ctx, m.opt.Network, newGate(m.ring.GetKeys, m.messages.refuse), m.bind, m.advertise, m.opt.Logger)
+	t, err := newTransport(ctx, m.opt.Network, newGate(m), m.bind, m.advertise, m.opt.Logger)
 	if err != nil {
 		return err
 	}
@@ -245,6 +253,9 @@ func (m *Mesh) Run(ctx context.Context) error {
 	m.mu.Unlock()
 	logging.Go(func() { m.tellStanding(ctx, list) })
 	logging.Go(func() { m.exchange(ctx, list) })
+	for range maxProtests {
+		logging.Go(func() { m.protest(ctx, list) })
+	}
 	defer context.AfterFunc(ctx, func() { t.closeStreams(false) })()
 	m.opt.Logger.Info("mesh listens", "bind", m.bind.String(), "advertise", t.advertise.String())
 	m.rejoin(ctx, list)

@@ -106,7 +106,7 @@ func TestKeyRotation(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		f.until(0, "p1 p2 p3 p4 p5", f.list[0], p5)
 		f.until(0, "p6", p6)
-		if got := strings.Count(f.log.String(), `msg="probe joined the mesh" probe=p6`); got != 1 {
+		if got := strings.Count(f.log.String(), `msg="probe joined the mesh" at=p6 probe=p6`); got != 1 {
 			t.Errorf("p6, which has only the old key, joined %d times, want once, in its own eyes", got)
 		}
 		for _, bad := range [][][]byte{nil, {oldKey[:16]}} {
@@ -185,7 +185,7 @@ func TestTwoOfOneNameAreReported(t *testing.T) {
 		f.start(Options{Name: "p2"})
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if !strings.Contains(f.log.String(), `level=WARN msg="two machines run as the same probe, one of them must be enrolled anew" probe=p2`) {
+		if !strings.Contains(f.log.String(), `level=WARN msg="two machines run as the same probe, one of them must be enrolled anew" at=p1 probe=p2`) {
 			t.Errorf("no warning in:\n%s", f.log)
 		}
 		if got := strings.Count(f.log.String(), "two machines"); got > 4 {
@@ -193,4 +193,30 @@ func TestTwoOfOneNameAreReported(t *testing.T) {
 		}
 		f.until(0, "p1 p2 p3", f.list[0], f.list[2])
 	})
+}
+
+// TestMovedProbeIsNoConflict unless it lives on where it was, too.
+func TestMovedProbeIsNoConflict(t *testing.T) {
+	for _, both := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(t, 0)
+			planned := func(name string) (string, string, bool) { return "", seed(int(name[1] - '0')), true }
+			for range 3 {
+				f.start(Options{Enrolled: planned})
+			}
+			f.until(joinLimit, "p1 p2 p3", f.list...)
+			if !both {
+				f.list[1].stop()
+			}
+			f.start(Options{Name: "p2", Enrolled: planned})
+			time.Sleep(20 * time.Minute)
+			s := f.log.String()
+			if !strings.Contains(s, `level=INFO msg="probe is refused at an address that the plan does not have" at=p1 probe=p2 plan_has=10.0.0.2:7946 says=10.0.0.4:7946`) {
+				t.Errorf("both %t: nothing was said of it:\n%s", both, s)
+			}
+			if told := strings.Contains(s, "two machines"); told != both {
+				t.Errorf("both %t: told of two machines: %t\n%s", both, told, s)
+			}
+		})
+	}
 }

@@ -264,6 +264,26 @@ func TestNAT(t *testing.T) {
 	})
 }
 
+// TestBackFromAlone: a member that nobody could reach, since it was alone, is well at
+// once when the others are back.
+func TestBackFromAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 6)
+		f.until(joinLimit, six, f.list...)
+		for range 5 {
+			f.cut(2)
+			time.Sleep(10 * time.Minute)
+			f.net.Rule(nil)
+			for range 300 {
+				time.Sleep(time.Second)
+				if faults := f.list[1].Faults(); len(faults) > 0 {
+					t.Fatalf("faults %v", faults)
+				}
+			}
+		}
+	})
+}
+
 // TestUnreachable: a member that nobody gets through to by himself is told so.
 func TestUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,34 +6,34 @@ import (
 	"time"
 )
 
-// standing is what is held of a member of the own region. Whether it counts
+// settling is what is held of a member of the own region. Whether it counts
 // follows whether it is alive, but only when that has held for SettleAfter: a
 // member that restarts goes on counting, and one that others do not reach,
 // which is believed, doubted and held for dead again and again, changes nothing.
-type standing struct {
+type settling struct {
 	alive  bool
 	since  time.Time // when alive became what it is
 	before bool      // whether it counted until then
 }
 
-func (s standing) counts(settleAfter time.Duration) bool {
+func (s settling) counts(settleAfter time.Duration) bool {
 	if time.Since(s.since) >= settleAfter {
 		return s.alive
 	}
 	return s.before
 }
 
-// standLocked takes in that a member of the own region is alive or not. mu is
+// settleLocked takes in that a member of the own region is alive or not. mu is
 // held.
-func (m *Mesh) standLocked(name string, alive bool) {
+func (m *Mesh) settleLocked(name string, alive bool) {
 	after := m.opt.Timing.SettleAfter
 	old := m.neighbours[name]
 	if old.alive == alive {
 		return
 	}
 	counted := old.counts(after) || alive && !m.settledLocked()
-	m.neighbours[name] = standing{alive: alive, since: time.Now(), before: counted}
-	maps.DeleteFunc(m.neighbours, func(_ string, s standing) bool { return !s.alive && !s.counts(after) })
+	m.neighbours[name] = settling{alive: alive, since: time.Now(), before: counted}
+	maps.DeleteFunc(m.neighbours, func(_ string, s settling) bool { return !s.alive && !s.counts(after) })
 	time.AfterFunc(after, m.signal)
 }
 

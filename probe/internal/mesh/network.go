@@ -100,7 +100,7 @@ func portOf(a net.Addr) uint16 {
 
 // advertised is the address that other members shall use: the one that was
 // given, else the one that is listened on, else the first that leads out of the
-// machine.
+// machine, and out of a private network if there is such a one.
 func advertised(n Network, given netip.AddrPort, bind netip.Addr, port uint16) (netip.AddrPort, error) {
 	if given.IsValid() {
 		return netip.AddrPortFrom(given.Addr(), cmp.Or(given.Port(), port)), nil
@@ -108,14 +108,14 @@ func advertised(n Network, given netip.AddrPort, bind netip.Addr, port uint16) (
 	if !bind.IsUnspecified() {
 		return netip.AddrPortFrom(bind, port), nil
 	}
-	own := addrs(n)
-	i := slices.IndexFunc(own, func(a netip.Addr) bool {
-		return a.IsGlobalUnicast() && (a.Is4() || bind.Is6())
+	out := slices.DeleteFunc(addrs(n), func(a netip.Addr) bool {
+		return !a.IsGlobalUnicast() || a.Is6() && bind.Is4()
 	})
-	if i < 0 {
+	if len(out) == 0 {
 		return netip.AddrPort{}, fmt.Errorf("mesh: bind %s: no address of this machine leads out of it, expected one or advertise", bind)
 	}
-	return netip.AddrPortFrom(own[i], port), nil
+	public := slices.IndexFunc(out, func(a netip.Addr) bool { return !a.IsPrivate() })
+	return netip.AddrPortFrom(out[max(public, 0)], port), nil
 }
 
 // addrs are the addresses of the machine that n is a part of.

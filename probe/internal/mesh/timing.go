@@ -11,8 +11,9 @@ type Timing struct {
 	ProbeInterval, ProbeTimeout time.Duration
 	// SuspicionMult times max(1, log10 n) times ProbeInterval is how long a
 	// member that does not answer has to protest before it is held for dead, if
-	// others agree; SuspicionMaxMult times as long if nobody does. With fewer than
-	// 16 members SuspicionMult is two more, and SuspicionMaxMult 1.
+	// others agree; SuspicionMaxMult times as long if nobody does. Where the plan named
+	// fewer than 16 members when the mesh began, SuspicionMult is two more, and
+	// SuspicionMaxMult 1.
 	SuspicionMult, SuspicionMaxMult int
 	// GossipInterval is how often news are passed on, to GossipNodes others.
 	GossipInterval time.Duration
@@ -59,7 +60,7 @@ func Production() Timing {
 }
 
 // Simulation is for days of simulated time, in which an idle mesh should cost
-// next to nothing: what takes seconds in Production takes a minute.
+// next to nothing: most takes ten times as long as in Production.
 func Simulation() Timing {
 	t := Production()
 	t.ProbeInterval, t.ProbeTimeout = 15*time.Second, 800*time.Millisecond

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,8 +43,9 @@ type transport struct {
 	done    chan struct{} // closed by Shutdown
 	readers sync.WaitGroup
 
-	mu      sync.Mutex // protects all following fields
-	streams map[*stream]struct{}
+	mu sync.Mutex // protects all following fields
+	// streams are those that are open, in the order in which they came.
+	streams []*stream
 	inbound int
 	heard   contact
 }
@@ -71,7 +73,7 @@ func newTransport(ctx context.Context, n Network, g *gate, bind, advertise netip
 		// Both are unbuffered: memberlist has queues of its own, and what waits
 		// here would be stamped with the wrong time.
 		packetCh: make(chan *memberlist.Packet), streamCh: make(chan net.Conn),
-		dials: ctx, done: make(chan struct{}), streams: map[*stream]struct{}{},
+		dials: ctx, done: make(chan struct{}),
 	}
 	t.readers.Go(t.accept)
 	t.readers.Go(t.receive)
@@ -128,7 +130,7 @@ func (t *transport) Shutdown() error {
 func (t *transport) closeStreams(inbound bool) {
 	var open []*stream
 	t.mu.Lock()
-	for s := range t.streams {
+	for _, s := range t.streams {
 		if inbound || !s.inbound {
 			open = append(open, s)
 		}
@@ -172,7 +174,7 @@ func (t *transport) receive() {
 			}
 			continue
 		}
-		if !t.gate.packet(buf[:n], t.advertise) {
+		if !t.gate.packet(buf[:n], source(from), t.advertise) {
 			continue
 		}
 		t.hear(func(c *contact, at time.Time) { c.packet = at })
@@ -182,6 +184,14 @@ func (t *transport) receive() {
 			return
 		}
 	}
+}
+
+// source is where a datagram comes from.
+func source(from net.Addr) netip.AddrPort {
+	if u, ok := from.(*net.UDPAddr); ok {
+		return u.AddrPort()
+	}
+	return netip.AddrPort{}
 }
 
 // pause waits a little after an error (no more file descriptors, an ICMP error
@@ -207,8 +217,11 @@ type stream struct {
 	inbound bool
 	// at is the member that did not open it.
 	at   netip.AddrPort
+	from netip.Prefix
 	once sync.Once
 	err  error
+	// spoke says that its message came. transport.mu protects it.
+	spoke bool
 
 	// Only its one reader looks at these: whether there was a message, what is left
 	// of it, and why there is no more.
@@ -217,29 +230,84 @@ type stream struct {
 	end  error
 }
 
-// keep takes a stream on, or closes it.
+// keep takes a stream on, or closes it. Where there are too many of others, one that
+// says nothing makes room.
 func (t *transport) keep(c net.Conn, at netip.AddrPort, inbound bool) (*stream, error) {
-	s := &stream{Conn: c, t: t, at: at, inbound: inbound}
-	t.mu.Lock()
-	var err error
-	switch {
-	case t.closed(inbound):
-		err = errClosed
-	case inbound && t.inbound >= maxStreams:
-		err = fmt.Errorf("more than %d streams", maxStreams)
+	s := &stream{Conn: c, t: t, at: at, inbound: inbound, from: neighbourhood(c.RemoteAddr())}
+	ended, err := t.add(s)
+	if ended != nil {
+		_ = ended.Close() // its reader will see
 	}
-	if err == nil {
-		t.streams[s] = struct{}{}
-		if inbound {
-			t.inbound++
-		}
-	}
-	t.mu.Unlock()
 	if err != nil {
 		_ = c.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// add takes a stream on, and returns the one to close for it.
+func (t *transport) add(s *stream) (ended *stream, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed(s.inbound) {
+		return nil, errClosed
+	}
+	if s.inbound && t.inbound >= maxStreams {
+		if ended = t.idlestLocked(); ended == nil {
+			return nil, fmt.Errorf("more than %d streams", maxStreams)
+		}
+		t.dropLocked(ended)
+	}
+	t.streams = append(t.streams, s)
+	if s.inbound {
+		t.inbound++
+	}
+	return ended, nil
+}
+
+// idlestLocked is the oldest stream of others that has brought no message, of whoever
+// has most of them: he who opens many harms himself first. It is nil if all have. mu is
+// held.
+func (t *transport) idlestLocked() (idlest *stream) {
+	silent := map[netip.Prefix]int{}
+	for _, s := range t.streams {
+		if s.inbound && !s.spoke {
+			silent[s.from]++
+		}
+	}
+	for _, s := range t.streams {
+		if s.inbound && !s.spoke && (idlest == nil || silent[s.from] > silent[idlest.from]) {
+			idlest = s
+		}
+	}
+	return idlest
+}
+
+// dropLocked forgets a stream, once. mu is held.
+func (t *transport) dropLocked(s *stream) {
+	i := slices.Index(t.streams, s)
+	if i < 0 {
+		return
+	}
+	t.streams = slices.Delete(t.streams, i, i+1)
+	if s.inbound {
+		t.inbound--
+	}
+}
+
+// neighbourhood is all that one sender has at hand: an IPv4 address, or the network of
+// an IPv6 address.
+func neighbourhood(a net.Addr) netip.Prefix {
+	at, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.Prefix{}
+	}
+	ip, bits := at.Addr().Unmap(), 32
+	if ip.Is6() {
+		bits = 64
+	}
+	p, _ := ip.WithZone("").Prefix(bits) // the length fits the family
+	return p
 }
 
 // closed says whether a stream comes too late.
@@ -259,7 +327,7 @@ func (s *stream) Read(b []byte) (int, error) {
 		if s.rest, s.end = s.t.gate.stream(s.Conn, s.at, s.inbound); s.end == nil {
 			s.end = io.EOF
 			s.t.hear(func(c *contact, at time.Time) {
-				c.stream = at
+				c.stream, s.spoke = at, true
 				if s.inbound {
 					c.inbound = at
 				}
@@ -286,10 +354,7 @@ func (s *stream) Write(b []byte) (int, error) {
 func (s *stream) Close() error {
 	s.once.Do(func() {
 		s.t.mu.Lock()
-		delete(s.t.streams, s)
-		if s.inbound {
-			s.t.inbound--
-		}
+		s.t.dropLocked(s)
 		s.t.mu.Unlock()
 		s.err = s.Conn.Close()
 	})
