@@ -157,6 +157,32 @@ func TestRelayDies(t *testing.T) {
 	})
 }
 
+// TestRelayIsBack: who could not help at first is asked again when the one that did
+// for long is gone.
+func TestRelayIsBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, k := newWorld(t), newKeeper()
+		defer w.serve(first, k)()
+		nyc, _ := w.relay("nyc-1", 101)
+		syd, _ := w.relay("syd-1", 102)
+		u, end := w.run()
+		w.observe(30)
+		w.cut(w.probe, nyc)
+		w.observe(180)
+		if got := u.Status().Relay; got != "syd-1" {
+			t.Errorf("goes through %q, want syd-1", got)
+		}
+		syd.Crash()
+		w.cut(w.probe, syd)
+		w.observe(15)
+		if s := u.Status(); s.Relay != "nyc-1" || k.mark("e1") < 223 {
+			t.Errorf("%+v with %d records, want nyc-1 and 224", s, k.mark("e1"))
+		}
+		end()
+		k.expectWhole(t, 225)
+	})
+}
+
 // TestNoPeerHelps: records wait in the spool, peers are asked twice a minute at
 // most, and the direct way as ever.
 func TestNoPeerHelps(t *testing.T) {

@@ -25,7 +25,7 @@ const (
 
 var errNoAck = fmt.Errorf("coordinator acknowledges nothing within %s", ackWithin)
 
-var errOvertaken = errors.New("coordinator has more of this epoch than was ever spooled")
+var errOvertaken = errors.New("coordinator has more of this epoch than was ever sent")
 
 type reportStream = grpc.BidiStreamingClient[vardev1.ReportRequest, vardev1.ReportResponse]
 
@@ -193,6 +193,7 @@ func (r *reporter) fill() error {
 		}
 		b := wire.Batch{Epoch: r.flow.epoch, Records: records}
 		r.flow.sent(b.Last())
+		r.sent[b.Epoch] = max(r.sent[b.Epoch], b.Last())
 		r.expect()
 		err = r.stream.Send(&vardev1.ReportRequest{Kind: &vardev1.ReportRequest_Batch{Batch: wire.BatchToProto(b)}})
 		if err != nil {
@@ -208,15 +209,14 @@ func (r *reporter) take(m *vardev1.Mark) error {
 	if m.GetEpoch() != r.flow.epoch {
 		return fmt.Errorf("coordinator sent a mark of epoch %.80q, expected %s", m.GetEpoch(), r.flow.epoch)
 	}
-	sent := r.flow.next
+	if r.overtaken(m.GetSeq()) {
+		return r.renew(m.GetSeq())
+	}
 	back, err := r.flow.mark(m.GetSeq())
 	if err != nil {
 		return err
 	}
 	if m.GetSeq() > 0 {
-		if m.GetSeq() > sent && len(r.epochs) == 1 && r.overtaken(m.GetSeq()) {
-			return r.renew(m.GetSeq())
-		}
 		r.ack(m.GetSeq())
 		r.acked()
 	}
@@ -242,11 +242,12 @@ func (r *reporter) ack(through uint64) {
 }
 
 // overtaken says whether the coordinator has more of the current epoch than was
-// ever spooled here. Then the machine was copied while the probe ran, or set back
-// to a snapshot of its memory: what it sees now gets numbers that were used.
+// ever sent here. Then the machine was copied while the probe ran, or set back to a
+// snapshot of its memory: what it sees now gets numbers that were used. Of an older
+// epoch nothing follows: its program may have sent more than it lived to hear of.
+// The current one began with this program, which has noted all that it sent.
 func (r *reporter) overtaken(mark uint64) bool {
-	records, err := r.opts.Spool.Next(r.flow.epoch, mark-1, 1)
-	return err == nil && len(records) == 0
+	return len(r.epochs) == 1 && mark > r.sent[r.flow.epoch]
 }
 
 // renew goes on in a new epoch, with a new stream. Some of what it moves there

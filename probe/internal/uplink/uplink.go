@@ -100,6 +100,9 @@ type Uplink struct {
 
 	// detourAt is when peers are asked; for Run alone.
 	detourAt time.Time
+	// sent is the last number of each epoch that any stream has sent; for the one
+	// that there is.
+	sent map[string]uint64
 
 	mu     sync.Mutex // protects status
 	status Status
@@ -123,7 +126,7 @@ func New(o Options) (*Uplink, error) {
 	o.Batch = min(cmp.Or(o.Batch, wire.MaxRecords), wire.MaxRecords)
 	o.Age = cmp.Or(o.Age, 100*time.Millisecond)
 	o.Window = cmp.Or(o.Window, 4)
-	return &Uplink{opts: o, log: o.Logger, changed: make(chan struct{}, 1), random: rand.Float64}, nil
+	return &Uplink{opts: o, log: o.Logger, changed: make(chan struct{}, 1), random: rand.Float64, sent: map[string]uint64{}}, nil
 }
 
 // Status returns how the uplink stands now.

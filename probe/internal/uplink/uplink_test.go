@@ -68,11 +68,16 @@ func TestWindowIsBounded(t *testing.T) {
 func TestResumesWhereTheMarkIs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, k := newWorld(t), newKeeper()
-		k.marks["e1"] = 40 // acknowledged, and the answer was lost
+		k.answer = func(*keeper, string, uint64) (uint64, bool) { return 0, false } // is lost
 		stop := w.serve(first, k)
-		w.spool.Add("e1", 100)
+		w.spool.Add("e1", 40)
 		_, end := w.run()
 		pass(time.Second)
+		stop()
+		k.answer = nil
+		w.spool.Add("e1", 60)
+		stop = w.serve(first, k)
+		pass(5 * time.Second)
 		stop()
 		k.marks["e1"] = 70 // restored from a backup
 		w.spool.Add("e1", 10)
@@ -80,10 +85,10 @@ func TestResumesWhereTheMarkIs(t *testing.T) {
 		pass(5 * time.Second)
 		end()
 		stop()
-		if d := cmp.Diff([]string{"e1 41-100", "e1 71-100", "e1 101-110"}, k.sizes()); d != "" {
+		if d := cmp.Diff([]string{"e1 1-40", "e1 41-100", "e1 71-100", "e1 101-110"}, k.sizes()); d != "" {
 			t.Errorf("batches (-want +got):\n%s", d)
 		}
-		if k.kept[1].Records[0].Gap == nil {
+		if k.kept[2].Records[0].Gap == nil {
 			t.Error("what the coordinator has lost was not sent as a gap")
 		}
 	})
@@ -296,13 +301,13 @@ func TestNoAddress(t *testing.T) {
 }
 
 // TestTwinIsSuspected: a machine that was copied while it ran is in the same
-// epoch as its copy, until it learns of it.
+// epoch as its copy, until it learns of it. What the copy sent is not what was
+// spooled here meanwhile.
 func TestTwinIsSuspected(t *testing.T) {
-	for mark, want := range map[uint64]bool{0: false, 3: false, 5: false, 6: true, 60: true} {
+	for mark, want := range map[uint64]bool{0: false, 3: false, 5: false, 6: true, 8: true, 60: true} {
 		bubble(t, func(t *testing.T) {
 			w, k := newWorld(t), newKeeper()
-			k.marks["e1"] = mark
-			defer w.serve(first, k)()
+			stop := w.serve(first, k)
 			w.spool.Add("e1", 5)
 			var log strings.Builder
 			o := w.options()
@@ -313,10 +318,63 @@ func TestTwinIsSuspected(t *testing.T) {
 			}
 			end := start(t, u)
 			pass(time.Second)
+			stop()
+			k.marks["e1"] = mark
+			w.spool.Add("e1", 3)
+			defer w.serve(first, k)()
+			pass(10 * time.Second)
 			end()
-			if got := strings.Contains(log.String(), "another reports as this one"); got != want || w.spool.Current() != map[bool]string{false: "e1", true: "e1-renewed"}[want] {
-				t.Errorf("5 records were spooled and the mark is %d: suspected %v, want %v, goes on in %s: %s", mark, got, want, w.spool.Current(), log.String())
+			current := map[bool]string{false: "e1", true: "e1-renewed"}[want]
+			if got := strings.Contains(log.String(), "another reports as this one"); got != want || w.spool.Current() != current {
+				t.Errorf("5 records were sent, 3 spooled, and the mark is %d: suspected %v, want %v, goes on in %s: %s", mark, got, want, w.spool.Current(), log.String())
+			}
+			if got := k.mark(current); got != map[bool]uint64{false: 8, true: 3}[want] || w.spool.Depth() != 0 {
+				t.Errorf("the mark was %d: %d of %s arrived, %d wait", mark, got, current, w.spool.Depth())
 			}
 		})
 	}
+}
+
+// TestTwinsAtOnce: of two copies that report side by side the one that is behind
+// goes on in a new epoch, with all that the other has not sent.
+func TestTwinsAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, k := newWorld(t), newKeeper()
+		defer w.serve(first, k)()
+		_, end := w.run()
+		for range 10 {
+			w.spool.Add("e1", 5)
+			pass(time.Second)
+		}
+		k.mu.Lock()
+		k.marks["e1"] = 55 // what the other has sent
+		k.mu.Unlock()
+		for range 10 {
+			w.spool.Add(w.spool.Current(), 4)
+			pass(time.Second)
+		}
+		end()
+		if got := k.mark("e1-renewed"); w.spool.Current() != "e1-renewed" || got != 40 || k.mark("e1") != 55 {
+			t.Errorf("%d of %s arrived, want the 40 that were spooled after", got, w.spool.Current())
+		}
+	})
+}
+
+// TestRestartIsNoTwin: an older epoch, of which the coordinator has more than it was
+// able to say, is handed over to its end, nothing of it twice.
+func TestRestartIsNoTwin(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, k := newWorld(t), newKeeper()
+		w.spool = uplinktest.NewSpool("e1", "e2")
+		k.marks["e1"] = 40
+		defer w.serve(first, k)()
+		w.spool.Add("e1", 100)
+		_, end := w.run()
+		pass(time.Second)
+		w.spool.Add("e2", 5)
+		end()
+		if d := cmp.Diff([]string{"e1 41-100", "e2 1-5"}, k.sizes()); d != "" || w.spool.Current() != "e2" {
+			t.Errorf("went on in %s, batches (-want +got):\n%s", w.spool.Current(), d)
+		}
+	})
 }
