@@ -53,6 +53,25 @@ func TestMissedSlots(t *testing.T) {
 	}
 }
 
+// A clock that was wrong by decades, as after a boot without a battery, is no sleep
+// of decades.
+func TestClockSetForward(t *testing.T) {
+	s, err := New(Options{Self: "a", Run: new(recorder).run, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Set([]Entry{entry4("imap", 30*time.Second)})
+	now, ran := time.Now().AddDate(56, 0, 0), 0
+	for end := now.Add(30 * time.Second); now.Before(end); {
+		runs, wait := s.due(now)
+		ran += len(runs)
+		now = now.Add(wait)
+	}
+	if missed := s.Stats().Missed; ran != 1 || missed != 7*24*120+1 {
+		t.Errorf("%d runs in the next interval, want one; %d missed, want those of a week", ran, missed)
+	}
+}
+
 // The clock was set back by an hour: nobody waits that long.
 func TestClockSetBack(t *testing.T) {
 	var rec recorder

@@ -42,6 +42,9 @@ const (
 	// maxWait is how long the clock is trusted: timers stand still while a
 	// machine is suspended, and the wall clock may be set.
 	maxWait = 15 * time.Second
+	// maxAsleep bounds what is counted of one sleep: longer by far is a clock that
+	// was wrong and has been set.
+	maxAsleep = 7 * 24 * time.Hour
 	// maxExtra is how many runs out of turn may wait to begin.
 	maxExtra = 64
 )
@@ -61,6 +64,10 @@ type Options struct {
 	// Settled says whether the members have held still long enough to go by
 	// them. Nil means always.
 	Settled func() bool
+	// Enrolled returns those who should be members, by whom it goes until these have
+	// settled for the first time: probes that all start at once are not to look at
+	// once. Nil means nobody.
+	Enrolled func() []string
 	// Panicked is told of a run that panicked, in the run's goroutine, after it
 	// was logged. May be nil.
 	Panicked func(r Run)
@@ -101,6 +108,8 @@ type Scheduler struct {
 
 	mu      sync.Mutex // protects all following fields
 	members []string
+	// settled says that the members were taken over once.
+	settled bool
 	entries map[key]*entry
 	queue   queue // the same entries, the next one first
 	// seen is when the queue was looked at last by the clock on the wall, in
@@ -114,7 +123,8 @@ type Stats struct {
 	// Entries there are, and Running runs.
 	Entries, Running int
 	// Runs were started. Missed slots were not, because the machine slept or was
-	// starved. Panics are the runs that panicked.
+	// starved: those of a week at most for one sleep, or one clock that was set.
+	// Panics are the runs that panicked.
 	Runs, Missed, Panics uint64
 }
 
@@ -125,6 +135,9 @@ func New(opt Options) (*Scheduler, error) {
 	}
 	if opt.Members == nil {
 		opt.Members = func() []string { return nil }
+	}
+	if opt.Enrolled == nil {
+		opt.Enrolled = func() []string { return nil }
 	}
 	if opt.Settled == nil {
 		opt.Settled = func() bool { return true }
@@ -144,7 +157,9 @@ func New(opt Options) (*Scheduler, error) {
 func (s *Scheduler) Set(entries []Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.adoptLocked()
+	if s.adoptLocked(); !s.settled {
+		s.members = s.opt.Enrolled()
+	}
 	now := time.Now()
 	old := s.entries
 	s.entries = make(map[key]*entry, len(entries))
@@ -218,6 +233,7 @@ func (s *Scheduler) adoptLocked() {
 		s.dirty.Store(true)
 		return
 	}
+	s.settled = true
 	members := slices.Clone(s.opt.Members())
 	slices.Sort(members)
 	if members = slices.Compact(members); !slices.Equal(members, s.members) {
@@ -265,7 +281,7 @@ func (s *Scheduler) due(now time.Time) (runs []Run, wait time.Duration) {
 			runs = append(runs, Run{Target: e.Target, Family: e.Family, Scheduled: e.due, Trigger: checks.Scheduled})
 			e.last, e.due = e.due, follow(e.due, every, phase)
 		} else {
-			s.stats.Missed += 1 + uint64(late/every)
+			s.stats.Missed += 1 + uint64(min(late, maxAsleep)/every)
 			e.due = slot(now, every, phase)
 		}
 		heap.Fix(&s.queue, 0)

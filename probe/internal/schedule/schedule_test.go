@@ -205,6 +205,48 @@ func TestRegionSpacesItself(t *testing.T) {
 	})
 }
 
+// Probes of a region that all start at once look evenly from the first round on,
+// though the members of their mesh are not known yet; then they go by these.
+func TestRegionStartsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const every = 10 * time.Second
+		enrolled := []string{"c", "a", "e", "b", "d"}
+		mesh := &membership{since: time.Now()}
+		recs := map[string]*recorder{}
+		var all sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		begin := time.Now()
+		for _, name := range enrolled {
+			rec := &recorder{}
+			s, err := New(Options{
+				Self: name, Members: mesh.list, Settled: mesh.settled, Enrolled: func() []string { return enrolled },
+				Run: rec.run, Logger: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Set([]Entry{entry4("imap", every)})
+			all.Go(func() { s.Run(ctx) })
+			recs[name] = rec
+		}
+		time.Sleep(every + time.Second)
+		synctest.Wait()
+		checkSpacing(t, recs, enrolled, begin, every/5)
+		mesh.mu.Lock()
+		mesh.names = []string{"a", "b", "c", "d"} // all but one have come
+		mesh.mu.Unlock()
+		time.Sleep(5 * time.Minute)
+		for name, rec := range recs {
+			at := rec.times(t, "imap")
+			if got, want := at[len(at)-1].UnixNano()%int64(every), Phase(entry4("imap", every), name, mesh.names); got != int64(want) {
+				t.Errorf("%s is at phase %s of %v, want %s", name, time.Duration(got), mesh.names, want)
+			}
+		}
+		cancel()
+		all.Wait()
+	})
+}
+
 // membership is a mesh that settles 30 s after a change.
 type membership struct {
 	mu    sync.Mutex
