@@ -99,6 +99,10 @@ func (s *Spool) commit() {
 	s.mu.Lock()
 	b := s.batch
 	s.batch, s.committed = newBatch(len(b.items)), time.Now()
+	refused := s.refused.take(s.lastSeq)
+	if refused != nil {
+		s.lastSeq = refused.Last
+	}
 	s.mu.Unlock()
 	items := b.items
 	for len(items) > 0 && b.err == nil {
@@ -110,6 +114,9 @@ func (s *Spool) commit() {
 	}
 	if b.err != nil {
 		s.giveUp(items)
+	}
+	if refused != nil {
+		s.lose(refused)
 	}
 	close(b.done)
 	s.signal()
@@ -256,19 +263,26 @@ func (s *Spool) pruneLocked(e *epoch, keep *segment) error {
 	return e.prune(keep)
 }
 
-// giveUp counts what could not be written. It becomes a gap, kept in the mark
-// until a segment can be written again.
+// giveUp counts what could not be written.
 func (s *Spool) giveUp(items []item) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	lost := &wire.Gap{First: items[0].seq(), Last: items[len(items)-1].seq(), From: items[0].at(), To: items[0].at()}
 	for _, it := range items {
 		lost.From, lost.To = earlier(lost.From, it.at()), later(lost.To, it.at())
 	}
+	s.mu.Lock()
+	s.dropped += uint64(len(items))
+	s.mu.Unlock()
+	s.lose(lost)
+}
+
+// lose puts a gap behind what is written. It is kept in the mark until a segment
+// can be written again.
+func (s *Spool) lose(lost *wire.Gap) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	e := s.current()
 	e.tail = merge(e.tail, lost)
 	s.activate(nil)
-	s.dropped += uint64(len(items))
 	if e.mark.FirstAt == 0 {
 		e.mark.FirstAt = nanos(lost.From)
 	}

@@ -88,9 +88,7 @@ func (s *Spool) compressOneLocked(d disk, e *epoch, g *segment) error {
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(path))
 	}
+	// The name need not be on disk: after a power loss either of the two may be there.
 	g.compressed, g.size, g.index, s.beside = true, int64(len(b)), nil, 0
-	s.mu.Unlock()
-	err = d.syncDir(e.dir) // either of the two may be there after a power loss
-	s.mu.Lock()
-	return err
+	return nil
 }

@@ -2,8 +2,10 @@ package spool
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -139,6 +141,41 @@ func TestAckWhileCompressing(t *testing.T) {
 	}
 	if st := s.Stats(); st.Bytes != segmentsSize(t, dir) {
 		t.Errorf("%d bytes counted, %d on disk", st.Bytes, segmentsSize(t, dir))
+	}
+}
+
+// What turns out to be damaged while it is compressed costs what is damaged, and not
+// what stands before it.
+func TestDamageWhileCompressing(t *testing.T) {
+	s := open(t, t.TempDir(), "e1")
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	begin := sync.OnceFunc(func() { close(begun) })
+	s.disk = &besideDisk{disk: s.disk, syncing: func() error { begin(); <-goOn; return nil }}
+	n := 0
+	for ; len(s.current().segs) < 3; n++ {
+		if _, err := s.Append(observation(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-begun
+	g := s.current().segs[0]
+	f, err := os.OpenFile(g.path, os.O_RDWR, 0)
+	if err == nil {
+		_, err = f.WriteAt([]byte{0xff, 0xff, 0xff}, g.size/2)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	whole := int(g.last)
+	got := show(drain(t, s, "e1", 0))
+	kept := int(g.last)
+	if want := fmt.Sprintf("%s [%d-%d] %s", numbers(1, kept), kept+1, whole, numbers(whole+1, n)); kept == 0 || kept == whole || got != want {
+		t.Fatalf("got %s, want %s", got, want)
+	}
+	close(goOn)
+	idle(s)
+	if after := show(drain(t, s, "e1", 0)); after != got {
+		t.Errorf("when it was compressed got %s, want %s", after, got)
 	}
 }
 

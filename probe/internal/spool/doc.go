@@ -14,6 +14,8 @@
 //   - A full disk or a write error costs the observations of that moment, which
 //     become a gap; it never leaves half a record, and the spool goes on as
 //     soon as a write succeeds. A spool opens on a full disk too.
+//   - While a disk hangs, 4,096 appends wait for it. What comes then is refused at
+//     once, and becomes a gap behind those.
 //   - Compression. What waits for long is compressed, ten to one, and nobody who
 //     appends waits for it. A segment is plain or compressed at every moment,
 //     also after a power loss, and one that is damaged becomes a gap.

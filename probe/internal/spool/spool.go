@@ -11,11 +11,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"varde/checks"
 	"varde/proto/wire"
 )
 
@@ -100,6 +99,10 @@ type Spool struct {
 	disk disk
 	// work is what goes on beside the calls and ends before Close does.
 	work sync.WaitGroup
+	// waiting counts the appends that have not returned, refused what came when
+	// they were too many.
+	waiting atomic.Int64
+	refused refusals
 
 	// commitMu is held by whoever writes; it is taken before mu.
 	commitMu sync.Mutex
@@ -348,45 +351,4 @@ func (s *Spool) find(name string) *epoch {
 		return nil
 	}
 	return s.epochs[i]
-}
-
-// Append gives the observation its epoch and the next sequence number, and
-// returns it when it is on disk. Those who append within 50 ms share one write: the
-// first waits for the others unless there was no write for as long. With an error
-// the observation is lost and, unless it was refused because it is not valid,
-// counted as dropped.
-func (s *Spool) Append(o checks.Observation) (checks.Observation, error) {
-	r := wire.Record{Observation: o}
-	err := s.append(&r)
-	return r.Observation, err
-}
-
-// AppendEvent gives the event the next sequence number and returns when it is on
-// disk, or lost as with Append. It waits for nobody.
-func (s *Spool) AppendEvent(e wire.Event) error { return s.append(&wire.Record{Event: &e}) }
-
-func (s *Spool) append(r *wire.Record) error {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return ErrClosed
-	}
-	b, err := s.joinLocked(r)
-	first := len(s.batch.items) == 1
-	s.mu.Unlock()
-	if err != nil {
-		return fmt.Errorf("append record of %s: %w", strings.ToValidUTF8(r.Check(), "?"), err)
-	}
-	switch {
-	case r.Event != nil:
-		s.lead(b)
-	case first:
-		s.gather()
-		s.lead(b)
-	}
-	<-b.done
-	if r.First() > b.durable {
-		return fmt.Errorf("append record of %s: %w", r.Check(), b.err)
-	}
-	return nil
 }

@@ -12,7 +12,7 @@ type Stats struct {
 	// Bytes is the size of the segments on disk.
 	Bytes int64
 	// Dropped observations were lost since Open: to the bound, to a disk that
-	// would not take them, or to damage.
+	// would not take them or hung, or to damage.
 	Dropped uint64
 	// Oldest is about when the oldest of the records was made, at most one
 	// segment too early; zero when there is none.
@@ -23,7 +23,7 @@ type Stats struct {
 func (s *Spool) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Stats{Epochs: len(s.epochs), Dropped: s.dropped}
+	st := Stats{Epochs: len(s.epochs), Dropped: s.dropped + s.refused.count()}
 	st.Bytes = s.bytesLocked()
 	for _, e := range s.epochs {
 		st.Records += e.waiting()
