@@ -6,10 +6,12 @@
 //
 //   - Of one check and family there is at most one burst in 20 s that a probe
 //     begins or takes part in, whoever asks. Whoever has heard of a burst that he
-//     was not asked to join asks nobody for as long, and looks again by himself.
+//     was not asked to join asks nobody for as long, and looks again by himself;
+//     then he hears of no other for as long again.
 //   - Whoever holds the key of the mesh can cause extra looks within that bound,
-//     and within [Options.Bound] for all checks together in any 20 s, and nothing
-//     else: no hint says anything of a service.
+//     and within [Options.Bound] for all checks together in any 20 s. Where he does
+//     that, and elsewhere for half of the time, he can keep a probe from asking
+//     others. He can do nothing else: no hint says anything of a service.
 //   - A check that logs in is confirmed without the login, unless it was the login
 //     that failed, or what comes after it; then by one other probe. A round trip is
 //     never confirmed.
@@ -69,8 +71,8 @@ type Bursts struct {
 	opt Options
 
 	mu sync.Mutex // protects all following fields
-	// begun is when a series was last looked at again here, heard when others were
-	// last asked to.
+	// begun is when a series was last looked at again here, heard when it was last
+	// minded that others were asked to.
 	begun, heard map[Series]time.Time
 	// obeyed is when others caused the looks of the last Rest, the oldest first.
 	obeyed []time.Time
@@ -131,7 +133,9 @@ func (b *Bursts) Hear(h wire.Hint) (look bool) {
 		return b.refuseLocked(asked)
 	}
 	if !asked {
-		b.heard[s] = now
+		if last, known := b.heard[s]; !known || now.Sub(last) >= 2*Rest {
+			b.heard[s] = now
+		}
 		return false
 	}
 	if b.restsLocked(s, now) {

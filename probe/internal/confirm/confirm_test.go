@@ -237,6 +237,27 @@ func TestThief(t *testing.T) {
 	})
 }
 
+// TestSilencedByHints: whoever has the key of the mesh, and says without an end that
+// others are asked, keeps a probe from asking for 20 s and not for ever.
+func TestSilencedByHints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bursts("osl-2", "osl-3")
+		asked := 0
+		for second := range 600 {
+			b.Hear(hint(imap, "osl-3"))
+			if second%10 == 0 {
+				if h, ok := b.Begin(imap, false); ok && len(h.Asked) > 0 {
+					asked++
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		if asked != 600/40 {
+			t.Errorf("asked others %d times in ten minutes, want once in 40 s", asked)
+		}
+	})
+}
+
 // TestForgotten series cost nothing.
 func TestForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
