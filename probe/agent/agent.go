@@ -153,8 +153,8 @@ func (a *Agent) build() error {
 		return err
 	}
 	a.schedule, err = schedule.New(schedule.Options{
-		Self: a.identity.Name(), Members: a.regionMembers, Settled: a.meshSettled, Run: a.run,
-		Panicked: a.panicked, Logger: a.opts.Logger.With("component", "schedule"),
+		Self: a.identity.Name(), Members: a.regionMembers, Settled: a.meshSettled, Enrolled: a.regionRoster,
+		Run: a.run, Panicked: a.panicked, Logger: a.opts.Logger.With("component", "schedule"),
 	})
 	if err != nil {
 		return fmt.Errorf("schedule: %w", err)

@@ -33,6 +33,7 @@ type station struct {
 	dir     string
 	network Network
 	log     lines
+	fleet   *fleet
 	// key signs plans; plan is the first of them.
 	key  ed25519.PrivateKey
 	plan wire.Plan
@@ -66,8 +67,8 @@ func newStation(t *testing.T, changes ...func(*wire.Plan)) *station {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &station{Lab: lab, dir: t.TempDir(), network: lab.Client, key: private}
-	ca := join(t, s.dir, public)
+	s := &station{Lab: lab, dir: t.TempDir(), network: lab.Client, fleet: newFleet(t), key: private}
+	ca := s.fleet.join(t, s.dir, public)
 	s.plan = wire.Plan{
 		Number: wire.PlanNumber{Generation: 1, Revision: 1}, Issued: time.Now(), Authorities: [][]byte{ca},
 		Checks: []checks.Target{{

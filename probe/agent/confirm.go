@@ -55,12 +55,7 @@ func (a *Agent) living(check string) (out []string) {
 }
 
 // enrolled says whether the plan has a probe of this name in this region.
-func (a *Agent) enrolled(probe string) bool {
-	p, _, _ := a.plans.Current()
-	return slices.ContainsFunc(p.Roster, func(r wire.RosterEntry) bool {
-		return r.Name == probe && r.Region == a.identity.Region()
-	})
-}
+func (a *Agent) enrolled(probe string) bool { return slices.Contains(a.regionRoster(), probe) }
 
 // watched runs an attempt, and has the others look as soon as it does not get on:
 // what a black hole swallows is known before its time is up. A probe that is not fit

@@ -53,7 +53,7 @@ func (a *Agent) followDomains(ctx context.Context) error {
 // once.
 func (a *Agent) spread(j job) time.Duration {
 	t := &checks.Target{ID: j.target.ID, Every: domainEvery}
-	return schedule.Phase(schedule.Entry{Target: t, Family: checks.IPv4}, a.identity.Name(), a.regionMembers())
+	return schedule.Phase(schedule.Entry{Target: t, Family: checks.IPv4}, a.identity.Name(), a.regionRoster())
 }
 
 // lookAtDomain tells what is found about one domain. A look that could not be

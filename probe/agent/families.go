@@ -39,10 +39,11 @@ func refineFamilies(ctx context.Context, network checks.Network, jobs map[string
 }
 
 // families says over which address families to run t: those that it names, else
-// each that its name has, and of these those that this probe has a route for.
-// Before is the answer of last time; it stands when the resolver does not
-// answer, because a name that stops to resolve must be seen as a failure. Then
-// the answer is a guess.
+// each that its name has, and of these those that this probe has a route for. An
+// address has one by itself, which it keeps while there is no route: then the runs
+// say so, and not a silence of minutes. Before is the answer of last time; it stands
+// when the resolver does not answer, because a name that stops to resolve must be
+// seen as a failure. Then the answer is a guess.
 func families(ctx context.Context, network checks.Network, t checks.Target, before []checks.Family) (out []checks.Family, guessed bool) {
 	ctx, cancel := context.WithTimeout(ctx, familyLookup)
 	defer cancel()
@@ -54,7 +55,7 @@ func families(ctx context.Context, network checks.Network, t checks.Target, befo
 		addr, known := catalog.Address(ctx, network, t, f)
 		found, guessed = found || addr.IsValid(), guessed || !known
 		switch {
-		case known && addr.IsValid() && checks.Routed(ctx, network, addr):
+		case known && addr.IsValid() && (isAddress(t, addr) || checks.Routed(ctx, network, addr)):
 			out = append(out, f)
 		case known && !addr.IsValid() && slices.Contains(t.Families, f):
 			out = append(out, f) // asked for by name: its absence is a finding
@@ -69,6 +70,12 @@ func families(ctx context.Context, network checks.Network, t checks.Target, befo
 		return before, guessed
 	}
 	return out, guessed
+}
+
+// isAddress says whether a target names an address itself.
+func isAddress(t checks.Target, addr netip.Addr) bool {
+	named, err := netip.ParseAddr(hostOf(t.Address()))
+	return err == nil && named == addr
 }
 
 // withoutDead leaves out the families that are dead on this machine though it has routes
@@ -98,11 +105,17 @@ func (j job) unasked(ctx context.Context, network checks.Network, f checks.Famil
 			other = checks.IPv6
 		}
 		return j.absent(ctx, network, f) && !j.absent(ctx, network, other)
-	case r.Class == checks.Unreachable && j.guessed:
-		at, err := netip.ParseAddrPort(r.Address)
-		return err == nil && !checks.Routed(ctx, network, at.Addr())
+	case j.guessed:
+		return unrouted(ctx, network, r)
 	}
 	return false
+}
+
+// unrouted says whether a run failed because this machine has no route to where it
+// went.
+func unrouted(ctx context.Context, network checks.Network, r checks.Result) bool {
+	at, err := netip.ParseAddrPort(r.Address)
+	return r.Class == checks.Unreachable && err == nil && !checks.Routed(ctx, network, at.Addr())
 }
 
 // absent says whether the name of the job is known to have no address of f.

@@ -100,6 +100,39 @@ func TestDeadFamilyIsLeftOut(t *testing.T) {
 	})
 }
 
+// TestAddressKeepsItsPlace: a check of an address goes on while the machine has no
+// route to it, and says why it knows nothing, also when plans are applied meanwhile.
+func TestAddressKeepsItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStation(t, func(p *wire.Plan) {
+			p.Checks[0].Families, p.Checks[0].URL = nil, "smtp://198.51.100.1"
+		})
+		s.Play(t, ":25", greets()...)
+		begin := time.Now()
+		s.Rule(func(_, _ netip.AddrPort, _ string) ct.Effect {
+			if since := time.Since(begin); since > refreshFamilies-10*time.Second && since < refreshFamilies+10*time.Second {
+				return ct.NoRoute
+			}
+			return ct.Pass
+		})
+		a := s.run(t)
+		time.Sleep(2 * refreshFamilies)
+		all, unknown := s.onSchedule(t, a), 0
+		for _, o := range all {
+			if o.Outcome == checks.Up {
+				continue
+			}
+			unknown++
+			if o.Outcome != checks.Unknown || o.Class != checks.OwnNetwork || o.Detail != "this machine has no route for ipv4 (unreachable)" {
+				t.Errorf("got %s %s %q, want unknown for want of a route", o.Outcome, o.Class, o.Detail)
+			}
+		}
+		if len(all) != 120 || unknown != 4 {
+			t.Errorf("%d observations in ten minutes, %d unknown, want 120 and 4", len(all), unknown)
+		}
+	})
+}
+
 // TestSilentResolverDelaysAPlanOnce, and not for each of its checks.
 func TestSilentResolverDelaysAPlanOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

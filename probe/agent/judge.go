@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -20,6 +21,8 @@ func (a *Agent) judge(ctx context.Context, j job, f checks.Family, r checks.Resu
 	switch {
 	case r.Outcome == checks.Up:
 		a.work.found(confirm.Series{Check: j.target.ID, Family: f}, r.Address)
+	case r.Outcome == checks.Down && unrouted(ctx, a.opts.Network, r):
+		r.Outcome, r.Class, r.Detail = checks.Unknown, checks.OwnNetwork, fmt.Sprintf("this machine has no route for %s (%s)", f, r.Class)
 	case r.Outcome == checks.Down && r.FailedPhase == checks.Resolve:
 		r.Detail = extended(r.Detail, a.stillAnswers(ctx, confirm.Series{Check: j.target.ID, Family: f}))
 	}

@@ -1,9 +1,7 @@
 package agent
 
 import (
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -26,14 +24,11 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 
 	"varde/checks"
 	"varde/checks/checktest"
 	"varde/probe/internal/plan"
 	"varde/probe/internal/schedule"
-	vardev1 "varde/proto/varde/v1"
 	"varde/proto/wire"
 )
 
@@ -263,10 +258,14 @@ func runLoadedProbe(b *testing.B, c loadCase, caFile, healthy, silent string) lo
 	if err != nil {
 		b.Fatal(err)
 	}
-	coordinator := f.coordinate(b)
+	door, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	coordinator := f.coordinate(b, door, "")
 	p := wire.Plan{
 		Number: wire.PlanNumber{Generation: 1, Revision: 1}, Issued: time.Now(), Authorities: [][]byte{f.join(b, dir, public)},
-		Regions: []wire.Region{{ID: "eu-north"}}, Coordinators: []string{coordinator.address},
+		Regions: []wire.Region{{ID: "eu-north"}}, Coordinators: []string{door.Addr().String()},
 	}
 	for i := range c.checks {
 		t := checks.Target{
@@ -305,7 +304,7 @@ func runLoadedProbe(b *testing.B, c loadCase, caFile, healthy, silent string) lo
 }
 
 // count adds up the runs that were due in the time that is measured.
-func (c *loadCoordinator) count(b *testing.B, of loadCase, l *load, from time.Time) {
+func (c *listener) count(b *testing.B, of loadCase, l *load, from time.Time) {
 	b.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -346,87 +345,6 @@ func TestLoadedProbe(t *testing.T) {
 	}
 	if err := a.Run(t.Context()); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// loadCoordinator takes what a probe reports and acknowledges it.
-type loadCoordinator struct {
-	vardev1.UnimplementedFleetServiceServer
-	address string
-
-	mu  sync.Mutex // protects got
-	got []checks.Observation
-}
-
-// coordinate starts a coordinator of the fleet.
-func (f *fleet) coordinate(b *testing.B) *loadCoordinator {
-	b.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		b.Fatal(err)
-	}
-	leaf, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		DNSNames: []string{wire.CoordinatorName}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		NotBefore: f.root.NotBefore, NotAfter: time.Now().AddDate(0, 0, 30),
-	}, f.root, key.Public(), f.key)
-	if err != nil {
-		b.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	c := &loadCoordinator{address: l.Addr().String()}
-	s := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf, f.ca}, PrivateKey: key}},
-		ClientAuth:   tls.RequireAnyClientCert,
-	})))
-	vardev1.RegisterFleetServiceServer(s, c)
-	go func() { _ = s.Serve(l) }()
-	b.Cleanup(s.Stop)
-	return c
-}
-
-// WatchPlan has no newer plan.
-func (c *loadCoordinator) WatchPlan(_ *vardev1.WatchPlanRequest, s grpc.ServerStreamingServer[vardev1.WatchPlanResponse]) error {
-	<-s.Context().Done()
-	return nil
-}
-
-// Report acknowledges every batch.
-func (c *loadCoordinator) Report(s grpc.BidiStreamingServer[vardev1.ReportRequest, vardev1.ReportResponse]) error {
-	for {
-		m, err := s.Recv()
-		if err != nil {
-			return err
-		}
-		var mark *vardev1.Mark
-		switch k := m.GetKind().(type) {
-		case *vardev1.ReportRequest_Resume:
-			mark = &vardev1.Mark{Epoch: k.Resume.GetEpoch()}
-		case *vardev1.ReportRequest_Batch:
-			batch, err := wire.BatchFromProto(k.Batch)
-			if err != nil {
-				return err
-			}
-			c.take(batch)
-			mark = &vardev1.Mark{Epoch: batch.Epoch, Seq: batch.Last()}
-		default:
-			continue
-		}
-		if err := s.Send(&vardev1.ReportResponse{Kind: &vardev1.ReportResponse_Mark{Mark: mark}}); err != nil {
-			return err
-		}
-	}
-}
-
-func (c *loadCoordinator) take(batch wire.Batch) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, r := range batch.Records {
-		if r.IsObservation() {
-			c.got = append(c.got, r.Observation)
-		}
 	}
 }
 

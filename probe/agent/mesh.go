@@ -132,6 +132,17 @@ func (a *Agent) regionMembers() []string {
 	return nil
 }
 
+// regionRoster are the probes that the plan has in this probe's region.
+func (a *Agent) regionRoster() (out []string) {
+	p, _, _ := a.plans.Current()
+	for _, r := range p.Roster {
+		if r.Region == a.identity.Region() {
+			out = append(out, r.Name)
+		}
+	}
+	return out
+}
+
 func (a *Agent) meshSettled() bool {
 	m := a.mesh.Load()
 	return m != nil && m.Settled()

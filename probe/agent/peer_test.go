@@ -33,14 +33,21 @@ type pair struct {
 // newPair makes them with the same plan and runs them.
 func newPair(t *testing.T, changes ...func(*Options)) *pair {
 	t.Helper()
+	return newPairIn(t, "us-east", changes...)
+}
+
+// newPairIn is newPair with nyc-1 in another region.
+func newPairIn(t *testing.T, region string, changes ...func(*Options)) *pair {
+	t.Helper()
 	p := &pair{osl: newStation(t), recipients: map[string]string{}}
 	p.key = p.osl.key
 	p.nyc = &station{Lab: p.osl.Lab, dir: t.TempDir(), network: p.osl.Host(netip.MustParseAddr("192.0.2.2")), key: p.key}
 	p.osl.dir = t.TempDir() // another life than newStation gave it
 	f := newFleet(t)
+	p.osl.fleet, p.nyc.fleet = f, f
 	p.plan = p.osl.plan
 	p.plan.Authorities, p.plan.Checks = [][]byte{f.ca}, nil
-	for s, who := range map[*station]wire.Subject{p.osl: {Name: "osl-1", Region: "eu-north"}, p.nyc: {Name: "nyc-1", Region: "us-east"}} {
+	for s, who := range map[*station]wire.Subject{p.osl: {Name: "osl-1", Region: "eu-north"}, p.nyc: {Name: "nyc-1", Region: region}} {
 		entry, recipient := f.enrol(t, s.dir, p.key.Public().(ed25519.PublicKey), who)
 		entry.MeshAddress = map[string]string{"osl-1": "192.0.2.1:7946", "nyc-1": "192.0.2.2:7946"}[who.Name]
 		p.plan.Roster, p.recipients[who.Name] = append(p.plan.Roster, entry), recipient
