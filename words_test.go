@@ -19,6 +19,7 @@ func strangers() *regexp.Regexp {
 		`/work/main`, `\.\./shared`, `shared/(design|contract|methods|style|deps)`,
 		`\b(contract|design|methods|style|deps)\.md\b`,
 		`\bTODO\b`, `\bFIXME\b`,
+		`this version`, `no probe tries`, `tries none`,
 		`proxy\.golang\.org`, `GOPROXY`, `registry\.npmjs`,
 	}, "|"))
 }

@@ -38,7 +38,7 @@ type Config struct {
 	Advertise []string `yaml:"advertise"`
 	// Controls are targets by which a probe can tell a fault of its own from
 	// one of the service: https:// or http:// URLs, or tcp://host:port. None are
-	// built in. Plans carry them; no probe tries them.
+	// built in. Plans carry them; probes try them when something fails.
 	Controls []string `yaml:"controls"`
 	// MinProbes is how many reporting probes a region needs before it says
 	// anything but unknown, 2 if not given.
