@@ -63,6 +63,11 @@ func TestFaultsSayWhatToDo(t *testing.T) {
 			t.Errorf("%s: got %q, want where the port is set", f, got)
 		}
 	}
+	for _, f := range []wire.Fault{wire.FaultNAT, wire.FaultUnreachable} {
+		if got := f.Advice(""); !strings.Contains(got, "peer.bind") {
+			t.Errorf("%s: got %q, want the port of the peer too", f, got)
+		}
+	}
 	if got := wire.FaultNoIPv6.Advice(""); !strings.Contains(got, "mend its IPv6") || !strings.HasSuffix(got, "over IPv4 alone") {
 		t.Errorf("%s: got %q", wire.FaultNoIPv6, got)
 	}

@@ -23,6 +23,10 @@ const (
 	FaultNoIPv6 Fault = "no_ipv6"
 )
 
+// peerPort is the port by which probes help one another, in words: no number of it
+// is handed to Advice.
+const peerPort = "TCP on the port of peer.bind (or set peer.bind: off)"
+
 // Advice says what is wrong, what to do and what it costs until then. Mesh is
 // where the mesh of the probe answers, "192.0.2.10:7946". A fault of a newer
 // program is its own advice.
@@ -35,10 +39,10 @@ func (f Fault) Advice(mesh string) string {
 	case FaultUDPBlocked:
 		return "UDP does not reach this probe; open UDP " + port + " in the firewall: the mesh goes on over TCP"
 	case FaultNAT:
-		return "this probe is behind NAT; forward TCP and UDP " + port + " to it and set mesh.advertise to the address outside: " +
+		return "this probe is behind NAT; forward TCP and UDP " + port + " and " + peerPort + " to it and set mesh.advertise to the address outside: " +
 			"it goes on, but no probe that is cut off can use it"
 	case FaultUnreachable:
-		return "no other probe has reached this one by itself; open TCP " + port + " in the firewall: " +
+		return "no other probe has reached this one by itself; open TCP " + port + " and " + peerPort + " in the firewall: " +
 			"it goes on with what it asks for itself"
 	case FaultNoIPv4:
 		return noFamily("IPv4", "IPv6")
