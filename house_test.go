@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
 	"io"
 	"os/exec"
 	"slices"
@@ -277,6 +278,29 @@ func TestArrowsForbid(t *testing.T) {
 	} {
 		if got := forbidden(x.from, x.to); got != x.want {
 			t.Errorf("%s to %s: got forbidden %v, want %v", x.from, x.to, got, x.want)
+		}
+	}
+}
+
+// TestWithoutTLS: a connection with the method InMemoryOnly carries passwords
+// without TLS and without a look at the server's certificate, so nobody has it but
+// the fleet for tests, and the test of what it does.
+func TestWithoutTLS(t *testing.T) {
+	allowed := map[string]bool{"checks/recorder.go": false, "checks/tls_test.go": false, "deploy/fleettest/network.go": false}
+	for _, f := range files(t) {
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			if name, ok := n.(*ast.Ident); ok && name.Name == "InMemoryOnly" {
+				if _, ok := allowed[f.name]; !ok {
+					t.Errorf("%s:%d: InMemoryOnly goes without TLS: no stream may but one that never leaves the memory of a test", f.name, f.line(n.Pos()))
+				}
+				allowed[f.name] = true
+			}
+			return true
+		})
+	}
+	for name, used := range allowed {
+		if !used {
+			t.Errorf("%s does not name InMemoryOnly: the rule looks in the wrong place", name)
 		}
 	}
 }

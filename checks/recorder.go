@@ -219,14 +219,14 @@ func (r *Recorder) watch(ctx context.Context) {
 	}
 }
 
-// Private is what a connection is that has no need of TLS, because it never leaves
-// the memory of the program: [Recorder.Secure] leaves it as it is. It is for
+// InMemoryOnly is a connection that has no need of TLS, because it never leaves the
+// memory of the program: [Recorder.Secure] leaves it as it is. It is for
 // simulations of whole days, of which handshakes would take a fifth; no connection
 // of an operating system is one.
-type Private interface {
+type InMemoryOnly interface {
 	net.Conn
-	// Private does nothing.
-	Private()
+	// InMemoryOnly does nothing. Nobody has it by accident.
+	InMemoryOnly()
 }
 
 // Secure makes the connection TLS and verifies the server as t says: phase tls.
@@ -246,7 +246,7 @@ func (r *Recorder) shake(
 	shown func(tls.ConnectionState) *Handshake, explain func(error) error,
 ) error {
 	return r.Phase(ctx, TLS, tlsLimit, func(context.Context) error {
-		if _, ok := r.base.Conn.(Private); ok {
+		if _, ok := r.base.Conn.(InMemoryOnly); ok {
 			return nil
 		}
 		talked := r.base.taken() > 0

@@ -73,4 +73,4 @@ func (n inMemory) DialContext(ctx context.Context, network, address string) (net
 
 type private struct{ net.Conn }
 
-func (private) Private() {}
+func (private) InMemoryOnly() {}

@@ -79,21 +79,21 @@ func (f *Fleet) BlockUDP(name string) {
 	f.internet.Rule(f.rule)
 }
 
-// isWalled says whether a probe is behind such a firewall.
-func (f *Fleet) isWalled(m *member) bool { return slices.Contains(f.walled, m.name) }
+// isWalledLocked says whether a probe is behind such a firewall.
+func (f *Fleet) isWalledLocked(m *member) bool { return slices.Contains(f.walled, m.name) }
 
 // rule is what the internet does between two addresses, given the faults.
 func (f *Fleet) rule(from, to netip.AddrPort, network string) checktest.Effect {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.quiet() {
+	if f.quietLocked() {
 		return checktest.Pass
 	}
 	a, b := f.hosts[from.Addr()], f.hosts[to.Addr()]
-	if f.cutOff(a) || f.cutOff(b) || f.divided(a, b) || f.isLonely(a, to) || f.isLonely(b, from) {
+	if f.cutOffLocked(a) || f.cutOffLocked(b) || f.dividedLocked(a, b) || f.isLonelyLocked(a, to) || f.isLonelyLocked(b, from) {
 		return checktest.Drop
 	}
-	if network == "udp" && a != nil && b != nil && (f.isWalled(a) || f.isWalled(b)) {
+	if network == "udp" && a != nil && b != nil && (f.isWalledLocked(a) || f.isWalledLocked(b)) {
 		return checktest.Drop
 	}
 	probe, client, server := a, from, to
@@ -107,12 +107,12 @@ func (f *Fleet) rule(from, to netip.AddrPort, network string) checktest.Effect {
 	if !serves {
 		return checktest.Pass
 	}
-	return f.fate(probe, kind, client, server).onTheWay(network)
+	return f.fateLocked(probe, kind, client, server).onTheWay(network)
 }
 
-// quiet says that nothing befalls anybody, which saves most of a day the search for
-// what does.
-func (f *Fleet) quiet() bool {
+// quietLocked says that nothing befalls anybody, which saves most of a day the search
+// for what does.
+func (f *Fleet) quietLocked() bool {
 	return len(f.faults) == 0 && len(f.fates) == 0 && len(f.lonely) == 0 && len(f.walled) == 0 && len(f.partitions) == 0
 }
 
@@ -134,19 +134,19 @@ func (d fate) onTheWay(network string) checktest.Effect {
 	return checktest.Pass
 }
 
-// cutOff says whether a probe reaches nobody and is reached by nobody. A share of
-// that is unfolded: it is the same for all that the probe does.
-func (f *Fleet) cutOff(m *member) bool {
+// cutOffLocked says whether a probe reaches nobody and is reached by nobody. A share
+// of that is unfolded: it is the same for all that the probe does.
+func (f *Fleet) cutOffLocked(m *member) bool {
 	return m != nil && slices.ContainsFunc(f.faults, func(x scenario.Fault) bool {
 		return x.Effect == scenario.OwnNetwork && x.HitsProbe(m.name, m.region)
 	})
 }
 
-// isCutOff is cutOff for those who do not hold the lock.
-func (f *Fleet) isCutOff(m *member) bool {
+// cutOff is cutOffLocked for those who do not hold the lock.
+func (f *Fleet) cutOff(m *member) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.cutOff(m)
+	return f.cutOffLocked(m)
 }
 
 // Isolate drops everything between regions and the coordinator, until it is called
@@ -158,14 +158,14 @@ func (f *Fleet) Isolate(regions ...string) {
 	f.internet.Rule(f.rule)
 }
 
-// isLonely says whether a probe does not reach the other end because that is the
-// coordinator.
-func (f *Fleet) isLonely(m *member, other netip.AddrPort) bool {
+// isLonelyLocked says whether a probe does not reach the other end because that is
+// the coordinator.
+func (f *Fleet) isLonelyLocked(m *member, other netip.AddrPort) bool {
 	return m != nil && other.Addr() == coordinatorAddr && slices.Contains(f.lonely, m.region)
 }
 
-// divided says whether two probes are on different sides of any split of the mesh.
-func (f *Fleet) divided(a, b *member) bool {
+// dividedLocked says whether two probes are on different sides of any split of the mesh.
+func (f *Fleet) dividedLocked(a, b *member) bool {
 	return a != nil && b != nil && slices.ContainsFunc(f.partitions, func(groups [][]string) bool {
 		return side(groups, a.region) != side(groups, b.region)
 	})
@@ -177,8 +177,8 @@ func side(groups [][]string, region string) int {
 	return slices.IndexFunc(groups, func(g []string) bool { return slices.Contains(g, region) })
 }
 
-// fate returns that of a stream of a probe, drawing it for a new one.
-func (f *Fleet) fate(m *member, kind string, client, server netip.AddrPort) fate {
+// fateLocked returns that of a stream of a probe, drawing it for a new one.
+func (f *Fleet) fateLocked(m *member, kind string, client, server netip.AddrPort) fate {
 	now := time.Now()
 	if d, ok := f.fates[client]; ok && d.to == server && now.Sub(d.drawn) < fateLife {
 		return d
@@ -190,7 +190,7 @@ func (f *Fleet) fate(m *member, kind string, client, server netip.AddrPort) fate
 	if server.Addr().Is4() {
 		family = checks.IPv4
 	}
-	d := f.draw(m, kind, family, now, scenario.Effect.OfStream)
+	d := f.drawLocked(m, kind, family, now, scenario.Effect.OfStream)
 	d.to, d.drawn = server, now
 	if len(f.fates) >= maxFates {
 		for at, old := range f.fates {
@@ -203,10 +203,11 @@ func (f *Fleet) fate(m *member, kind string, client, server netip.AddrPort) fate
 	return d
 }
 
-// draw lets the first fault that hits and that may have its way. Chance follows from
-// the seed and from who runs what when, so that other runs change nothing.
-func (f *Fleet) draw(m *member, kind string, family checks.Family, now time.Time, may func(scenario.Effect) bool) fate {
-	nth := m.nth(kind, family, now)
+// drawLocked lets the first fault that hits and that may have its way. Chance
+// follows from the seed and from who runs what when, so that other runs change
+// nothing.
+func (f *Fleet) drawLocked(m *member, kind string, family checks.Family, now time.Time, may func(scenario.Effect) bool) fate {
+	nth := m.nthLocked(kind, family, now)
 	for _, x := range f.faults {
 		if !x.Hits(m.name, m.region, kind, family) || !means(x, kind) || !may(x.Effect) {
 			continue
@@ -231,9 +232,9 @@ func means(x scenario.Fault, kind string) bool {
 	return x.Effect.Means(kind)
 }
 
-// nth counts the runs of a kind that a probe begins at the same instant: a look that
-// follows a failure at once has a fate of its own.
-func (m *member) nth(kind string, family checks.Family, now time.Time) int {
+// nthLocked counts the runs of a kind that a probe begins at the same instant: a
+// look that follows a failure at once has a fate of its own.
+func (m *member) nthLocked(kind string, family checks.Family, now time.Time) int {
 	of := fmt.Sprint(kind, family)
 	last := m.begun[of]
 	if !last.at.Equal(now) {
@@ -270,5 +271,5 @@ func (f *Fleet) effectOn(kind string, client net.Addr, server net.Addr) scenario
 	if m == nil {
 		return ""
 	}
-	return f.fate(m, kind, from, to).effect
+	return f.fateLocked(m, kind, from, to).effect
 }

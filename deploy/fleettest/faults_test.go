@@ -32,7 +32,7 @@ func TestFaultsOverOneAnother(t *testing.T) {
 			kind  string
 			want  scenario.Effect
 		}{{a, "https", scenario.ConnectTimeout}, {a, "smtp", scenario.Slow2s}, {b, "https", scenario.Slow2s}, {a, Control, ""}} {
-			if got := f.draw(tt.probe, tt.kind, checks.IPv4, time.Now(), scenario.Effect.OfStream).effect; got != tt.want {
+			if got := f.drawLocked(tt.probe, tt.kind, checks.IPv4, time.Now(), scenario.Effect.OfStream).effect; got != tt.want {
 				t.Errorf("%s of %s: got %q, want %q", tt.kind, tt.probe.name, got, tt.want)
 			}
 		}
@@ -49,7 +49,7 @@ func TestMailAndStreams(t *testing.T) {
 	for want, may := range map[scenario.Effect]func(scenario.Effect) bool{
 		scenario.ConnectTimeout: scenario.Effect.OfStream, scenario.MailLoss: scenario.Effect.OfMail,
 	} {
-		if got := f.draw(a, "roundtrip", checks.IPv4, time.Now(), may).effect; got != want {
+		if got := f.drawLocked(a, "roundtrip", checks.IPv4, time.Now(), may).effect; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -67,7 +67,7 @@ func TestPartitionsOverOneAnother(t *testing.T) {
 	}}
 	for at, want := range [][3]bool{{}, {true, true, false}, {true, true, true}, {false, true, true}, {}, {true, true, false}, {}} {
 		f.turn(s, time.Duration(at))
-		if got := [3]bool{f.divided(a, b), f.divided(a, c), f.divided(b, c)}; got != want {
+		if got := [3]bool{f.dividedLocked(a, b), f.dividedLocked(a, c), f.dividedLocked(b, c)}; got != want {
 			t.Errorf("at %d: a and b, a and c, b and c are divided: %v, want %v", at, got, want)
 		}
 	}

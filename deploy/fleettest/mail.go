@@ -114,7 +114,7 @@ func (f *Fleet) effectOnMail(text string) scenario.Effect {
 	defer f.mu.Unlock()
 	for _, m := range f.hosts {
 		if found != nil && m.name == found[1] {
-			return f.draw(m, "roundtrip", f.opts.Families[0], time.Now(), scenario.Effect.OfMail).effect
+			return f.drawLocked(m, "roundtrip", f.opts.Families[0], time.Now(), scenario.Effect.OfMail).effect
 		}
 	}
 	return ""

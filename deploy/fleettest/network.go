@@ -25,7 +25,7 @@ const resend = time.Second
 // last second of it is answered in the next. Else a run would fail for which the
 // controls, asked a second later, vouch.
 func (n network) await(ctx context.Context) {
-	for n.fleet.isCutOff(n.probe) {
+	for n.fleet.cutOff(n.probe) {
 		select {
 		case <-time.After(resend):
 		case <-ctx.Done():
@@ -57,5 +57,5 @@ func (n network) DialContext(ctx context.Context, protocol, address string) (net
 // private is a stream on which nobody listens.
 type private struct{ net.Conn }
 
-// Private says so.
-func (private) Private() {}
+// InMemoryOnly says so.
+func (private) InMemoryOnly() {}
