@@ -56,7 +56,10 @@ func (p *Peer) Plan(ctx context.Context, r Remote, after wire.PlanNumber) (*wire
 // it must be of a kind that the other can neither read nor alter.
 func (p *Peer) Through(ctx context.Context, r Remote, coordinator string) (net.Conn, error) {
 	conn, _, err := p.ask(ctx, r, 2*dialWithin, wire.PeerRequest{Coordinator: coordinator})
-	return conn, err
+	if err != nil {
+		return nil, err // a nil *tls.Conn would be a connection that is there
+	}
+	return conn, nil
 }
 
 // ask makes one request and returns its answer, and the connection if it was for
@@ -122,7 +125,7 @@ func (p *Peer) reachAt(ctx context.Context, name, address string) (*tls.Conn, er
 	if err != nil {
 		return nil, err
 	}
-	conn := tls.Client(raw, p.shake(func(e wire.RosterEntry) error {
+	conn := tls.Client(raw, p.handshakeConfig(func(e wire.RosterEntry) error {
 		if e.Name != name {
 			return fmt.Errorf("is %s, expected %s", e.Name, name)
 		}

@@ -185,8 +185,8 @@ func TestStrangersAreRefused(t *testing.T) {
 				w.answer(func(net.Conn) { t.Error("a stranger was passed on") })
 				defer w.listen(nyc)()
 				defer w.listen(osl)()
-				if c, err := osl.Through(t.Context(), nyc.remote(), coordinatorName); err == nil {
-					t.Errorf("got %v, want a refusal", c)
+				if c, err := osl.Through(t.Context(), nyc.remote(), coordinatorName); err == nil || c != nil {
+					t.Errorf("got %v, %v, want a refusal and no connection", c, err)
 				}
 				if p, err := osl.Plan(t.Context(), nyc.remote(), wire.PlanNumber{}); err == nil {
 					t.Errorf("got plan %v, want a refusal", p)

@@ -44,8 +44,8 @@ func (p *Peer) Run(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
 	if at, err := netip.ParseAddrPort(l.Addr().String()); err == nil {
-		p.listens(at.Port())
-		defer p.listens(0)
+		p.setPort(at.Port())
+		defer p.setPort(0)
 	}
 	p.opt.Logger.Info("listening for other probes", "address", l.Addr().String())
 	for {
@@ -68,7 +68,7 @@ func (p *Peer) Run(ctx context.Context) error {
 	}
 }
 
-func (p *Peer) listens(port uint16) {
+func (p *Peer) setPort(port uint16) {
 	p.mu.Lock()
 	p.port = port
 	p.mu.Unlock()
@@ -80,7 +80,7 @@ func (p *Peer) serve(ctx context.Context, raw net.Conn) {
 	defer func() { _ = raw.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 	p.admit(raw)
-	who, conn, request, err := p.listen(ctx, raw)
+	who, conn, request, err := p.greet(ctx, raw)
 	p.dismiss(raw)
 	log := p.opt.Logger.With("from", raw.RemoteAddr().String(), "probe", who.Name)
 	if err != nil {
@@ -98,12 +98,12 @@ func (p *Peer) serve(ctx context.Context, raw net.Conn) {
 	_ = conn.Close()
 }
 
-// listen finds out who a visitor is and what it asks for, for askWithin in all.
-func (p *Peer) listen(ctx context.Context, raw net.Conn) (who wire.RosterEntry, conn *tls.Conn, r wire.PeerRequest, err error) {
+// greet finds out who a visitor is and what it asks for, for askWithin in all.
+func (p *Peer) greet(ctx context.Context, raw net.Conn) (who wire.RosterEntry, conn *tls.Conn, r wire.PeerRequest, err error) {
 	if err = raw.SetDeadline(time.Now().Add(askWithin)); err != nil {
 		return who, nil, r, err
 	}
-	conn = tls.Server(raw, p.shake(func(e wire.RosterEntry) error {
+	conn = tls.Server(raw, p.handshakeConfig(func(e wire.RosterEntry) error {
 		who = e
 		return nil
 	}))

@@ -17,8 +17,8 @@ const protocol = "varde-peer"
 
 var errStranger = errors.New("not a probe of the fleet")
 
-// shake is a side of a handshake that accepts whom met accepts.
-func (p *Peer) shake(met func(wire.RosterEntry) error) *tls.Config {
+// handshakeConfig is for a side of a handshake that accepts whom met accepts.
+func (p *Peer) handshakeConfig(met func(wire.RosterEntry) error) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{protocol},
 		GetCertificate:       func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.opt.Certificate(), nil },

@@ -52,10 +52,10 @@ func (p *Peer) passOn(ctx context.Context, who wire.RosterEntry, probe net.Conn,
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	t := &tunnel{who, end}
-	if !p.dig(t) {
+	if !p.reserve(t) {
 		return refuse(probe, "%d others are passed on", MaxTunnels)
 	}
-	defer p.fill(t)
+	defer p.release(t)
 	dialCtx, cancel := context.WithTimeout(ctx, dialWithin)
 	defer cancel()
 	far, err := p.opt.Network.DialContext(dialCtx, "tcp", address)
@@ -115,8 +115,8 @@ func (a alive) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// dig makes room for a tunnel, if need be in the place of its probe's oldest.
-func (p *Peer) dig(t *tunnel) bool {
+// reserve makes room for a tunnel, if need be in the place of its probe's oldest.
+func (p *Peer) reserve(t *tunnel) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var own []*tunnel
@@ -128,7 +128,7 @@ func (p *Peer) dig(t *tunnel) bool {
 	switch {
 	case len(own) >= maxOwn:
 		own[0].end(errSuperseded)
-		p.fillLocked(own[0])
+		p.releaseLocked(own[0])
 	case len(p.tunnels) >= MaxTunnels:
 		return false
 	}
@@ -136,14 +136,14 @@ func (p *Peer) dig(t *tunnel) bool {
 	return true
 }
 
-// fill makes room again.
-func (p *Peer) fill(t *tunnel) {
+// release gives the room of a tunnel back.
+func (p *Peer) release(t *tunnel) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fillLocked(t)
+	p.releaseLocked(t)
 }
 
-func (p *Peer) fillLocked(t *tunnel) {
+func (p *Peer) releaseLocked(t *tunnel) {
 	p.tunnels = slices.DeleteFunc(p.tunnels, func(o *tunnel) bool { return o == t })
 }
 
