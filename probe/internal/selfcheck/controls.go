@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/url"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -22,9 +20,6 @@ const (
 	earlyEvery = time.Minute
 	// patience is how long an observation waits for them.
 	patience = time.Second
-	// askTimeout bounds the question to one of them: a SYN that is lost is sent
-	// again after 1 s (RFC 6298, section 2).
-	askTimeout = 3 * time.Second
 	// enough is how many must answer, where there are as many: one may be down by
 	// itself.
 	enough = 2
@@ -101,12 +96,7 @@ func (c *Controls) Close() {
 // Set says which targets there are: https://, http:// and tcp:// with a port.
 // Others are left out. Other targets than before begin a new judgement.
 func (c *Controls) Set(urls []string) {
-	var targets []checks.Endpoint
-	for _, raw := range urls {
-		if e, ok := endpoint(raw); ok {
-			targets = append(targets, e)
-		}
-	}
+	targets := endpoints(urls)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if slices.EqualFunc(c.targets, targets, func(a, b checks.Endpoint) bool { return a.String() == b.String() }) {
@@ -120,23 +110,6 @@ func (c *Controls) Set(urls []string) {
 	if left {
 		c.opt.Families()
 	}
-}
-
-// endpoint is where a control target takes connections.
-func endpoint(raw string) (checks.Endpoint, bool) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Hostname() == "" {
-		return checks.Endpoint{}, false
-	}
-	port := map[string]uint16{"https": 443, "http": 80, "tcp": 0}[u.Scheme]
-	if u.Port() != "" {
-		n, err := strconv.ParseUint(u.Port(), 10, 16)
-		if err != nil {
-			return checks.Endpoint{}, false
-		}
-		port = uint16(n)
-	}
-	return checks.Endpoint{Scheme: u.Scheme, Host: u.Hostname(), Port: port, URL: u}, port != 0
 }
 
 // Judge returns the result of an attempt over a family with the blame where it

@@ -10,16 +10,6 @@ import (
 	"varde/checks"
 )
 
-// answer is what a control target did over one family. The zero value is that of
-// one that was silent until now.
-type answer struct {
-	// took says that it took a connection, or refused it, which comes from it too.
-	took bool
-	// absent says that it has no address of the family, and found that its name has
-	// one.
-	absent, found bool
-}
-
 // round is one question to all control targets.
 type round struct {
 	targets []checks.Endpoint
@@ -63,35 +53,6 @@ func (r *round) run(ctx context.Context, network checks.Network, told func()) {
 	asks.Wait()
 }
 
-// listener keeps what the resolver said of a name.
-type listener struct {
-	checks.Network
-	absent bool
-}
-
-// LookupNetIP asks the network.
-func (l *listener) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	addrs, err := l.Network.LookupNetIP(ctx, network, host)
-	l.absent = checks.IsNoAddress(err)
-	return addrs, err
-}
-
-// ask finds out whether a target takes a connection. It obeys the guards of every
-// attempt: a name leads to no private address.
-func ask(ctx context.Context, network checks.Network, f checks.Family, target checks.Endpoint) answer {
-	if at, err := netip.ParseAddr(target.Host); err == nil && at.Unmap().Is4() != (f == checks.IPv4) {
-		return answer{absent: true}
-	}
-	heard := &listener{Network: network}
-	result := checks.Record(ctx, askTimeout, func(ctx context.Context, rec *checks.Recorder) error {
-		return rec.Dial(ctx, heard, f, target)
-	})
-	return answer{
-		took:   result.Outcome == checks.Up || result.Class == checks.ConnectRefused,
-		absent: heard.absent, found: result.Address != "",
-	}
-}
-
 func (r *round) note(i int, f checks.Family, a answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -127,28 +88,28 @@ func (r *round) wait(ctx context.Context, f checks.Family, named bool) (words st
 func (r *round) judge(f checks.Family, named bool) (words string, known bool, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	took, of := r.tookLocked(f)
+	came, of := r.cameLocked(f)
 	switch {
 	case named && r.namelessLocked(f):
 		words = "no control name resolves either"
-	case took < min(enough, len(r.targets)):
-		words = fmt.Sprintf("%d of %d controls answer", took, of)
+	case came < min(enough, len(r.targets)):
+		words = fmt.Sprintf("%d of %d controls answer", came, of)
 	}
 	return words, words == "" || r.left == 0, r.changed
 }
 
-// tookLocked is how many targets took a connection, and of how many that are to be
+// cameLocked is how many targets answered, and of how many that are to be
 // counted: those with an address of the family where they are enough, else all.
-func (r *round) tookLocked(f checks.Family) (yes, of int) {
+func (r *round) cameLocked(f checks.Family) (yes, of int) {
 	either := 0
 	for i, a := range r.answers[f] {
 		if !a.absent {
 			of++
 		}
-		if a.took {
+		if a.came() {
 			yes++
 		}
-		if a.took || r.answers[otherThan(f)][i].took {
+		if a.came() || r.answers[otherThan(f)][i].came() {
 			either++
 		}
 	}

@@ -1,22 +1,3 @@
-// Package selfcheck finds out what this probe's own host and network keep it from
-// seeing: by control targets that should answer whatever becomes of the services,
-// see [Controls], and by the ports that its hoster blocks.
-//
-// Many hosters block the ports of mail for what goes out. A probe on such a host
-// would call every mail server down. So it remembers for each of these ports
-// whether any connection to it, to whatever host, has ever come about. As long
-// as none has, a connection that is not answered, or that has no way, is a fault
-// of our own network and not the server's, unless nothing else worked at the first
-// of them either, which then was no matter of ports. Once a port has worked its failures are the
-// server's for ever, or until the record is lost.
-//
-// A server that refuses has read what we sent, so a refusal stays the server's.
-// All other ports are left alone.
-//
-// What is given up for it: a server that is dead from the very first look on,
-// and the only one on its port, is unknown and not down. A control target on
-// that port ends the doubt: it is asked at such a failure, and if it answers the
-// port works. Without one, the first connection to any server on the port does.
 package selfcheck
 
 import (
@@ -25,9 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
-	"net/url"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -39,9 +18,6 @@ const (
 	fresh = 10 * time.Minute
 	// controlEvery is how often the control targets of a port are asked.
 	controlEvery = 15 * time.Minute
-	// controlTimeout bounds one question to a control target, for which an
-	// observation waits.
-	controlTimeout = 2 * time.Second
 )
 
 // isMail says whether a port is one of those that hosters block.
@@ -65,8 +41,25 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Ports is what this probe knows of its outbound ports. Its methods may be called
-// from many goroutines.
+// Ports is what this probe knows of its outbound ports.
+//
+// Many hosters block the ports of mail for what goes out. A probe on such a host
+// would call every mail server down. So it remembers for each of these ports
+// whether any connection to it, to whatever host, has ever come about. As long
+// as none has, a connection that is not answered, or that has no way, is a fault
+// of our own network and not the server's, unless nothing else worked at the first
+// of them either, which then was no matter of ports. Once a port has worked its
+// failures are the server's for ever, or until the record is lost.
+//
+// A server that refuses has read what we sent, so a refusal stays the server's.
+// All other ports are left alone.
+//
+// What is given up for it: a server that is dead from the very first look on,
+// and the only one on its port, is unknown and not down. A control target on
+// that port ends the doubt: it is asked at such a failure, and if it answers the
+// port works. Without one, the first connection to any server on the port does.
+//
+// Its methods may be called from many goroutines.
 type Ports struct {
 	opt Options
 
@@ -107,20 +100,13 @@ func Open(o Options) *Ports {
 	return p
 }
 
-// SetControls says which targets there are to tell a blocked port by: those of
-// the form tcp://host:port at one of the ports of mail.
+// SetControls says which targets there are to tell a blocked port by: those at one
+// of the ports of mail.
 func (p *Ports) SetControls(urls []string) {
 	controls := map[uint16][]checks.Endpoint{}
-	for _, raw := range urls {
-		u, err := url.Parse(raw)
-		if err != nil || u.Scheme != "tcp" {
-			continue
-		}
-		port, err := strconv.ParseUint(u.Port(), 10, 16)
-		if err == nil && isMail(uint16(port)) {
-			controls[uint16(port)] = append(controls[uint16(port)], checks.Endpoint{
-				Scheme: u.Scheme, Host: u.Hostname(), Port: uint16(port), URL: u,
-			})
+	for _, e := range endpoints(urls) {
+		if isMail(e.Port) {
+			controls[e.Port] = append(controls[e.Port], e)
 		}
 	}
 	p.mu.Lock()
@@ -208,7 +194,9 @@ func (p *Ports) saveLocked() {
 }
 
 // controlled asks the control targets of a port, if there are any and it is time,
-// and says whether one of them answered: then the port works.
+// and says whether one of them took a connection: then the port works. A refusal
+// proves less here than to [Controls]: the hoster may have sent it, and what has
+// worked once is believed for ever.
 func (p *Ports) controlled(ctx context.Context, port uint16) bool {
 	p.mu.Lock()
 	controls := p.controls[port]
@@ -223,7 +211,7 @@ func (p *Ports) controlled(ctx context.Context, port uint16) bool {
 	for _, c := range controls {
 		for _, f := range []checks.Family{checks.IPv4, checks.IPv6} {
 			asks++
-			go func() { answers <- p.ask(ctx, c, f) }()
+			go func() { answers <- ask(ctx, p.opt.Network, f, c).took }()
 		}
 	}
 	answered := false
@@ -234,12 +222,4 @@ func (p *Ports) controlled(ctx context.Context, port uint16) bool {
 		p.works(port)
 	}
 	return answered
-}
-
-// ask says whether a control target takes a connection.
-func (p *Ports) ask(ctx context.Context, c checks.Endpoint, f checks.Family) bool {
-	r := checks.Record(ctx, controlTimeout, func(ctx context.Context, r *checks.Recorder) error {
-		return r.Dial(ctx, p.opt.Network, f, c)
-	})
-	return r.Outcome == checks.Up
 }

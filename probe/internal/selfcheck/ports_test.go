@@ -177,6 +177,30 @@ func TestControlDecides(t *testing.T) {
 	})
 }
 
+// TestControlRefuses: the hoster may have said so, which proves nothing of the port.
+func TestControlRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		h.online = true
+		h.ports.SetControls([]string{"tcp://203.0.113.9:587", "ftp://203.0.113.9:587", "tcp://:587"})
+		asked := 0
+		h.Rule(func(_, to netip.AddrPort, network string) ct.Effect {
+			switch {
+			case to == netip.MustParseAddrPort("203.0.113.9:587"):
+				asked++
+				return ct.Refuse
+			case network == "tcp":
+				return ct.Drop
+			}
+			return ct.Pass
+		})
+		want(t, "the control refuses", h.look(t, 587), checks.OwnNetwork)
+		if asked != 1 || len(h.ports.Blocked()) != 1 {
+			t.Errorf("asked %d targets, %v blocked, want one each", asked, h.ports.Blocked())
+		}
+	})
+}
+
 // TestDamagedRecord costs what was known and nothing else.
 func TestDamagedRecord(t *testing.T) {
 	for _, text := range []string{"", "null", "{", `{"25":3}`, `{"port":{}}`} {
