@@ -22,9 +22,10 @@
 //   - A fault is the region's when at least 2/3 of the probes with a current result
 //     fail by their latest one; or when min(2/3 of them, 4) probes fail in the run
 //     that is under way, and so does every one whose latest vote began at or after
-//     the first failure of it. A good vote from before the failure says nothing of
-//     what came after, yet it is current for 2 I: with ten probes at 30 s seven of
-//     them would have to look again, half a minute, where 8 s are enough to see
+//     the first failure of it. The second is there on purpose, though two thirds
+//     alone would be simpler: a good vote from before the failure says nothing of
+//     what came after, yet it is current for 2 I, so that with ten probes at 30 s
+//     seven of them would have to look again, half a minute. 8 s are enough to see
 //     that four fail, as many as one asks and itself, and nobody else who looked is
 //     well. Up to six probes both are the same.
 //   - Down ends after 3 results in a row that are good or late, from at least two

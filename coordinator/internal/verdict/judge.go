@@ -95,7 +95,7 @@ func (j *Judge) Observe(rule Rule, at time.Time, r Result) []Change {
 	if !j.insert(rule, r) {
 		return changes
 	}
-	was, c := j.State(), j.counts(rule, j.clock)
+	was, c := j.State(), j.Counts(rule, j.clock)
 	j.heard = j.clock
 	if r.Scheduled {
 		j.try(&r)
@@ -126,7 +126,7 @@ func (j *Judge) Advance(rule Rule, at time.Time) []Change {
 			lost = j.clock // the rule has become stricter since
 		}
 		j.clock = lost
-		was, c := j.State(), j.counts(rule, lost.Add(1))
+		was, c := j.State(), j.Counts(rule, lost.Add(1))
 		j.set(Unknown, lost, j.missing(rule, lost.Add(1)))
 		change, _ := j.turned(was, c)
 		changes = append(changes, change)
@@ -155,6 +155,3 @@ func (j *Judge) Expiry(rule Rule) (at time.Time, ok bool) {
 	slices.SortFunc(ends, time.Time.Compare)
 	return ends[len(ends)-rule.MinProbes], true
 }
-
-// Counts are the probes behind the verdict at the given time.
-func (j *Judge) Counts(rule Rule, at time.Time) Counts { return j.counts(rule, at) }

@@ -110,7 +110,8 @@ func seen(results []*Result, probe string) bool {
 	return slices.ContainsFunc(results, func(r *Result) bool { return r.Probe == probe })
 }
 
-func (j *Judge) counts(rule Rule, at time.Time) Counts {
+// Counts are the probes behind the verdict at the given time.
+func (j *Judge) Counts(rule Rule, at time.Time) Counts {
 	probes := j.latest(rule, at)
 	var c Counts
 	for _, r := range probes {
