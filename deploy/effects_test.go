@@ -54,10 +54,8 @@ func expectEffect(t *testing.T, f *fleettest.Fleet, fault scenario.Fault, class 
 	f.Wait(interval + 10*time.Second)
 	f.Heal()
 	f.Wait(interval)
-	var failed []checks.Observation
-	f.Get("/api/v1/observations?outcome=down&limit=100&from="+url.QueryEscape(began.Format(time.RFC3339Nano)), &failed)
 	hit := map[string]bool{}
-	for _, o := range failed {
+	for _, o := range f.Observations(began, time.Time{}, url.Values{"outcome": {"down"}}) {
 		if o.Check != kind || o.Class != class {
 			t.Errorf("%s on %s: got %s of %s in %s (%s), want %s", fault.Effect, kind, o.Class, o.Check, o.FailedPhase, o.Detail, class)
 		}
@@ -91,10 +89,8 @@ func TestShareOfRuns(t *testing.T) {
 			f.Wait(20 * time.Minute)
 			f.Heal()
 			f.Wait(time.Minute)
-			var all []checks.Observation
-			f.Get("/api/v1/observations?limit=1000&from="+url.QueryEscape(began.Format(time.RFC3339Nano))+"&to="+url.QueryEscape(began.Add(20*time.Minute).Format(time.RFC3339Nano)), &all)
 			runs, hit := 0, 0
-			for _, o := range all {
+			for _, o := range f.Observations(began, began.Add(20*time.Minute), nil) {
 				if o.Trigger != checks.Scheduled {
 					continue
 				}
@@ -124,10 +120,8 @@ func TestSlowUnderTLS(t *testing.T) {
 			}
 			f.Heal()
 			f.Wait(time.Minute)
-			var all []checks.Observation
-			f.Get("/api/v1/observations?limit=1000&from="+url.QueryEscape(began.Format(time.RFC3339Nano))+"&to="+url.QueryEscape(began.Add(20*time.Second).Format(time.RFC3339Nano)), &all)
 			classes = map[checks.Class]bool{}
-			for _, o := range all {
+			for _, o := range f.Observations(began, began.Add(20*time.Second), nil) {
 				took, classes[o.Class] = max(took, o.Elapsed), true
 			}
 			return took, classes

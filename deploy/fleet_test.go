@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -30,9 +29,9 @@ const (
 	connectLimit = 4 * time.Second
 	// standstill is how long an attempt may do nothing before others look too.
 	standstill = time.Second
-	// delivery is how long an observation takes from its end to a verdict: half
-	// a second in which a batch collects, and the journal's commit.
-	delivery = 600 * time.Millisecond
+	// delivery is how long an observation takes from its end to a verdict: 100 ms
+	// in which a batch collects, and the journal's commit.
+	delivery = 200 * time.Millisecond
 )
 
 var (
@@ -281,10 +280,8 @@ func nextQuiet(t *testing.T, f *fleettest.Fleet) time.Time {
 // worked out from the newest that the journal has.
 func scheduledAfter(t *testing.T, f *fleettest.Fleet, check, region string, at time.Time) []time.Time {
 	t.Helper()
-	var list []checks.Observation
-	f.Get(fmt.Sprintf("/api/v1/observations?check=%s&region=%s&limit=60&to=%s", check, region, url.QueryEscape(at.Format(time.RFC3339Nano))), &list)
 	newest := map[string]time.Time{}
-	for _, o := range list {
+	for _, o := range f.Observations(time.Time{}, at, url.Values{"check": {check}, "region": {region}}) {
 		if o.Trigger == checks.Scheduled && o.Scheduled.After(newest[o.Probe]) {
 			newest[o.Probe] = o.Scheduled
 		}

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -9,22 +10,6 @@ import (
 
 	"varde/deploy/fleettest"
 )
-
-// probeNow is one element of /api/v1/probes.
-type probeNow struct {
-	Name, State string
-	LastSeen    time.Time `json:"last_seen"`
-}
-
-func probesNow(f *fleettest.Fleet) map[string]probeNow {
-	var list []probeNow
-	f.Get("/api/v1/probes", &list)
-	out := map[string]probeNow{}
-	for _, p := range list {
-		out[p.Name] = p
-	}
-	return out
-}
 
 // slow is a fleet whose weeks cost little.
 func slow() fleettest.Options {
@@ -47,7 +32,7 @@ func TestBadTokensChangeNothing(t *testing.T) {
 		f.Wait(2 * time.Minute)
 		good := f.Token("c", "eu-north", time.Hour)
 		other := fleettest.New(t, slow()) // a fleet with another CA, at the same address
-		before := probesNow(f)
+		before := f.Probes()
 		for name, tc := range map[string]struct{ token, want string }{
 			"used":     {used, "used already"},
 			"expired":  {expired, "has expired"},
@@ -63,7 +48,7 @@ func TestBadTokensChangeNothing(t *testing.T) {
 				t.Errorf("%s: left %v in the state folder", name, files)
 			}
 		}
-		if after := probesNow(f); len(after) != len(before) {
+		if after := f.Probes(); len(after) != len(before) {
 			t.Errorf("roster has %d probes, want still %d", len(after), len(before))
 		}
 		if _, err := f.Join("eu-north-2", good); err != nil {
@@ -85,12 +70,12 @@ func TestRemovalEndsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fleettest.New(t, slow())
 		f.Wait(time.Minute)
-		if got := probesNow(f); got["eu-north-1"].State != "connected" || got["eu-north-2"].State != "connected" {
+		if got := f.Probes(); got["eu-north-1"].State != "connected" || got["eu-north-2"].State != "connected" {
 			t.Fatalf("probes %v, want both connected", got)
 		}
 		f.Remove("eu-north-2")
 		f.Wait(time.Second)
-		if got := probesNow(f); len(got) != 1 {
+		if got := f.Probes(); len(got) != 1 {
 			t.Errorf("roster %v after a removal, want eu-north-1 alone", got)
 		}
 		f.Wait(time.Hour + 15*time.Minute) // the former key is good for an hour
@@ -114,7 +99,7 @@ func TestRenewalLeavesNoGap(t *testing.T) {
 		}
 		connected := func() {
 			t.Helper()
-			if p := probesNow(f)["eu-north-1"]; p.State != "connected" || time.Since(p.LastSeen) > time.Minute {
+			if p := f.Probes()["eu-north-1"]; p.State != "connected" || time.Since(p.LastSeen) > time.Minute {
 				t.Fatalf("%s: %+v, want connected", time.Now().Format(time.TimeOnly), p)
 			}
 		}
@@ -166,11 +151,7 @@ func TestProbeGoesOnWithItsPlan(t *testing.T) {
 		f.Wait(10 * time.Minute)
 		f.StartCoordinator()
 		f.Wait(2 * time.Minute)
-		var list []struct {
-			Epoch     string
-			Scheduled time.Time
-		}
-		f.Get("/api/v1/observations?probe=oceania-1&check=imap&limit=200", &list)
+		list := f.Observations(time.Time{}, time.Time{}, url.Values{"probe": {"oceania-1"}, "check": {"imap"}})
 		var epochs []string
 		for _, o := range list {
 			if !slices.Contains(epochs, o.Epoch) {

@@ -6,12 +6,14 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"varde/checks"
+	"varde/deploy/fleettest"
 	"varde/deploy/mailstack"
 )
 
@@ -122,8 +124,7 @@ func (p *programs) expectClass(t *testing.T, service string, since time.Time, ph
 	for _, region := range []string{"eu-north", "us-east", "oceania"} {
 		// A server that starts again refuses first, and the list is a second late.
 		p.eventually(fmt.Sprintf("%s in %s to end in %s by %s", service, region, phase, class), func() bool {
-			var list []checks.Observation
-			p.get(fmt.Sprintf("/api/v1/observations?check=%s&region=%s&limit=20&from=%s", service, region, since.UTC().Format(time.RFC3339)), &list)
+			list := fleettest.ReadObservations(p.get, since, time.Time{}, url.Values{"check": {service}, "region": {region}})
 			failed := slices.DeleteFunc(list, func(o checks.Observation) bool { return o.Outcome == checks.Up })
 			return len(failed) > 0 && failed[0].FailedPhase == phase && failed[0].Class == class
 		})
@@ -141,8 +142,8 @@ func (p *programs) expectPlausible(t *testing.T) {
 	} {
 		var list []checks.Observation
 		p.eventually("a run of "+service+" that was up", func() bool {
-			p.get("/api/v1/observations?check="+service+"&outcome=up&limit=1", &list)
-			return len(list) == 1
+			list = fleettest.ReadObservations(p.get, time.Time{}, time.Time{}, url.Values{"check": {service}, "outcome": {"up"}})
+			return len(list) > 0
 		})
 		var names []string
 		var sum time.Duration

@@ -226,9 +226,7 @@ func TestNobodyClaimsToBeFit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fleettest.New(t, threeRegions())
 		f.Wait(3 * time.Minute)
-		var probes []struct{ Qualified *bool }
-		f.Get("/api/v1/probes", &probes)
-		for _, p := range probes {
+		for _, p := range f.Probes() {
 			if p.Qualified != nil {
 				t.Errorf("got qualified %t, want null", *p.Qualified)
 			}

@@ -83,7 +83,7 @@ func (p *programs) start(name string) {
 	defer out.Close()
 	pr.cmd = exec.Command(pr.args[0], pr.args[1:]...)
 	pr.cmd.Stdout, pr.cmd.Stderr = out, out
-	pr.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	pr.cmd.SysProcAttr = noOrphans()
 	if err := pr.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}

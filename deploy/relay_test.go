@@ -10,17 +10,6 @@ import (
 	"varde/deploy/fleettest"
 )
 
-// ways are by which peer each probe's records come; empty for by themselves.
-func ways(f *fleettest.Fleet) map[string]string {
-	var list []struct{ Name, Relay string }
-	f.Get("/api/v1/probes", &list)
-	out := map[string]string{}
-	for _, p := range list {
-		out[p.Name] = p.Relay
-	}
-	return out
-}
-
 // TestRelay cuts a region off from the coordinator for ten minutes. Its records come
 // through probes of other regions within half a minute, nothing that is judged
 // changes, and afterwards they come by themselves again.
@@ -31,9 +20,9 @@ func TestRelay(t *testing.T) {
 		before := since(f)
 		f.Isolate("oceania")
 		f.Wait(30 * time.Second)
-		for name, relay := range ways(f) {
-			if away := strings.HasPrefix(name, "oceania-"); away != (relay != "") || away && strings.HasPrefix(relay, "oceania-") {
-				t.Errorf("%s comes through %q", name, relay)
+		for name, p := range f.Probes() {
+			if away := p.Region == "oceania"; away != (p.Relay != "") || away && strings.HasPrefix(p.Relay, "oceania-") {
+				t.Errorf("%s comes through %q", name, p.Relay)
 			}
 		}
 		for range 19 {
@@ -42,9 +31,9 @@ func TestRelay(t *testing.T) {
 		}
 		f.Isolate()
 		f.Wait(time.Minute)
-		for name, relay := range ways(f) {
-			if relay != "" {
-				t.Errorf("%s still comes through %q", name, relay)
+		for name, p := range f.Probes() {
+			if p.Relay != "" {
+				t.Errorf("%s still comes through %q", name, p.Relay)
 			}
 		}
 		if after := since(f); !maps.EqualFunc(before, after, time.Time.Equal) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,6 +16,7 @@ import (
 
 	"varde/checks"
 	"varde/coordinator/server"
+	"varde/deploy/fleettest"
 	"varde/deploy/mailstack"
 	"varde/proto/wire"
 )
@@ -163,8 +165,7 @@ func (p *trips) eventuallyObserved(m mailEvent) (o checks.Observation) {
 	p.t.Helper()
 	region := m.Probe[:strings.LastIndexByte(m.Probe, '-')]
 	p.eventually("the observation of mail "+m.Mail, func() bool {
-		var list []checks.Observation
-		p.get("/api/v1/observations?check=mail&limit=100&region="+region, &list)
+		list := fleettest.ReadObservations(p.get, time.Time{}, time.Time{}, url.Values{"check": {"mail"}, "region": {region}})
 		i := slices.IndexFunc(list, func(o checks.Observation) bool { return sentBy(o, m.Probe, m.Sent) })
 		if i >= 0 {
 			o = list[i]

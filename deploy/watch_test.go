@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -11,35 +12,6 @@ import (
 	"varde/deploy/fleettest"
 	"varde/deploy/scenario"
 )
-
-// probeSeen is a part of one element of /api/v1/probes.
-type probeSeen struct {
-	Name      string   `json:"name"`
-	State     string   `json:"state"`
-	Qualified *bool    `json:"qualified"`
-	Reason    string   `json:"reason"`
-	Relay     string   `json:"relay"`
-	Faults    []string `json:"faults"`
-	Counts    struct {
-		Runs         uint64 `json:"runs"`
-		Disqualified uint64 `json:"disqualified_failures"`
-		// ConfirmsRefused requests were not obeyed.
-		ConfirmsRefused uint64 `json:"confirms_refused"`
-	} `json:"counts"`
-}
-
-func seen(t *testing.T, f *fleettest.Fleet, name string) probeSeen {
-	t.Helper()
-	var all []probeSeen
-	f.Get("/api/v1/probes", &all)
-	for _, p := range all {
-		if p.Name == name {
-			return p
-		}
-	}
-	t.Fatalf("no probe %s", name)
-	return probeSeen{}
-}
 
 // until looks every second until it is so, and returns how long that took; the
 // test fails when it takes longer than within.
@@ -62,18 +34,18 @@ func TestOwnNetworkIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fleettest.New(t, threeRegions())
 		f.Wait(3 * time.Minute)
-		if p := seen(t, f, "us-east-1"); p.Qualified != nil || p.Counts.Runs == 0 || len(p.Faults) > 0 {
+		if p := f.Probes()["us-east-1"]; p.Qualified != nil || p.Counts.Runs == 0 || len(p.Faults) > 0 {
 			t.Errorf("before: %+v, want nothing to tell", p)
 		}
-		unfit := func() bool { p := seen(t, f, "us-east-1"); return p.Qualified != nil && !*p.Qualified }
-		fit := func() bool { p := seen(t, f, "us-east-1"); return p.Qualified != nil && *p.Qualified }
+		unfit := func() bool { p := f.Probes()["us-east-1"]; return p.Qualified != nil && !*p.Qualified }
+		fit := func() bool { p := f.Probes()["us-east-1"]; return p.Qualified != nil && *p.Qualified }
 
 		// The coordinator is still reached: its words come at once.
 		world := append(slices.Clone(kinds), fleettest.Control)
 		f.Hit(scenario.Fault{Probes: []string{"us-east-1"}, Checks: world, Effect: scenario.ConnectTimeout})
 		took := until(t, f, interval+30*time.Second, "the world is gone", unfit)
 		t.Logf("not qualified %s after its world is gone", took)
-		p := seen(t, f, "us-east-1")
+		p := f.Probes()["us-east-1"]
 		if p.State != "connected" || p.Reason != "0 of 3 controls answer over ipv4" {
 			t.Errorf("got %+v, want a connected probe and its reason", p)
 		}
@@ -92,11 +64,11 @@ func TestOwnNetworkIsShown(t *testing.T) {
 
 		// Nobody is reached: it says so when it is back.
 		f.Hit(scenario.Fault{Probes: []string{"us-east-1"}, Effect: scenario.OwnNetwork})
-		until(t, f, 2*time.Minute, "cut off", func() bool { return seen(t, f, "us-east-1").State == "silent" })
+		until(t, f, 2*time.Minute, "cut off", func() bool { return f.Probes()["us-east-1"].State == "silent" })
 		f.Wait(3 * time.Minute)
 		f.Heal()
-		until(t, f, 2*time.Minute, "back", func() bool { return seen(t, f, "us-east-1").State == "connected" })
-		until(t, f, 30*time.Second, "its next words", func() bool { return seen(t, f, "us-east-1").Counts.Disqualified > p.Counts.Disqualified })
+		until(t, f, 2*time.Minute, "back", func() bool { return f.Probes()["us-east-1"].State == "connected" })
+		until(t, f, 30*time.Second, "its next words", func() bool { return f.Probes()["us-east-1"].Counts.Disqualified > p.Counts.Disqualified })
 		until(t, f, 30*time.Second, "well again", fit)
 		f.Wait(3 * time.Minute)
 		expectStates(t, f, nil)
@@ -118,8 +90,7 @@ func TestEndOfAnOutage(t *testing.T) {
 		f.Wait(510 * time.Millisecond)
 		f.Heal()
 		f.Wait(time.Minute)
-		var all []checks.Observation
-		f.Get("/api/v1/observations?check=imap&region=us-east&limit=100", &all)
+		all := f.Observations(time.Time{}, time.Time{}, url.Values{"check": {"imap"}, "region": {"us-east"}})
 		i := slices.IndexFunc(all, func(o checks.Observation) bool { return o.Scheduled.Equal(run) })
 		if i < 0 {
 			t.Fatalf("no run at %s", run)
@@ -140,9 +111,9 @@ func TestBlockedUDPIsShown(t *testing.T) {
 		f.Wait(3 * time.Minute)
 		f.BlockUDP("us-east-1")
 		// It notices half a minute after the last datagram.
-		took := until(t, f, 40*time.Second, "blocked", func() bool { return len(seen(t, f, "us-east-1").Faults) > 0 })
+		took := until(t, f, 40*time.Second, "blocked", func() bool { return len(f.Probes()["us-east-1"].Faults) > 0 })
 		t.Logf("told %s after it was blocked", took)
-		if got := seen(t, f, "us-east-1").Faults; len(got) != 1 || got[0] != "udp_blocked" {
+		if got := f.Probes()["us-east-1"].Faults; len(got) != 1 || got[0] != "udp_blocked" {
 			t.Errorf("got %q", got)
 		}
 		const advice = "open UDP 7946 in the firewall"

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
+	"varde/checks"
 	"varde/coordinator/server"
 	"varde/proto/wire"
 )
@@ -44,6 +47,67 @@ func (f *Fleet) State(check, region string) string {
 		}
 	}
 	return "none"
+}
+
+// Getter reads JSON from an operator listener, as [Fleet.Get] does; it ends the test
+// when it cannot.
+type Getter func(path string, into any)
+
+// Probe is a part of one element of /api/v1/probes.
+type Probe struct {
+	Name      string    `json:"name"`
+	Region    string    `json:"region"`
+	State     string    `json:"state"`
+	LastSeen  time.Time `json:"last_seen"`
+	Qualified *bool     `json:"qualified"`
+	Reason    string    `json:"reason"`
+	// Relay is by which peer its records come; empty for by themselves.
+	Relay  string   `json:"relay"`
+	Faults []string `json:"faults"`
+	Counts struct {
+		Runs         uint64 `json:"runs"`
+		Disqualified uint64 `json:"disqualified_failures"`
+		// ConfirmsRefused requests were not obeyed.
+		ConfirmsRefused uint64 `json:"confirms_refused"`
+	} `json:"counts"`
+}
+
+// Probes are the probes that the coordinator knows, by name.
+func (f *Fleet) Probes() map[string]Probe {
+	f.t.Helper()
+	return ReadProbes(f.Get)
+}
+
+// ReadProbes is [Fleet.Probes] of any coordinator.
+func ReadProbes(get Getter) map[string]Probe {
+	var list []Probe
+	get("/api/v1/probes", &list)
+	out := map[string]Probe{}
+	for _, p := range list {
+		out[p.Name] = p
+	}
+	return out
+}
+
+// Observations are the newest 1000 of those that ended between two times, either of
+// which may be zero, the newest first. The filters are parameters of
+// /api/v1/observations.
+func (f *Fleet) Observations(from, to time.Time, filters url.Values) []checks.Observation {
+	f.t.Helper()
+	return ReadObservations(f.Get, from, to, filters)
+}
+
+// ReadObservations is [Fleet.Observations] of any coordinator.
+func ReadObservations(get Getter, from, to time.Time, filters url.Values) (out []checks.Observation) {
+	query := url.Values{"limit": {"1000"}}
+	maps.Copy(query, filters)
+	for name, at := range map[string]time.Time{"from": from, "to": to} {
+		if !at.IsZero() {
+			query.Set(name, at.Format(time.RFC3339Nano))
+		}
+	}
+	get("/api/v1/observations?"+query.Encode(), &out)
+	return out
 }
 
 // Journal stops every program and hands what the journal holds to fn, in

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"varde/checks"
 	"varde/checks/checktest"
 	"varde/deploy/bridge"
+	"varde/deploy/fleettest"
 	"varde/deploy/mailstack"
 )
 
@@ -209,22 +211,8 @@ func (h *hosts) allUp() bool {
 	return len(s) == 1 && len(s["up"]) == 2*len(h.regions)
 }
 
-// told is what the coordinator knows of a probe.
-type told struct {
-	Name, Region, State, Relay string
-	Faults                     []string
-	Qualified                  *bool
-}
-
-func (h *hosts) told() map[string]told {
-	var list []told
-	h.mustRead("/api/v1/probes", &list)
-	out := map[string]told{}
-	for _, p := range list {
-		out[p.Name] = p
-	}
-	return out
-}
+// told is what the coordinator knows of the probes.
+func (h *hosts) told() map[string]fleettest.Probe { return fleettest.ReadProbes(h.mustRead) }
 
 // direct says whether no probe needs another to reach the coordinator.
 func (h *hosts) direct() bool {
@@ -332,8 +320,7 @@ func (h *hosts) testLonelyProbe(t *testing.T) {
 		return q != nil && *q
 	})
 	h.observed(t, "us-east-2", began, checks.Unknown, checks.OwnNetwork)
-	var blamed []checks.Observation
-	h.mustRead("/api/v1/observations?probe=us-east-2&outcome=down&limit=10&from="+began.UTC().Format(time.RFC3339), &blamed)
+	blamed := fleettest.ReadObservations(h.mustRead, began, time.Time{}, url.Values{"probe": {"us-east-2"}, "outcome": {"down"}})
 	if len(blamed) > 0 {
 		t.Errorf("the lonely probe blamed the provider %d times, once for %s (%s)", len(blamed), blamed[0].Class, blamed[0].Detail)
 	}
@@ -343,8 +330,7 @@ func (h *hosts) testLonelyProbe(t *testing.T) {
 func (h *hosts) observed(t *testing.T, probe string, since time.Time, outcome checks.Outcome, class checks.Class) {
 	t.Helper()
 	h.within(30*time.Second, fmt.Sprintf("a run of %s that is %s, %s", probe, outcome, class), func() bool {
-		var list []checks.Observation
-		h.mustRead(fmt.Sprintf("/api/v1/observations?probe=%s&outcome=%s&limit=50&from=%s", probe, outcome, since.UTC().Format(time.RFC3339)), &list)
+		list := fleettest.ReadObservations(h.mustRead, since, time.Time{}, url.Values{"probe": {probe}, "outcome": {outcome.String()}})
 		return slices.ContainsFunc(list, func(o checks.Observation) bool { return o.Class == class })
 	})
 }
