@@ -141,19 +141,18 @@ func BatchFromProto(m *vardev1.Batch) (Batch, error) {
 	return b, nil
 }
 
-// MarshalRecord encodes one record as a spool keeps it. A record that
-// UnmarshalRecord would refuse is refused here already: in a spool it would
-// stand in the way of all that come after it.
-func MarshalRecord(r Record) ([]byte, error) {
+// MarshalRecord encodes one record as a spool keeps it, and returns it as
+// UnmarshalRecord will read it. One that this would refuse is refused here already:
+// in a spool it would stand in the way of all that come after it.
+func MarshalRecord(r Record) (b []byte, read Record, err error) {
 	m := recordToProto(r)
-	if _, err := recordFromProto(m); err != nil {
-		return nil, fmt.Errorf("record: %w", err)
+	if read, err = recordFromProto(m); err != nil {
+		return nil, Record{}, fmt.Errorf("record: %w", err)
 	}
-	b, err := proto.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("record: %w", err)
+	if b, err = proto.Marshal(m); err != nil {
+		return nil, Record{}, fmt.Errorf("record: %w", err)
 	}
-	return b, nil
+	return b, read, nil
 }
 
 // UnmarshalRecord reads what MarshalRecord wrote.

@@ -37,7 +37,13 @@ func FuzzUnmarshalRecord(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if r, err := wire.UnmarshalRecord(b); err == nil {
-			again(t, r, func() ([]byte, error) { return wire.MarshalRecord(r) }, wire.UnmarshalRecord)
+			again(t, r, func() ([]byte, error) {
+				b, read, err := wire.MarshalRecord(r)
+				if diff := cmp.Diff(r, read); err == nil && diff != "" {
+					t.Fatalf("said to be read otherwise (-read +said):\n%s", diff)
+				}
+				return b, err
+			}, wire.UnmarshalRecord)
 		}
 	})
 }

@@ -107,9 +107,9 @@ func TestObservationRefusals(t *testing.T) {
 // TestMarshalRecordRefuses: a record that could not be read again must not
 // reach a spool.
 func TestMarshalRecordRefuses(t *testing.T) {
-	_, err := wire.MarshalRecord(wire.Record{Observation: checks.Observation{Check: "imap", Service: "imap"}})
+	_, _, err := wire.MarshalRecord(wire.Record{Observation: checks.Observation{Check: "imap", Service: "imap"}})
 	refused(t, "record: seq: missing", err)
-	_, err = wire.MarshalRecord(wire.Record{Gap: &wire.Gap{First: 2, Last: 1}})
+	_, _, err = wire.MarshalRecord(wire.Record{Gap: &wire.Gap{First: 2, Last: 1}})
 	refused(t, "record: gap: 2 to 1, expected 1 <= first <= last", err)
 }
 

@@ -29,12 +29,13 @@ func same[T any](t *rapid.T, want, got T, err error) {
 func TestRecordRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := drawRecord(t, rapid.Uint64Range(1, 1e12).Draw(t, "first"))
-		b, err := wire.MarshalRecord(want)
+		b, read, err := wire.MarshalRecord(want)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := wire.UnmarshalRecord(b)
 		same(t, want, got, err)
+		same(t, read, got, err)
 	})
 }
 

@@ -95,7 +95,7 @@ func (g *segment) expand(f io.ReaderAt, to io.Writer) error {
 			return errTorn
 		}
 		taken := numbers.take(&rec)
-		rest, err := wire.MarshalRecord(rec)
+		rest, _, err := wire.MarshalRecord(rec)
 		if err != nil {
 			return fmt.Errorf("record without its numbers: %w", err)
 		}

@@ -91,7 +91,7 @@ func entry(t testing.TB, number int) []byte {
 	o.Seq = 1
 	r := record(o)
 	taken := new(slots).take(&r)
-	rest, err := wire.MarshalRecord(r)
+	rest, _, err := wire.MarshalRecord(r)
 	if err != nil {
 		t.Fatal(err)
 	}

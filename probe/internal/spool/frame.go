@@ -67,15 +67,11 @@ func decodeFixed(b []byte, magic uint32, v any) bool {
 	return binary.Read(bytes.NewReader(b[fixedHeader:n]), binary.LittleEndian, v) == nil
 }
 
-// encode returns the frame of one record and the record as it is read again,
-// which it makes sure of: one that nobody can read would block all those after
-// it.
+// encode returns the frame of one record and the record as it is read again: one
+// that nobody can read would block all those after it.
 func encode(r wire.Record) (frame []byte, read wire.Record, err error) {
-	payload, err := wire.MarshalRecord(r)
+	payload, read, err := wire.MarshalRecord(r)
 	if err != nil {
-		return nil, wire.Record{}, err
-	}
-	if read, err = wire.UnmarshalRecord(payload); err != nil {
 		return nil, wire.Record{}, err
 	}
 	if len(payload) > maxPayload {
