@@ -21,6 +21,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -29,6 +30,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"varde/proto/wire"
 )
 
 // Lifetimes of what an Authority issues.
@@ -90,6 +93,9 @@ type Authority struct {
 	gossip       keyring
 	coordinators []string
 	changed      chan struct{}
+	// ours are the certificates that were found to be ours, by their SHA-256, and whom
+	// they name.
+	ours map[[sha256.Size]byte]wire.Subject
 
 	serving struct {
 		mu          sync.Mutex // protects all following fields
@@ -109,6 +115,7 @@ func Open(ctx context.Context, o Options) (*Authority, error) {
 	a := &Authority{
 		keys: k, roots: x509.NewCertPool(), store: o.Store, life: cmp.Or(o.Life, CertificateLife), log: o.Logger,
 		records: map[string]record{}, coordinators: slices.Clone(o.Coordinators), changed: make(chan struct{}),
+		ours: map[[sha256.Size]byte]wire.Subject{},
 	}
 	a.roots.AddCert(k.authority)
 	if err := a.load(ctx); err != nil {

@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -77,6 +78,25 @@ func mustPeer(t *testing.T, a *identity.Authority, p probe) identity.Peer {
 		t.Fatal(err)
 	}
 	return peer
+}
+
+// TestKnownCertificateVouchesForNoOther: one that differs in its signature alone is
+// not ours, and one that is known costs no second look at its signature.
+func TestKnownCertificateVouchesForNoOther(t *testing.T) {
+	a, _ := newAuthority(t)
+	p := join(t, a, "osl-1")
+	if again := testing.AllocsPerRun(10, func() { mustPeer(t, a, p) }); again > 20 {
+		t.Errorf("%v allocations for a certificate that is known, want at most 20", again)
+	}
+	forged := slices.Clone(p.cert.Raw)
+	forged[len(forged)-1]++
+	cert, err := x509.ParseCertificate(forged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (probe{p.key, cert}).peer(t, a); !errors.Is(err, identity.ErrNotOurs) {
+		t.Errorf("forged: %v", err)
+	}
 }
 
 // TestRenewGoesBack: a probe that forgot its new key goes on with the old one.

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -98,10 +99,37 @@ func (a *Authority) verify(certs []*x509.Certificate, at time.Time) (Peer, error
 	return Peer{Subject: subject, Entry: r.entry(), Renewal: late > 0, Certificate: certs[0]}, nil
 }
 
-// subject reads who a certificate of ours names. Its dates are not looked at:
-// what an expired one is good for is for verify to say, and one that is not
-// yet valid shows that our own clock went back.
+// maxOurs bounds the certificates that are known to be ours: a probe has one for a
+// month, and after a renewal a second one.
+const maxOurs = 1 << 14
+
+// subject reads who a certificate of ours names. Each stream is asked for that again and
+// again, and a signature that held once holds.
 func (a *Authority) subject(cert *x509.Certificate) (wire.Subject, error) {
+	sum := sha256.Sum256(cert.Raw)
+	a.mu.RLock()
+	s, ok := a.ours[sum]
+	a.mu.RUnlock()
+	if ok {
+		return s, nil
+	}
+	s, err := a.examine(cert)
+	if err != nil {
+		return wire.Subject{}, fmt.Errorf("%w: %w", ErrNotOurs, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.ours) >= maxOurs {
+		clear(a.ours)
+	}
+	a.ours[sum] = s
+	return s, nil
+}
+
+// examine looks whether a certificate is ours, and whom it names. Its dates are not
+// looked at: what an expired one is good for is for verify to say, and one that is not
+// yet valid shows that our own clock went back.
+func (a *Authority) examine(cert *x509.Certificate) (wire.Subject, error) {
 	_, err := cert.Verify(x509.VerifyOptions{
 		Roots:         a.roots,
 		Intermediates: x509.NewCertPool(),
@@ -109,13 +137,9 @@ func (a *Authority) subject(cert *x509.Certificate) (wire.Subject, error) {
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
-		return wire.Subject{}, fmt.Errorf("%w: %w", ErrNotOurs, err)
+		return wire.Subject{}, err
 	}
-	s, err := wire.SubjectOf(cert)
-	if err != nil {
-		return wire.Subject{}, fmt.Errorf("%w: %w", ErrNotOurs, err)
-	}
-	return s, nil
+	return wire.SubjectOf(cert)
 }
 
 // settle forgets the former key of a probe that used its new one.
