@@ -1,35 +1,10 @@
 package agent
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"io"
-	"log"
-	"log/slog"
-	"net"
-	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
-	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
-
-	"varde/checks"
-	"varde/checks/checktest"
-	"varde/probe/internal/plan"
-	"varde/probe/internal/schedule"
-	"varde/proto/wire"
 )
 
 const (
@@ -52,7 +27,6 @@ const (
 // loadCase is one kind of load: so many checks every loadEvery, of which the first
 // ones look at somebody who takes connections and says nothing.
 type loadCase struct {
-	name       string
 	scheme     string
 	checks     int
 	blackholes int
@@ -60,23 +34,28 @@ type loadCase struct {
 
 func (c loadCase) step() time.Duration { return loadEvery / time.Duration(c.checks) }
 
+// loadRounds is how often each side is measured, by turns: another program of the
+// machine can spoil a round, and the median of three leaves out one of them.
+const loadRounds = 3
+
 // BenchmarkLoad puts a probe on one core beside a bare scheduler and client that do
 // the same, one after the other against the same server: a new connection and one
 // request each. The probe also spools with fsync and delivers what it saw. Each
 // side has the first core of the machine alone, as on a machine that has no other;
-// the server has the second. It reports shares of what the bare one takes:
+// servers and the coordinator have the second. It reports the medians of three rounds,
+// and shares of what the bare one takes:
 //
-//	go test ./probe/agent -run '^$' -bench Load -benchtime 1x -timeout 30m
+//	go test ./probe/agent -run '^$' -bench Load -benchtime 1x -timeout 60m
 //
 // Ten thousand checks every 10 s are of plain HTTP: full handshakes of TLS 1.3 cost
 // a bare client about a millisecond, so that a thousand a second fill the core
 // before there is anything to compare. They are measured at three hundred a second.
-// With blackholes the lateness is that of the healthy targets.
+// Then a tenth of the targets are black holes: the lateness is that of the others, and
+// its share that of what it is without.
 func BenchmarkLoad(b *testing.B) {
-	for _, c := range []loadCase{
-		{"http/10000/healthy", "http", 10_000, 0}, {"http/10000/blackholes", "http", 10_000, 1000}, {"https/3000", "https", 3000, 0},
-	} {
-		b.Run(c.name, func(b *testing.B) {
+	for _, c := range []loadCase{{"http", 10_000, 1000}, {"https", 3000, 0}} {
+		b.Run(fmt.Sprintf("%s/%d", c.scheme, c.checks), func(b *testing.B) {
+			keepTo(b, 1)
 			for b.Loop() {
 				compareLoad(b, c)
 			}
@@ -92,371 +71,47 @@ type load struct {
 	lateness []time.Duration
 }
 
-func (l load) p99() time.Duration {
+func (l load) p99() float64 {
 	slices.Sort(l.lateness)
-	return l.lateness[len(l.lateness)*99/100]
+	return float64(l.lateness[len(l.lateness)*99/100].Microseconds())
 }
 
-func (l load) cpuPerRun() time.Duration { return l.cpu / time.Duration(max(l.runs, 1)) }
+// cpuPerRun is in microseconds.
+func (l load) cpuPerRun() float64 { return float64(l.cpu.Microseconds()) / float64(max(l.runs, 1)) }
 
+// medians are of figures that were measured loadRounds times.
+type medians map[string][]float64
+
+func (m medians) add(unit string, n float64) { m[unit] = append(m[unit], n) }
+
+func (m medians) report(b *testing.B) {
+	for unit, all := range m {
+		b.Logf("%s: %.4g", unit, all)
+		slices.Sort(all)
+		b.ReportMetric(all[len(all)/2], unit)
+	}
+}
+
+// compareLoad compares a probe with the bare side, and one whose targets are silent in
+// part with one whose targets are all well.
 func compareLoad(b *testing.B, c loadCase) {
-	dir := b.TempDir()
-	ca := checktest.NewCA()
-	caFile := filepath.Join(dir, "ca.pem")
-	if err := os.WriteFile(caFile, ca.PEM(), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	healthy, silent := startLoadServer(b, ca, c.scheme)
-	bare := runBare(b, c, healthy, caFile)
-	ours := runLoadedProbe(b, c, caFile, healthy, silent)
-	b.ReportMetric(float64(ours.rss)/mb, "MB-rss")
-	b.ReportMetric(float64(ours.p99())/float64(bare.p99()), "x-p99-lateness")
-	b.ReportMetric(float64(ours.p99().Microseconds()), "p99-lateness-us")
-	b.ReportMetric(float64(bare.p99().Microseconds()), "bare-p99-lateness-us")
-	b.ReportMetric(float64(ours.cpuPerRun())/float64(bare.cpuPerRun()), "x-cpu")
-	b.ReportMetric(float64(ours.cpuPerRun().Microseconds()), "cpu-us/run")
-	b.ReportMetric(float64(bare.cpuPerRun().Microseconds()), "bare-cpu-us/run")
-	b.ReportMetric(float64(ours.runs)/(loadLasts-loadArrives).Seconds(), "runs/s")
-}
-
-// startLoadServer starts a web server and a silent one in a process of their
-// own, and returns their addresses.
-func startLoadServer(b *testing.B, ca *checktest.CA, scheme string) (healthy, silent string) {
-	b.Helper()
-	healthy, silent = freeAddress(b), freeAddress(b)
-	dir := b.TempDir()
-	cert := ca.Certificate("127.0.0.1")
-	writeKeyPair(b, dir, cert)
-	cmd := exec.Command(os.Args[0], "-test.run=^TestLoadServes$")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %s", loadServes, dir, healthy, silent, scheme))
-	cmd.Stderr = os.Stderr
-	startFor(b, cmd, 1)
-	waitFor(b, healthy)
-	return healthy, silent
-}
-
-// TestLoadServes is the server of BenchmarkLoad.
-func TestLoadServes(t *testing.T) {
-	args := strings.Fields(os.Getenv(loadServes))
-	if len(args) != 4 {
-		t.Skip("run by BenchmarkLoad")
-	}
-	go func() {
-		l, err := net.Listen("tcp", args[2])
-		for err == nil {
-			var c net.Conn
-			if c, err = l.Accept(); err == nil { // the probe gives up before that
-				time.AfterFunc(loadEvery, func() { _ = c.Close() })
-			}
-		}
-	}()
-	web := http.Server{Addr: args[1], Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, strings.Repeat("hello\n", 100))
-	}), ErrorLog: log.New(io.Discard, "", 0)}
-	if args[3] == "http" {
-		t.Fatal(web.ListenAndServe())
-	}
-	t.Fatal(web.ListenAndServeTLS(filepath.Join(args[0], "cert.pem"), filepath.Join(args[0], "key.pem")))
-}
-
-// runBare lets the bare side work in a process of its own on one core.
-func runBare(b *testing.B, c loadCase, address, caFile string) load {
-	b.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestLoadBare$")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s://%s %s %d", loadBare, c.scheme, address, caFile, c.checks))
-	var out strings.Builder
-	cmd.Stdout = &out
-	startFor(b, cmd, 0)
-	if err := cmd.Wait(); err != nil {
-		b.Fatalf("bare client: %v\n%s", err, out.String())
-	}
-	var l load
-	for line := range strings.Lines(out.String()) {
-		f := strings.Fields(line)
-		if len(f) == 2 && f[0] == "late" {
-			us, err := strconv.ParseInt(f[1], 10, 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			l.lateness = append(l.lateness, time.Duration(us)*time.Microsecond)
+	s, m := newLoadServer(b, c.scheme), medians{}
+	for range loadRounds {
+		bare, ours := runBare(b, c, s), runLoadedProbe(b, loadCase{c.scheme, c.checks, 0}, s)
+		m.add("MB-rss", float64(ours.rss)/mb)
+		m.add("x-p99-lateness", ours.p99()/bare.p99())
+		m.add("p99-lateness-us", ours.p99())
+		m.add("bare-p99-lateness-us", bare.p99())
+		m.add("x-cpu", ours.cpuPerRun()/bare.cpuPerRun())
+		m.add("cpu-us/run", ours.cpuPerRun())
+		m.add("bare-cpu-us/run", bare.cpuPerRun())
+		m.add("runs/s", float64(ours.runs)/(loadLasts-loadArrives).Seconds())
+		if c.blackholes > 0 {
+			holes := runLoadedProbe(b, c, s)
+			m.add("MB-rss-blackholes", float64(holes.rss)/mb)
+			m.add("x-p99-lateness-blackholes", holes.p99()/ours.p99())
+			m.add("p99-lateness-blackholes-us", holes.p99())
 		}
 	}
-	l.runs = len(l.lateness)
-	l.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	return l
-}
-
-// TestLoadBare is the bare side of BenchmarkLoad: a loop over the clock, with the
-// same times as the probe, and a goroutine with a plain client a run.
-func TestLoadBare(t *testing.T) {
-	args := strings.Fields(os.Getenv(loadBare))
-	if len(args) != 3 {
-		t.Skip("run by BenchmarkLoad")
-	}
-	authority, err := os.ReadFile(args[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(authority)
-	var runs sync.WaitGroup
-	n, err := strconv.Atoi(args[2])
-	if err != nil {
-		t.Fatal(err)
-	}
-	phases := loadPhases(n)
-	late := make([]time.Duration, n*int(loadLasts/loadEvery))
-	begin := time.Now().Add(time.Second)
-	for i := range late {
-		at := begin.Add(phases[i%n] + time.Duration(i/n)*loadEvery)
-		time.Sleep(time.Until(at))
-		runs.Go(func() {
-			late[i] = time.Since(at)
-			if err := fetch(fmt.Sprintf("%s/%d", args[0], i%n), roots); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	runs.Wait()
-	for _, d := range late {
-		fmt.Printf("late %d\n", d.Microseconds())
-	}
-}
-
-// loadPhases are when in each interval the probe makes its n runs, in order. They
-// are as good as random, and several runs that are due at once wait for one another.
-func loadPhases(n int) []time.Duration {
-	phases := make([]time.Duration, n)
-	for i := range phases {
-		e := schedule.Entry{Target: &checks.Target{ID: fmt.Sprintf("web-%d", i), Every: loadEvery}, Family: checks.IPv4, Regions: 1}
-		phases[i] = schedule.Phase(e, "osl-1", nil)
-	}
-	slices.Sort(phases)
-	return phases
-}
-
-// fetch is what a Go program does that wants one page over one connection.
-func fetch(url string, roots *x509.CertPool) error {
-	t := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}
-	defer t.CloseIdleConnections()
-	answer, err := (&http.Client{Transport: t, Timeout: 5 * time.Second}).Get(url)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(io.Discard, answer.Body)
-	_ = answer.Body.Close()
-	return err
-}
-
-// runLoadedProbe lets a probe on one core report to a coordinator, for which a
-// stand-in here acknowledges everything.
-func runLoadedProbe(b *testing.B, c loadCase, caFile, healthy, silent string) load {
-	b.Helper()
-	dir := b.TempDir()
-	f := newFleet(b)
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		b.Fatal(err)
-	}
-	door, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	coordinator := f.coordinate(b, door, "")
-	p := wire.Plan{
-		Number: wire.PlanNumber{Generation: 1, Revision: 1}, Issued: time.Now(), Authorities: [][]byte{f.join(b, dir, public)},
-		Regions: []wire.Region{{ID: "eu-north"}}, Coordinators: []string{door.Addr().String()},
-	}
-	for i := range c.checks {
-		t := checks.Target{
-			ID: fmt.Sprintf("web-%d", i), Service: "web", Kind: checks.HTTPS, URL: fmt.Sprintf("%s://%s/%d", c.scheme, healthy, i),
-			Every: loadEvery, Timeout: 5 * time.Second, Families: []checks.Family{checks.IPv4}, Consent: true,
-		}
-		if i < c.blackholes {
-			t.ID, t.URL = fmt.Sprintf("hole-%d", i), fmt.Sprintf("%s://%s/%d", c.scheme, silent, i)
-		}
-		p.Checks = append(p.Checks, t)
-	}
-	signed, err := wire.SignPlan(p, private)
-	if err != nil {
-		b.Fatal(err)
-	}
-	store, err := plan.Open(plan.Options{Dir: dir, Probe: "osl-1", Key: public, Logger: slog.New(slog.DiscardHandler)})
-	if err == nil {
-		_, err = store.Offer(signed)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestLoadedProbe$")
-	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+caFile, loadProbe+"="+dir)
-	cmd.Stderr = os.Stderr
-	startFor(b, cmd, 0)
-	time.Sleep(loadBegins)
-	from, before := time.Now(), cpuOf(b, cmd.Process.Pid)
-	time.Sleep(loadLasts)
-	l := load{cpu: cpuOf(b, cmd.Process.Pid) - before, rss: peakOf(b, cmd.Process.Pid)}
-	if err := cmd.Process.Kill(); err != nil {
-		b.Fatal(err)
-	}
-	coordinator.count(b, c, &l, from)
-	return l
-}
-
-// count adds up the runs that were due in the time that is measured.
-func (c *listener) count(b *testing.B, of loadCase, l *load, from time.Time) {
-	b.Helper()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	planned := loadLasts - loadArrives
-	until := from.Add(planned)
-	wrong := map[checks.Class]int{}
-	for _, o := range c.got {
-		if o.Scheduled.Before(from) || o.Scheduled.After(until) {
-			continue
-		}
-		l.runs++
-		if strings.HasPrefix(o.Check, "web-") {
-			l.lateness = append(l.lateness, o.Started.Sub(o.Scheduled))
-		}
-		if strings.HasPrefix(o.Check, "web-") != (o.Outcome == checks.Up) {
-			wrong[o.Class]++
-		}
-	}
-	if len(wrong) > 0 {
-		b.Errorf("runs that are not what their target is: %v", wrong)
-	}
-	if want := int(planned / of.step()); l.runs < want*98/100 {
-		b.Errorf("%d runs in %s, want about %d", l.runs, planned, want)
-	}
-	l.cpu = time.Duration(float64(l.cpu) * float64(planned) / float64(loadLasts))
-}
-
-// TestLoadedProbe is the probe of BenchmarkLoad.
-func TestLoadedProbe(t *testing.T) {
-	dir := os.Getenv(loadProbe)
-	if dir == "" {
-		t.Skip("run by BenchmarkLoad")
-	}
-	Economize()
-	a, err := New(Options{State: dir, MeshBind: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// startFor starts a program that ends with the benchmark and has one core of the
-// machine, the one of the given number if there are as many.
-func startFor(b *testing.B, cmd *exec.Cmd, core int) {
-	b.Helper()
-	// A program has the cores of the thread that starts it.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var all, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &all); err != nil {
-		b.Fatal(err)
-	}
-	one.Set(core % runtime.NumCPU())
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		b.Fatal(err)
-	}
-	err := cmd.Start()
-	if err := unix.SchedSetaffinity(0, &all); err != nil {
-		b.Fatal(err)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if cmd.ProcessState == nil {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-		}
-	})
-}
-
-func freeAddress(b *testing.B) string {
-	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// waitFor waits until somebody listens at an address.
-func waitFor(b *testing.B, address string) {
-	b.Helper()
-	for range 600 {
-		if c, err := net.Dial("tcp", address); err == nil {
-			_ = c.Close()
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	b.Fatalf("nobody listens at %s", address)
-}
-
-// cpuOf is the time that a process has run, on all cores: utime and stime of
-// proc(5), in hundredths of a second.
-func cpuOf(b *testing.B, pid int) time.Duration {
-	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	var ticks int64
-	for _, field := range f[11:13] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond
-}
-
-// peakOf is the largest resident memory that a process has had, in bytes.
-func peakOf(b *testing.B, pid int) int64 {
-	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmHWM:" {
-			kb, err := strconv.ParseInt(f[1], 10, 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			return kb << 10
-		}
-	}
-	b.Fatal("no VmHWM")
-	return 0
-}
-
-// writeKeyPair writes cert.pem and key.pem.
-func writeKeyPair(b *testing.B, dir string, cert tls.Certificate) {
-	b.Helper()
-	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
-	if err != nil {
-		b.Fatal(err)
-	}
-	var chain []byte
-	for _, der := range cert.Certificate {
-		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	}
-	for name, content := range map[string][]byte{
-		"cert.pem": chain, "key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
-			b.Fatal(err)
-		}
-	}
+	m.report(b)
 }
