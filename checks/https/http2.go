@@ -9,6 +9,7 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"sync"
+	"time"
 
 	"varde/checks"
 )
@@ -35,6 +36,11 @@ type trip struct {
 // given is the key of the connection in a context of transport.
 type given struct{}
 
+// idleMax is how long a connection may have no request: longer than a check takes to
+// begin its next one. net/http remembers one that had a single request for as long
+// after its end too, or for 5 s, with 60 kB of buffers.
+const idleMax = 2 * time.Second
+
 // transport speaks HTTP/2 over the connection given to it, on which it was agreed
 // on, and dials no other. It is made when it is needed: most checks of a large fleet
 // wait for their turn.
@@ -46,7 +52,7 @@ func transport(maxBody int64) *http.Transport {
 			conn, _ := ctx.Value(given{}).(net.Conn)
 			return conn, nil
 		},
-		Protocols: &protocols, DisableCompression: true,
+		Protocols: &protocols, DisableCompression: true, IdleConnTimeout: idleMax,
 		MaxResponseHeaderBytes: headerMax,
 		// What the server may send ahead of our reading.
 		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: int(maxBody), MaxReceiveBufferPerConnection: int(maxBody)},
