@@ -151,7 +151,7 @@ func loadPhases(n int) []time.Duration {
 
 // fetch is what a Go program does that wants one page over one connection.
 func fetch(url string, roots *x509.CertPool) error {
-	t := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}
+	t := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}
 	defer t.CloseIdleConnections()
 	answer, err := (&http.Client{Transport: t, Timeout: 5 * time.Second}).Get(url)
 	if err != nil {
