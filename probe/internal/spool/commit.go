@@ -321,7 +321,7 @@ func (s *Spool) oldestLocked() *epoch {
 }
 
 func (s *Spool) bytesLocked() int64 {
-	n := s.beside
+	n := s.unfinishedBytes
 	for _, e := range s.epochs {
 		n += e.bytes()
 	}

@@ -7,10 +7,10 @@ import (
 	"slices"
 )
 
-// beside is where a compressed segment is written before it takes the place of
+// unfinished is where a compressed segment is written before it takes the place of
 // the plain one. It stands above the epochs, so that none of them is kept from
 // going by it.
-const beside = "compressing"
+const unfinished = "compressing"
 
 // compressLocked has the segments compressed that need not stay plain, unless
 // that is going on. Nobody waits for it but Close.
@@ -33,7 +33,7 @@ func (s *Spool) plainLocked() (in *epoch, oldest *segment) {
 			if g == s.active || g.last <= e.mark.Acked {
 				continue
 			}
-			if found++; found > 1 && !g.compressed && !g.plain {
+			if found++; found > 1 && !g.compressed && !g.incompressible {
 				in, oldest = e, g
 			}
 		}
@@ -49,10 +49,10 @@ func (s *Spool) compressAll(d disk) {
 		if g == nil {
 			break
 		}
-		s.beside = 0
+		s.unfinishedBytes = 0
 		err := s.compressOneLocked(d, e, g)
 		if errors.Is(err, errTorn) || errors.Is(err, errLarge) {
-			g.plain = true // what is damaged in it is found by whoever reads it
+			g.incompressible = true // what is damaged in it is found by whoever reads it
 			continue
 		}
 		if err != nil {
@@ -61,20 +61,20 @@ func (s *Spool) compressAll(d disk) {
 			break
 		}
 	}
-	s.beside, s.compressing = 0, false
+	s.unfinishedBytes, s.compressing = 0, false
 }
 
 // compressOneLocked puts the compressed form of g in its place. It lets go of mu
 // while it reads and writes: g may be cut, dropped or acknowledged meanwhile.
 func (s *Spool) compressOneLocked(d disk, e *epoch, g *segment) error {
-	plain, path := *g, filepath.Join(s.opt.Dir, beside)
+	plain, path := *g, filepath.Join(s.opt.Dir, unfinished)
 	s.mu.Unlock()
 	b, err := plain.compress()
 	s.mu.Lock()
 	if err != nil {
 		return err
 	}
-	s.beside = int64(len(b))
+	s.unfinishedBytes = int64(len(b))
 	s.makeRoomLocked(0)
 	s.mu.Unlock()
 	err = writeWhole(d, path, b)
@@ -89,6 +89,6 @@ func (s *Spool) compressOneLocked(d disk, e *epoch, g *segment) error {
 		return errors.Join(err, os.RemoveAll(path))
 	}
 	// The name need not be on disk: after a power loss either of the two may be there.
-	g.compressed, g.size, g.index, s.beside = true, int64(len(b)), nil, 0
+	g.compressed, g.size, g.index, s.unfinishedBytes = true, int64(len(b)), nil, 0
 	return nil
 }

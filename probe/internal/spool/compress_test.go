@@ -10,23 +10,23 @@ import (
 	"testing"
 )
 
-// besideDisk does something of its own with the file that a compressed segment
+// unfinishedDisk does something of its own with the file that a compressed segment
 // is written to before it takes its place.
-type besideDisk struct {
+type unfinishedDisk struct {
 	disk
 	syncing func() error
 	renamed int
 }
 
-func (d *besideDisk) sync(f *os.File) error {
-	if filepath.Base(f.Name()) == beside {
+func (d *unfinishedDisk) sync(f *os.File) error {
+	if filepath.Base(f.Name()) == unfinished {
 		return d.syncing()
 	}
 	return d.disk.sync(f)
 }
 
-func (d *besideDisk) rename(from, to string) error {
-	if filepath.Base(from) == beside {
+func (d *unfinishedDisk) rename(from, to string) error {
+	if filepath.Base(from) == unfinished {
 		d.renamed++
 	}
 	return d.disk.rename(from, to)
@@ -56,7 +56,7 @@ func TestAppendDoesNotWaitForCompression(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, "e1")
 	begun, goOn := make(chan struct{}), make(chan struct{})
-	d := &besideDisk{disk: s.disk, syncing: func() error { begun <- struct{}{}; <-goOn; return nil }}
+	d := &unfinishedDisk{disk: s.disk, syncing: func() error { begun <- struct{}{}; <-goOn; return nil }}
 	s.disk = d
 	i := 0
 	appendOne := func() {
@@ -123,7 +123,7 @@ func TestAckWhileCompressing(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, "e1")
 	begun, goOn := make(chan struct{}), make(chan struct{})
-	s.disk = &besideDisk{disk: s.disk, syncing: func() error { close(begun); <-goOn; return nil }}
+	s.disk = &unfinishedDisk{disk: s.disk, syncing: func() error { close(begun); <-goOn; return nil }}
 	n := 0
 	for ; len(s.current().segs) < 3; n++ {
 		if _, err := s.Append(observation(n)); err != nil {
@@ -136,7 +136,7 @@ func TestAckWhileCompressing(t *testing.T) {
 	}
 	close(goOn)
 	idle(s)
-	if segs, _ := segmentPaths(filepath.Join(dir, "e1")); len(segs) != 1 || isThere(t, filepath.Join(dir, beside)) {
+	if segs, _ := segmentPaths(filepath.Join(dir, "e1")); len(segs) != 1 || isThere(t, filepath.Join(dir, unfinished)) {
 		t.Errorf("%d segments, want the one that is written to and nothing beside", len(segs))
 	}
 	if st := s.Stats(); st.Bytes != segmentsSize(t, dir) {
@@ -150,7 +150,7 @@ func TestDamageWhileCompressing(t *testing.T) {
 	s := open(t, t.TempDir(), "e1")
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	begin := sync.OnceFunc(func() { close(begun) })
-	s.disk = &besideDisk{disk: s.disk, syncing: func() error { begin(); <-goOn; return nil }}
+	s.disk = &unfinishedDisk{disk: s.disk, syncing: func() error { begin(); <-goOn; return nil }}
 	n := 0
 	for ; len(s.current().segs) < 3; n++ {
 		if _, err := s.Append(observation(n)); err != nil {
@@ -185,10 +185,10 @@ func TestNoRoomToCompress(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, "e1")
 	good := s.disk
-	s.disk = &besideDisk{disk: good, syncing: func() error { return syscall.ENOSPC }}
+	s.disk = &unfinishedDisk{disk: good, syncing: func() error { return syscall.ENOSPC }}
 	fill(t, s, 1, 100)
 	plain := s.Stats()
-	if isThere(t, filepath.Join(dir, beside)) || plain.Bytes != segmentsSize(t, dir) || plain.Dropped != 0 {
+	if isThere(t, filepath.Join(dir, unfinished)) || plain.Bytes != segmentsSize(t, dir) || plain.Dropped != 0 {
 		t.Errorf("%d bytes on disk, stats %+v", segmentsSize(t, dir), plain)
 	}
 	if got := show(drain(t, s, "e1", 0)); got != numbers(1, 100) {
@@ -207,7 +207,7 @@ func TestNoRoomToCompress(t *testing.T) {
 // Who keeps up has nothing compressed.
 func TestKeepingUpCompressesNothing(t *testing.T) {
 	s := open(t, t.TempDir(), "e1")
-	d := &besideDisk{disk: s.disk, syncing: func() error { return nil }}
+	d := &unfinishedDisk{disk: s.disk, syncing: func() error { return nil }}
 	s.disk = d
 	for i := 1; i <= 300; i++ {
 		fill(t, s, i, i)
@@ -228,7 +228,7 @@ func TestOldEpochsAreCompressed(t *testing.T) {
 		fill(t, s, 1, 20)
 		s.Close()
 	}
-	if err := os.WriteFile(filepath.Join(dir, beside), []byte("half"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, unfinished), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := open(t, dir, "e4")
@@ -241,7 +241,7 @@ func TestOldEpochsAreCompressed(t *testing.T) {
 			t.Errorf("%s holds %s", e.name, got)
 		}
 	}
-	if isThere(t, filepath.Join(dir, beside)) {
+	if isThere(t, filepath.Join(dir, unfinished)) {
 		t.Error("what was left half written is still there")
 	}
 }

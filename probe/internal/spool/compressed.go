@@ -88,7 +88,7 @@ func (g *segment) compress() ([]byte, error) {
 // expand writes the records of a plain segment as the entries of a compressed one.
 func (g *segment) expand(f io.ReaderAt, to io.Writer) error {
 	at := g.start(0)
-	r, numbers, size := newReader(io.NewSectionReader(f, at.offset, g.size-at.offset)), slots{}, 0
+	r, numbers, size := newReader(io.NewSectionReader(f, at.offset, g.size-at.offset)), extractor{}, 0
 	for seq := g.first; seq <= g.last; seq++ {
 		rec, _, err := r.next()
 		if err != nil || rec.First() != seq || rec.Gap != nil {
@@ -198,7 +198,7 @@ func (s summary) read(stream []byte, after uint64, n int) (out []wire.Record, er
 // entries reads the entries of a compressed segment.
 type entries struct {
 	r       *bufio.Reader
-	numbers slots
+	numbers extractor
 	// rest and taken are those of one entry, and used again for the next.
 	rest, taken []byte
 }

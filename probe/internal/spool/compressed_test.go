@@ -26,7 +26,7 @@ import (
 // were taken out and put in again.
 func TestNumbersComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var taking, putting, passing slots
+		var taking, putting, passing extractor
 		for seq := uint64(1); seq < 5; seq++ {
 			o := observation(int(seq))
 			o.Seq = seq
@@ -51,7 +51,7 @@ func TestNumbersComeBack(t *testing.T) {
 				t.Fatalf("without its numbers: %v", err)
 			}
 			if b != nil {
-				if (&slots{}).put(&got, seq, append(b[:len(b):len(b)], 0)) == nil || (&slots{}).put(&got, seq, b[:len(b)-1]) == nil {
+				if (&extractor{}).put(&got, seq, append(b[:len(b):len(b)], 0)) == nil || (&extractor{}).put(&got, seq, b[:len(b)-1]) == nil {
 					t.Fatal("took too much or too little")
 				}
 				if err := putting.put(&got, seq, b); err != nil {
@@ -90,7 +90,7 @@ func entry(t testing.TB, number int) []byte {
 	o := observation(number)
 	o.Seq = 1
 	r := record(o)
-	taken := new(slots).take(&r)
+	taken := new(extractor).take(&r)
 	rest, _, err := wire.MarshalRecord(r)
 	if err != nil {
 		t.Fatal(err)

@@ -61,7 +61,7 @@ func recoverEpoch(dir, name string, sync bool, log *slog.Logger) (*epoch, error)
 	}
 	e.tail = trim(merge(lost, m.Tail.gap()), e.last())
 	if e.tail != nil {
-		e.tail.First = e.last0() + 1
+		e.tail.First = e.lastWritten() + 1
 	}
 	if err := e.clear(spoilt, sync); err != nil {
 		log.Warn("spool segments are left over", "epoch", name, "error", err)
@@ -137,11 +137,11 @@ func (e *epoch) last() uint64 {
 	if e.tail != nil {
 		return e.tail.Last
 	}
-	return e.last0()
+	return e.lastWritten()
 }
 
-// last0 is last without the tail.
-func (e *epoch) last0() uint64 {
+// lastWritten is last without the tail.
+func (e *epoch) lastWritten() uint64 {
 	if n := len(e.segs); n > 0 {
 		return max(e.segs[n-1].last, e.mark.Acked)
 	}

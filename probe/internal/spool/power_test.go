@@ -187,7 +187,7 @@ func TestPowerLossAtEveryStep(t *testing.T) {
 				t.Errorf("%d were appended, after a power loss there is nothing", least)
 			}
 			again.Close()
-			if isThere(t, filepath.Join(after, beside)) {
+			if isThere(t, filepath.Join(after, unfinished)) {
 				t.Error("half a segment is left over")
 			}
 			states.Add(1)

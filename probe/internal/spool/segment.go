@@ -22,8 +22,9 @@ type segment struct {
 	path string
 	// size is how many bytes of the file hold whole records.
 	size int64
-	// compressed says how the file is written, plain that it has to stay as it is.
-	compressed, plain bool
+	// compressed says how the file is written, incompressible that it has to stay
+	// plain.
+	compressed, incompressible bool
 	// gap stands in front of the first observation; nil for none.
 	gap *wire.Gap
 	// first and last are the observations; both 0 while there is none.

@@ -119,10 +119,10 @@ type Spool struct {
 	lastSeq   uint64
 	closed    bool
 	dropped   uint64
-	// compressing says that somebody does, and beside what that takes on disk for
-	// the moment, in bytes.
-	compressing bool
-	beside      int64
+	// compressing says that somebody does, and unfinishedBytes what that takes on
+	// disk for the moment.
+	compressing     bool
+	unfinishedBytes int64
 	// epochs are the old ones by name, then the current one.
 	epochs []*epoch
 }
@@ -149,7 +149,7 @@ func Open(opt Options) (*Spool, error) {
 }
 
 func (s *Spool) recover() error {
-	if err := os.RemoveAll(filepath.Join(s.opt.Dir, beside)); err != nil {
+	if err := os.RemoveAll(filepath.Join(s.opt.Dir, unfinished)); err != nil {
 		return err
 	}
 	if err := s.recoverEpochs(); err != nil {
