@@ -106,5 +106,5 @@ func oneSegment(t testing.TB) segment {
 			t.Fatal(err)
 		}
 	}
-	return *s.current().segs[0]
+	return *s.currentLocked().segs[0]
 }

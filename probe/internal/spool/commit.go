@@ -62,7 +62,7 @@ func (s *Spool) joinLocked(r *wire.Record) (*batch, error) {
 		e := *r.Event
 		e.Seq, next.Event = s.lastSeq+1, &e
 	} else {
-		next.Observation.Epoch, next.Observation.Seq = s.current().name, s.lastSeq+1
+		next.Observation.Epoch, next.Observation.Seq = s.currentLocked().name, s.lastSeq+1
 	}
 	frame, read, err := encode(next)
 	if err != nil {
@@ -126,7 +126,7 @@ func (s *Spool) commit() {
 // With an error none of them counts as written.
 func (s *Spool) write(items []item) (n int, err error) {
 	s.mu.Lock()
-	g, e := s.active, s.current()
+	g, e := s.active, s.currentLocked()
 	tail := e.tail
 	s.mu.Unlock()
 	var buf []byte
@@ -228,12 +228,12 @@ func (s *Spool) put(g *segment, buf []byte, fresh bool) error {
 func (s *Spool) publish(g *segment, items []item, fresh bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.current()
+	e := s.currentLocked()
 	if fresh {
 		// An acknowledgement may have shortened the gap since it was written.
 		g.gap, e.tail = e.tail, nil
 		e.segs = append(e.segs, g)
-		s.activate(g)
+		s.activateLocked(g)
 		defer s.compressLocked() // when what is spent has gone
 	} else if s.active != g {
 		return errDamaged
@@ -280,9 +280,9 @@ func (s *Spool) giveUp(items []item) {
 func (s *Spool) lose(lost *wire.Gap) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.current()
+	e := s.currentLocked()
 	e.tail = merge(e.tail, lost)
-	s.activate(nil)
+	s.activateLocked(nil)
 	if e.mark.FirstAt == 0 {
 		e.mark.FirstAt = nanos(lost.From)
 	}

@@ -65,11 +65,11 @@ func TestAppendDoesNotWaitForCompression(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for len(s.current().segs) < 3 {
+	for len(s.currentLocked().segs) < 3 {
 		appendOne()
 	}
 	<-begun
-	for len(s.current().segs) < 6 {
+	for len(s.currentLocked().segs) < 6 {
 		appendOne()
 	}
 	if got := show(drain(t, s, "e1", 0)); got != numbers(1, i) {
@@ -96,14 +96,14 @@ func TestAppendDoesNotWaitForCompression(t *testing.T) {
 // Nor does it wait while a segment is read, here from a pipe that nobody fills.
 func TestAppendDoesNotWaitForReading(t *testing.T) {
 	s := open(t, t.TempDir(), "e1")
-	for i := 1; len(s.current().segs) < 2; i++ {
+	for i := 1; len(s.currentLocked().segs) < 2; i++ {
 		fill(t, s, i, i)
 	}
-	path := s.current().segs[0].path
+	path := s.currentLocked().segs[0].path
 	if err := errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	for len(s.current().segs) < 5 {
+	for len(s.currentLocked().segs) < 5 {
 		if _, err := s.Append(observation(1)); err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestAppendDoesNotWaitForReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	idle(s)
-	if n := s.current().compressed(); n != 2 {
+	if n := s.currentLocked().compressed(); n != 2 {
 		t.Errorf("%d segments are compressed, want the 2 behind the one that cannot be read", n)
 	}
 }
@@ -125,7 +125,7 @@ func TestAckWhileCompressing(t *testing.T) {
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	s.disk = &unfinishedDisk{disk: s.disk, syncing: func() error { close(begun); <-goOn; return nil }}
 	n := 0
-	for ; len(s.current().segs) < 3; n++ {
+	for ; len(s.currentLocked().segs) < 3; n++ {
 		if _, err := s.Append(observation(n)); err != nil {
 			t.Fatal(err)
 		}
@@ -152,13 +152,13 @@ func TestDamageWhileCompressing(t *testing.T) {
 	begin := sync.OnceFunc(func() { close(begun) })
 	s.disk = &unfinishedDisk{disk: s.disk, syncing: func() error { begin(); <-goOn; return nil }}
 	n := 0
-	for ; len(s.current().segs) < 3; n++ {
+	for ; len(s.currentLocked().segs) < 3; n++ {
 		if _, err := s.Append(observation(n)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	<-begun
-	g := s.current().segs[0]
+	g := s.currentLocked().segs[0]
 	f, err := os.OpenFile(g.path, os.O_RDWR, 0)
 	if err == nil {
 		_, err = f.WriteAt([]byte{0xff, 0xff, 0xff}, g.size/2)

@@ -112,7 +112,7 @@ func testDamageInTheMiddle(t *testing.T, running, compressed bool) {
 	dir := t.TempDir()
 	s := open(t, dir, "e1")
 	fill(t, s, 1, 100)
-	segs := s.current().segs
+	segs := s.currentLocked().segs
 	i := slices.IndexFunc(segs[1:], func(g *segment) bool { return g.compressed == compressed }) + 1
 	bad := *segs[i]
 	if bad.compressed != compressed || i == len(segs)-1 {

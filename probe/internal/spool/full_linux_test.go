@@ -46,7 +46,7 @@ func fillSmallDisk(t *testing.T, dir string) {
 	}
 	const before = 120
 	fill(t, s, 1, before)
-	if !s.current().segs[1].compressed {
+	if !s.currentLocked().segs[1].compressed {
 		t.Error("nothing is compressed before the disk is full")
 	}
 	// The system's log fills the disk. Measuring goes on.

@@ -24,7 +24,7 @@ func TestPowerLossAtEveryByte(t *testing.T) {
 	s := small(open(t, dir, "e1"))
 	const all = 20
 	fill(t, s, 1, all)
-	segs := slices.Clone(s.current().segs)
+	segs := slices.Clone(s.currentLocked().segs)
 	if len(segs) != 3 || !segs[0].compressed || segs[1].compressed || segs[2].compressed {
 		t.Fatalf("%d segments, want a compressed one and two plain ones", len(segs))
 	}
@@ -200,7 +200,7 @@ func TestPowerLossAtEveryStep(t *testing.T) {
 		idle(s)
 		appended.Store(int64(i))
 	}
-	if n := s.current().compressed(); n < 3 || states.Load() < 250 {
+	if n := s.currentLocked().compressed(); n < 3 || states.Load() < 250 {
 		t.Errorf("%d segments were compressed, %d states of the disk tried", n, states.Load())
 	}
 }

@@ -43,8 +43,8 @@ func (r *recent) forget(through uint64) {
 	*r = slices.Delete(*r, 0, int(n))
 }
 
-// activate makes g the segment that is written to, nil for none.
-func (s *Spool) activate(g *segment) {
+// activateLocked makes g the segment that is written to, nil for none.
+func (s *Spool) activateLocked(g *segment) {
 	if s.active != nil {
 		s.active.recent = nil
 	}

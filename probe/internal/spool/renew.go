@@ -15,19 +15,12 @@ import (
 func (s *Spool) Renew() error {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
-	s.settle()
-	if s.closed {
-		s.mu.Unlock()
-		return ErrClosed
+	old, after, err := s.beginEpoch()
+	if err != nil {
+		return err
 	}
-	old, name := s.current(), NewEpoch(time.Now())
-	after := old.mark.Acked
-	s.epochs = append(s.epochs, &epoch{name: name, dir: filepath.Join(s.opt.Dir, name)})
-	s.lastSeq = 0
-	s.activate(nil)
-	s.mu.Unlock()
 	for {
-		records, err := s.Next(old.name, after, wire.MaxRecords)
+		records, err := s.Next(old, after, wire.MaxRecords)
 		if err != nil {
 			return err
 		}
@@ -35,8 +28,8 @@ func (s *Spool) Renew() error {
 			after = records[len(records)-1].Last()
 			s.carry(records)
 		}
-		if err := s.Ack(old.name, after); err != nil {
-			return fmt.Errorf("leave epoch %s: %w", old.name, err)
+		if err := s.Ack(old, after); err != nil {
+			return fmt.Errorf("leave epoch %s: %w", old, err)
 		}
 		if len(records) == 0 {
 			return nil
@@ -44,12 +37,30 @@ func (s *Spool) Renew() error {
 	}
 }
 
-// settle writes what is being appended, and returns with mu held and nothing to
-// write. commitMu is held.
-func (s *Spool) settle() {
-	for s.mu.Lock(); len(s.batch.items) > 0; s.mu.Lock() {
+// beginEpoch makes a new epoch the current one. It returns the one before, which is
+// written as a whole, and the last number of it that was acknowledged. commitMu is
+// held.
+func (s *Spool) beginEpoch() (old string, acked uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settleLocked()
+	if s.closed {
+		return "", 0, ErrClosed
+	}
+	e, name := s.currentLocked(), NewEpoch(time.Now())
+	s.epochs = append(s.epochs, &epoch{name: name, dir: filepath.Join(s.opt.Dir, name)})
+	s.lastSeq = 0
+	s.activateLocked(nil)
+	return e.name, e.mark.Acked, nil
+}
+
+// settleLocked writes what is being appended, until there is nothing to write. It
+// lets go of mu while it writes. commitMu is held too.
+func (s *Spool) settleLocked() {
+	for len(s.batch.items) > 0 {
 		s.mu.Unlock()
 		s.commit()
+		s.mu.Lock()
 	}
 }
 
@@ -57,9 +68,7 @@ func (s *Spool) settle() {
 func (s *Spool) carry(records []wire.Record) {
 	for _, r := range records {
 		if r.Gap != nil {
-			s.settle() // a gap stands behind what is written
-			s.carryGapLocked(*r.Gap)
-			s.mu.Unlock()
+			s.carryGap(*r.Gap)
 			continue
 		}
 		s.mu.Lock()
@@ -72,9 +81,13 @@ func (s *Spool) carry(records []wire.Record) {
 	s.commit()
 }
 
-func (s *Spool) carryGapLocked(g wire.Gap) {
-	n, e := g.Last-g.First+1, s.current()
+// carryGap puts a gap behind what was appended. commitMu is held.
+func (s *Spool) carryGap(g wire.Gap) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settleLocked()
+	n, e := g.Last-g.First+1, s.currentLocked()
 	e.tail = merge(e.tail, &wire.Gap{First: s.lastSeq + 1, Last: s.lastSeq + n, From: g.From, To: g.To})
 	s.lastSeq += n
-	s.activate(nil)
+	s.activateLocked(nil)
 }

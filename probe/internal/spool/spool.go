@@ -139,20 +139,20 @@ func Open(opt Options) (*Spool, error) {
 		return nil, err
 	}
 	s := &Spool{opt: opt, lock: lock, ready: make(chan struct{}, 1), disk: systemDisk{!opt.NoSync}, batch: newBatch(0)}
-	if err := s.recover(); err != nil {
-		return nil, fmt.Errorf("open spool %s: %w", opt.Dir, errors.Join(err, lock.Close()))
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.recoverLocked(); err != nil {
+		return nil, fmt.Errorf("open spool %s: %w", opt.Dir, errors.Join(err, lock.Close()))
+	}
 	s.compressLocked()
 	return s, nil
 }
 
-func (s *Spool) recover() error {
+func (s *Spool) recoverLocked() error {
 	if err := os.RemoveAll(filepath.Join(s.opt.Dir, unfinished)); err != nil {
 		return err
 	}
-	if err := s.recoverEpochs(); err != nil {
+	if err := s.recoverEpochsLocked(); err != nil {
 		return err
 	}
 	if len(s.epochs) > 0 {
@@ -167,9 +167,9 @@ func (s *Spool) recover() error {
 	return nil
 }
 
-// recoverEpochs reads the epochs there are, the oldest first, and removes those
+// recoverEpochsLocked reads the epochs there are, the oldest first, and removes those
 // with nothing left in them and those that are too many.
-func (s *Spool) recoverEpochs() error {
+func (s *Spool) recoverEpochsLocked() error {
 	entries, err := os.ReadDir(s.opt.Dir)
 	if err != nil {
 		return err
@@ -241,7 +241,7 @@ func (s *Spool) Epochs() []string {
 func (s *Spool) Epoch() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.current().name
+	return s.currentLocked().name
 }
 
 // Last is the number that was given last in the current epoch, 0 for none.
@@ -270,7 +270,7 @@ func (s *Spool) signal() {
 func (s *Spool) Next(name string, after uint64, limit int) ([]wire.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.find(name)
+	e := s.findLocked(name)
 	if s.closed {
 		return nil, ErrClosed
 	} else if e == nil || limit <= 0 {
@@ -285,17 +285,17 @@ func (s *Spool) Next(name string, after uint64, limit int) ([]wire.Record, error
 			}
 			return recs, err
 		}
-		s.damaged(e, g, f)
+		s.damagedLocked(e, g, f)
 	}
 }
 
-// damaged gives up what cannot be read any more, so that it does not block what
+// damagedLocked gives up what cannot be read any more, so that it does not block what
 // comes after it.
-func (s *Spool) damaged(e *epoch, g *segment, f *fault) {
+func (s *Spool) damagedLocked(e *epoch, g *segment, f *fault) {
 	n := e.damage(slices.Index(e.segs, g), f.place)
 	s.dropped += n
 	if g == s.active {
-		s.activate(nil)
+		s.activateLocked(nil)
 	}
 	s.opt.Logger.Error("spool segment is damaged, what follows in it is lost",
 		"file", g.path, "seq", f.seq, "observations", n, "error", f.err)
@@ -317,14 +317,14 @@ func (s *Spool) damaged(e *epoch, g *segment, f *fault) {
 func (s *Spool) Ack(name string, through uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.find(name)
+	e := s.findLocked(name)
 	if s.closed {
 		return ErrClosed
 	} else if e == nil {
 		return nil
 	}
 	changed, spent := e.ack(through), len(e.spent(s.active)) > 0
-	over := e.empty() && e != s.current()
+	over := e.empty() && e != s.currentLocked()
 	switch {
 	case over:
 		// The mark first here too, in case that not all of it can be deleted.
@@ -343,9 +343,9 @@ func (s *Spool) Ack(name string, through uint64) error {
 	return nil
 }
 
-func (s *Spool) current() *epoch { return s.epochs[len(s.epochs)-1] }
+func (s *Spool) currentLocked() *epoch { return s.epochs[len(s.epochs)-1] }
 
-func (s *Spool) find(name string) *epoch {
+func (s *Spool) findLocked(name string) *epoch {
 	i := slices.IndexFunc(s.epochs, func(e *epoch) bool { return e.name == name })
 	if i < 0 {
 		return nil
