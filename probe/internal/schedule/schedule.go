@@ -58,14 +58,15 @@ type Options struct {
 	// Required.
 	Run func(ctx context.Context, r Run)
 	// Members returns the live probes of the region, in any order, with or
-	// without Self. It must not call the scheduler. Nil means that there are no
-	// others.
+	// without Self. It holds still by itself: who comes or goes for a moment must not
+	// change it, since every change moves the phases. It must not call the scheduler.
+	// Nil means that there are no others.
 	Members func() []string
-	// Settled says whether the members have held still long enough to go by
-	// them. Nil means always.
+	// Settled says whether this probe has been there long enough to know its
+	// members. Nil means always.
 	Settled func() bool
-	// Enrolled returns those who should be members, by whom it goes until these have
-	// settled for the first time: probes that all start at once are not to look at
+	// Enrolled returns those who should be members, by whom it goes until Settled
+	// says so for the first time: probes that all start at once are not to look at
 	// once. Nil means nobody.
 	Enrolled func() []string
 	// Panicked is told of a run that panicked, in the run's goroutine, after it
@@ -224,7 +225,8 @@ func (s *Scheduler) Stats() Stats {
 	return st
 }
 
-// adoptLocked takes the members over when they have changed and settled.
+// adoptLocked takes the members over when they have changed and this probe knows
+// them.
 func (s *Scheduler) adoptLocked() {
 	if !s.dirty.Swap(false) {
 		return

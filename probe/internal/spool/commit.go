@@ -19,8 +19,9 @@ const gatherFor = 50 * time.Millisecond
 // maxRoom bounds what a batch has room for before anything is in it.
 const maxRoom = 128
 
-// batch is what is written together. Whoever appends the first of it writes it,
-// and with it all that was appended until then.
+// batch is what is written together. Whoever appends the first of it writes it
+// when it is time for the next sync, unless an event comes before that: whoever
+// appends the event writes all that was appended until then.
 type batch struct {
 	items []item
 	// done is closed when the batch was written. Everything up to durable is on
