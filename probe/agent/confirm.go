@@ -75,18 +75,11 @@ func (a *Agent) watched(ctx context.Context, j job, r schedule.Run) (checks.Resu
 	return a.look(checks.WithProgress(ctx, &progress), j, r.Family)
 }
 
-// follow learns from a scheduled run that was up, and has a failure looked at again
-// once it is known that it is the target's.
-func (a *Agent) follow(j job, o checks.Observation) {
-	if o.Trigger != checks.Scheduled || !mayConfirm(j) {
-		return
-	}
-	s := confirm.Series{Check: o.Check, Family: o.Family}
-	switch o.Outcome {
-	case checks.Up:
-		a.confirming.usual.Learn(s, o.Phases)
-	case checks.Down:
-		a.burst(j, s, behindLogin(j, o.FailedPhase))
+// confirmFailure has a failure of a scheduled run looked at again once it is known
+// that it is the target's.
+func (a *Agent) confirmFailure(j job, o checks.Observation) {
+	if o.Outcome == checks.Down && o.Trigger == checks.Scheduled && mayConfirm(j) {
+		a.burst(j, confirm.Series{Check: o.Check, Family: o.Family}, behindLogin(j, o.FailedPhase))
 	}
 }
 

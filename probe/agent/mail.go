@@ -108,7 +108,7 @@ func (m *mailroom) leftIn(s seat) int {
 func (a *Agent) post(j job) roundtrip.Post {
 	return roundtrip.Post{
 		Ledger: book{a.mails.ledger, a}, Key: a.mails.ledger.Key(),
-		Submit: a.doorOf(j, submitLogin), Receive: a.doorOf(j, receiveLogin), Judge: a.judgeMail(j),
+		Submit: a.doorOf(j, submitLogin), Receive: a.doorOf(j, receiveLogin), Judge: a.judgeMail,
 	}
 }
 

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -364,6 +365,33 @@ func TestMailboxTurnsAway(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		if _, e := m.seen(t); states(e) != "pending, late, late 5m0s" {
 			t.Errorf("got the events %s, want late and found", states(e))
+		}
+	})
+}
+
+// TestSubmissionDoesNotResolve: what is tried then is where mails were handed in,
+// not the mailbox, which has been looked at since.
+func TestSubmissionDoesNotResolve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mailing{station: newStation(t)}
+		network := &mute{Network: m.network}
+		m.network = network
+		m.office = m.PostOffice(t)
+		m.start(t)
+		defer m.stop()
+		m.send(t.Context())
+		time.Sleep(3 * time.Hour)
+		network.name.Store(ct.LabName)
+		m.Rule(func(_, to netip.AddrPort, network string) ct.Effect {
+			if network == "tcp" && to.Port() == 465 {
+				return ct.Drop
+			}
+			return ct.Pass
+		})
+		m.send(t.Context())
+		o, _ := m.seen(t)
+		if last := o[len(o)-1]; len(o) != 2 || o[0].Outcome != checks.Up || last.Outcome != checks.Down || !strings.HasSuffix(last.Detail, "; addresses do not answer either") {
+			t.Errorf("got %+v, want a failure that says that the submission is gone", o)
 		}
 	})
 }

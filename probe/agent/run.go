@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"varde/checks"
+	"varde/probe/internal/confirm"
 	"varde/probe/internal/schedule"
 )
 
@@ -31,7 +32,8 @@ func (a *Agent) run(ctx context.Context, r schedule.Run) {
 	o := a.observation(r, revision)
 	o.Result, o.Started = a.watched(ctx, a.onTrip(j, o), r)
 	if o, ok = a.judged(ctx, j, o, late); ok {
-		a.follow(j, o)
+		a.learn(j, o)
+		a.confirmFailure(j, o)
 		a.keep(o)
 	}
 }
@@ -47,10 +49,13 @@ func (a *Agent) judged(ctx context.Context, j job, o checks.Observation, late ti
 		a.opts.Logger.Debug("family left out", "check", o.Check, "family", o.Family, "reason", o.Detail)
 		return o, false
 	}
-	o.Result = a.judge(ctx, j, o.Family, o.Result)
+	o.Result = a.judge(ctx, o.Family, o.Result)
 	if late > maxLate && o.Outcome == checks.Down {
 		o.Outcome, o.Detail = checks.Unknown, fmt.Sprintf("began %s late, then %s", late.Round(time.Millisecond), o.Class)
 		o.Class = checks.OwnLate
+	}
+	if o.Outcome == checks.Down && o.FailedPhase == checks.Resolve {
+		o.Detail = extended(o.Detail, a.stillAnswers(ctx, confirm.Series{Check: o.Check, Family: o.Family}))
 	}
 	return o, true
 }
