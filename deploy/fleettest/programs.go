@@ -84,7 +84,7 @@ func (f *Fleet) StartProbe(name string) {
 	a, err := agent.New(agent.Options{
 		State: m.dir, MeshBind: fmt.Sprintf("0.0.0.0:%d", meshPort), MeshAdvertise: m.host.Addrs()[0].String(),
 		PeerBind: fmt.Sprintf("0.0.0.0:%d", peerPort),
-		Network:  network{m.host, f, m}, Logger: f.opts.Logger.With("program", name), Version: "test", Simulation: true, Brisk: f.opts.Brisk,
+		Network:  network{m.host, f, m}, Logger: f.opts.Logger.With("program", name), Version: "test", NoSync: true, SlowMesh: !f.opts.Brisk,
 	})
 	if err != nil {
 		f.t.Fatal(err)

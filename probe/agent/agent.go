@@ -65,11 +65,11 @@ type Options struct {
 	SpoolBytes int64
 	// Socket serves `varde-probe status` on a unix socket in State.
 	Socket bool
-	// Simulation leaves out fsync and makes the mesh slower, so that a virtual
-	// day costs seconds.
-	Simulation bool
-	// Brisk keeps the mesh of a simulation at its ordinary pace.
-	Brisk bool
+	// NoSync leaves it to the system when observations and mails reach the disk: for
+	// simulated days only.
+	NoSync bool
+	// SlowMesh lets the mesh take its time, so that a simulated day costs seconds.
+	SlowMesh bool
 }
 
 // Agent is one probe.
@@ -122,12 +122,12 @@ func New(opts Options) (*Agent, error) {
 	}
 	if a.spool, err = spool.Open(spool.Options{
 		Dir: filepath.Join(opts.State, "spool"), Epoch: spool.NewEpoch(a.started), Owner: owner(id), MaxBytes: opts.SpoolBytes,
-		NoSync: opts.Simulation, Logger: opts.Logger.With("component", "spool"),
+		NoSync: opts.NoSync, Logger: opts.Logger.With("component", "spool"),
 	}); err != nil {
 		return nil, err
 	}
 	a.ports = selfcheck.Open(selfcheck.Options{
-		Dir: opts.State, Network: opts.Network, NoSync: opts.Simulation, Logger: opts.Logger.With("component", "selfcheck"),
+		Dir: opts.State, Network: opts.Network, NoSync: opts.NoSync, Logger: opts.Logger.With("component", "selfcheck"),
 		Online: func() bool { return a.uplink.Status().Connected },
 	})
 	a.controls = selfcheck.NewControls(selfcheck.ControlsOptions{

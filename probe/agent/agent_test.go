@@ -177,7 +177,7 @@ func (f *fleet) enrol(t testing.TB, dir string, planKey ed25519.PublicKey, who w
 func (s *station) agent(t *testing.T, changes ...func(*Options)) *Agent {
 	t.Helper()
 	o := Options{
-		State: s.dir, Network: s.network, ConfigPath: "/etc/varde/probe.yaml", Simulation: true,
+		State: s.dir, Network: s.network, ConfigPath: "/etc/varde/probe.yaml", NoSync: true, SlowMesh: true,
 		Logger: slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for _, change := range changes {

@@ -42,7 +42,7 @@ type mailroom struct {
 func (a *Agent) openMails() (err error) {
 	a.mails.left, a.mails.inherited = map[seat]int{}, map[string]bool{}
 	a.mails.ledger, err = ledger.Open(ledger.Options{
-		Dir: filepath.Join(a.opts.State, "mails"), Owner: owner(a.identity), NoSync: a.opts.Simulation,
+		Dir: filepath.Join(a.opts.State, "mails"), Owner: owner(a.identity), NoSync: a.opts.NoSync,
 		Logger: a.opts.Logger.With("component", "ledger"),
 	})
 	if err != nil {

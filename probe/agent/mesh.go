@@ -49,7 +49,7 @@ func (a *Agent) keepMesh(ctx context.Context) error {
 // runMesh takes part in the mesh once, until it ends.
 func (a *Agent) runMesh(ctx context.Context) error {
 	timing := mesh.Production()
-	if a.opts.Simulation && !a.opts.Brisk {
+	if a.opts.SlowMesh {
 		timing = mesh.Simulation()
 	}
 	p, _, _ := a.plans.Current()

@@ -17,7 +17,7 @@ import (
 )
 
 // brisk keeps the mesh at its ordinary pace.
-func brisk(o *Options) { o.Brisk = true }
+func brisk(o *Options) { o.SlowMesh = false }
 
 // coordinatorAt is where coordinated puts the coordinator of a fleet.
 const coordinatorAt = "198.51.100.9:7950"

@@ -106,7 +106,7 @@ func (p *pair) sign(t *testing.T, changes ...func(*wire.Plan)) wire.SignedPlan {
 // another has, and its own secrets with it, as soon as the mesh tells of it.
 func TestPlanThroughAPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPair(t, func(o *Options) { o.Brisk = true })
+		p := newPair(t, brisk)
 		time.Sleep(time.Minute)
 		if got := p.oslAgent.candidates(); len(got) != 1 || !slices.Equal(got[0].Addresses, []string{"192.0.2.2:7947"}) || got[0].Plan != p.plan.Number || got[0].Coordinator {
 			t.Fatalf("candidates %+v, want nyc-1 with the same plan and no coordinator", got)
@@ -136,7 +136,7 @@ func TestPeerThatListensLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var taken net.Listener
 		p := newPair(t, func(o *Options) {
-			o.Brisk = true
+			o.SlowMesh = false
 			if host := o.Network.(*checktest.Host); host.Addrs()[0] == netip.MustParseAddr("192.0.2.2") {
 				l, err := host.Listen("tcp", ":7947")
 				if err != nil {
