@@ -32,15 +32,15 @@ type seat struct {
 	place
 }
 
-// standing is how logging in has gone.
-type standing struct {
+// loginRecord is how logging in has gone.
+type loginRecord struct {
 	ladder
 	// refused counts refusals in a row.
 	refused int
 }
 
 // end notes what became of an attempt, and says whether a rest begins by it.
-func (s *standing) end(w welcome, retry bool, now time.Time) (rests bool) {
+func (s *loginRecord) end(w welcome, retry bool, now time.Time) (rests bool) {
 	switch w {
 	case refused:
 		s.refused++
@@ -48,7 +48,7 @@ func (s *standing) end(w welcome, retry bool, now time.Time) (rests bool) {
 			return s.climb(retry, now)
 		}
 	case welcomed:
-		*s = standing{}
+		*s = loginRecord{}
 	default:
 		s.again(retry, now)
 	}
@@ -78,10 +78,10 @@ func welcomeOf(r checks.Result) welcome {
 
 // account is one login at one place.
 type account struct {
-	standing
+	loginRecord
 	// whole is how the login has gone at all places together: a password that is
 	// wrong is so everywhere, but one that is right can be refused at one place.
-	whole *standing
+	whole *loginRecord
 	// free holds one token while nobody here uses the account: one connection at
 	// a time, whatever check or family it is for.
 	free chan struct{}
@@ -146,7 +146,7 @@ func (w *workload) account(s seat) *account {
 	a := w.accounts[s]
 	if a == nil {
 		if w.logins[s.login] == nil {
-			w.logins[s.login] = new(standing)
+			w.logins[s.login] = new(loginRecord)
 		}
 		a = &account{whole: w.logins[s.login], free: make(chan struct{}, 1)}
 		a.free <- struct{}{}

@@ -25,7 +25,7 @@ type workload struct {
 	jobs     map[string]*job
 	// accounts and logins are those of the jobs, made as they are used.
 	accounts map[seat]*account
-	logins   map[login]*standing
+	logins   map[login]*loginRecord
 	// doors are those that were shut in our face.
 	doors map[door]*shut
 	// addresses are where checks were up last.
@@ -33,7 +33,7 @@ type workload struct {
 }
 
 func newWorkload() *workload {
-	return &workload{accounts: map[seat]*account{}, logins: map[login]*standing{}, doors: map[door]*shut{}, addresses: map[confirm.Series]netip.AddrPort{}}
+	return &workload{accounts: map[seat]*account{}, logins: map[login]*loginRecord{}, doors: map[door]*shut{}, addresses: map[confirm.Series]netip.AddrPort{}}
 }
 
 // set makes the jobs of a plan and returns what to schedule, and whether some of
@@ -112,7 +112,7 @@ func (w *workload) forgetLocked() {
 	maps.DeleteFunc(w.addresses, func(s confirm.Series, _ netip.AddrPort) bool { return w.jobs[s.Check] == nil })
 	maps.DeleteFunc(w.doors, func(d door, _ *shut) bool { return !doors[d] })
 	maps.DeleteFunc(w.accounts, func(s seat, _ *account) bool { return !places[s] })
-	maps.DeleteFunc(w.logins, func(l login, _ *standing) bool { return !logins[l] })
+	maps.DeleteFunc(w.logins, func(l login, _ *loginRecord) bool { return !logins[l] })
 }
 
 // job returns the check of the given id and the revision of its plan.

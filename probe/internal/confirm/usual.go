@@ -40,9 +40,9 @@ type counted [9]uint16
 // of the one before it.
 type generations[T any] struct{ now, before T }
 
-// series is what the runs of a series took. Nearly all take no time worth noting,
+// times are what the runs of a series took. Nearly all take no time worth noting,
 // and of 10,000 checks each byte counts ten thousand times.
-type series struct {
+type times struct {
 	runs generations[uint32]
 	slow []slowPhase
 }
@@ -58,12 +58,12 @@ type slowPhase struct {
 type Usual struct {
 	mu     sync.Mutex // protects all following fields
 	turned time.Time
-	series map[Series]*series
+	series map[Series]*times
 }
 
 // NewUsual returns a Usual that knows nothing.
 func NewUsual() *Usual {
-	return &Usual{turned: time.Now(), series: map[Series]*series{}}
+	return &Usual{turned: time.Now(), series: map[Series]*times{}}
 }
 
 // Learn takes in the phases of a run that was up.
@@ -73,7 +73,7 @@ func (u *Usual) Learn(s Series, phases []checks.PhaseTiming) {
 	u.turnLocked()
 	known := u.series[s]
 	if known == nil {
-		known = new(series)
+		known = new(times)
 		u.series[s] = known
 	}
 	known.runs.now++
@@ -85,16 +85,16 @@ func (u *Usual) Learn(s Series, phases []checks.PhaseTiming) {
 	}
 }
 
-func (s *series) count(p checks.Phase, took time.Duration) {
+func (t *times) count(p checks.Phase, took time.Duration) {
 	if took <= bounds()[0] {
 		return
 	}
-	i := slices.IndexFunc(s.slow, func(k slowPhase) bool { return k.name == p })
+	i := slices.IndexFunc(t.slow, func(k slowPhase) bool { return k.name == p })
 	if i < 0 {
-		i = len(s.slow)
-		s.slow = append(s.slow, slowPhase{name: p})
+		i = len(t.slow)
+		t.slow = append(t.slow, slowPhase{name: p})
 	}
-	if n := &s.slow[i].took.now[class(took)]; *n < 1<<16-1 {
+	if n := &t.slow[i].took.now[class(took)]; *n < 1<<16-1 {
 		*n++
 	}
 }
@@ -117,10 +117,10 @@ func (u *Usual) turnLocked() {
 		return
 	}
 	u.turned = now
-	for _, s := range u.series {
-		s.runs = generations[uint32]{before: s.runs.now}
-		for i := range s.slow {
-			s.slow[i].took = generations[counted]{before: s.slow[i].took.now}
+	for _, t := range u.series {
+		t.runs = generations[uint32]{before: t.runs.now}
+		for i := range t.slow {
+			t.slow[i].took = generations[counted]{before: t.slow[i].took.now}
 		}
 	}
 }
@@ -168,5 +168,5 @@ func (k slowPhase) runs(class int) int { return int(k.took.now[class]) + int(k.t
 func (u *Usual) Keep(still func(check string) bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	maps.DeleteFunc(u.series, func(s Series, _ *series) bool { return !still(s.Check) })
+	maps.DeleteFunc(u.series, func(s Series, _ *times) bool { return !still(s.Check) })
 }
