@@ -127,7 +127,7 @@ func New(opts Options) (*Agent, error) {
 		return nil, err
 	}
 	a.ports = selfcheck.Open(selfcheck.Options{
-		Dir: opts.State, Network: opts.Network, NoSync: opts.NoSync, Logger: opts.Logger.With("component", "selfcheck"),
+		Dir: opts.State, Network: opts.Network, Logger: opts.Logger.With("component", "selfcheck"),
 		Online: func() bool { return a.uplink.Status().Connected },
 	})
 	a.controls = selfcheck.NewControls(selfcheck.ControlsOptions{

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -43,8 +44,8 @@ func TestPlanOnAFullDisk(t *testing.T) {
 		s := newStation(t)
 		a := s.run(t)
 		time.Sleep(time.Second)
-		blocked := filepath.Join(s.dir, "plan.pb.new") // where a plan is written
-		if err := os.Mkdir(blocked, 0o700); err != nil {
+		file := filepath.Join(s.dir, "plan.pb")
+		if err := errors.Join(os.Remove(file), os.Mkdir(file, 0o700)); err != nil { // nothing can take its place then
 			t.Fatal(err)
 		}
 		if err := a.offer(s.sign(t, func(p *wire.Plan) { p.Number.Revision, p.Checks = 2, nil })); err != nil {
@@ -57,7 +58,7 @@ func TestPlanOnAFullDisk(t *testing.T) {
 		if got := s.log.String(); strings.Count(got, `msg="plan is in force, and lost when`) != 1 {
 			t.Errorf("logged\n%s\nwant one line about the plan", got)
 		}
-		if err := os.RemoveAll(blocked); err != nil {
+		if err := os.RemoveAll(file); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(refreshFamilies)

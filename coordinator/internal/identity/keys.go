@@ -15,6 +15,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"varde/proto/durable"
 )
 
 // The files of an Authority.
@@ -77,7 +79,7 @@ func openKey[K crypto.Signer](path string, generate func() (K, error)) (K, error
 		if err != nil {
 			return none, err
 		}
-		return key, writeFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+		return key, durable.Replace(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 	}
 	if err != nil {
 		return none, err
@@ -100,7 +102,7 @@ func openAuthority(path string, signer *ecdsa.PrivateKey, at time.Time) (*x509.C
 		if der, err = selfSign(signer, at); err != nil {
 			return nil, err
 		}
-		err = writeFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+		err = durable.Replace(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	}
 	if err != nil {
 		return nil, err
@@ -144,24 +146,4 @@ func readPEM(path, kind string) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: expected one PEM block %q", path, kind)
 	}
 	return block.Bytes, nil
-}
-
-// writeFile puts a whole file in place or none, readable by its owner only.
-func writeFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

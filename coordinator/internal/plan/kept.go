@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"varde/proto/durable"
 	"varde/proto/wire"
 )
 
@@ -119,21 +120,5 @@ func writeKept(dir string, k kept) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	path := filepath.Join(dir, keptFile)
-	f, err := os.CreateTemp(dir, ".plan-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.Replace(filepath.Join(dir, keptFile), b)
 }

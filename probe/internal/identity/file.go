@@ -17,6 +17,7 @@ import (
 
 	"filippo.io/age"
 
+	"varde/proto/durable"
 	"varde/proto/wire"
 )
 
@@ -77,34 +78,20 @@ func readFile(dir string) (file, error) {
 
 // write replaces the identity in dir.
 func (f file) write(dir string) error {
-	w, err := os.CreateTemp(dir, ".identity-*") // mode 0600
+	b, err := f.encode()
 	if err != nil {
 		return err
 	}
-	return f.writeTo(w, dir)
+	return durable.Replace(path(dir), b)
 }
 
-// writeTo completes an open file and puts it in place; it is gone if that
-// fails.
-func (f file) writeTo(w *os.File, dir string) error {
+// encode is what readFile reads. It fails where that would read a part only.
+func (f file) encode() ([]byte, error) {
 	b, err := json.MarshalIndent(f, "", "  ")
-	if len(b) > maxFile {
-		err = fmt.Errorf("%d bytes, expected at most %d", len(b), maxFile)
+	if err == nil && len(b) > maxFile {
+		err = fmt.Errorf("identity of %d bytes, expected at most %d", len(b), maxFile)
 	}
-	if err == nil {
-		_, err = w.WriteAt(b, 0)
-	}
-	if err = errors.Join(err, w.Truncate(int64(len(b))), w.Sync(), w.Close()); err == nil {
-		err = os.Rename(w.Name(), path(dir))
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path(dir), err), os.Remove(w.Name()))
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return b, err
 }
 
 // parse reads what the file holds. Its errors hold no key.

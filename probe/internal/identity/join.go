@@ -18,6 +18,7 @@ import (
 
 	"filippo.io/age"
 
+	"varde/proto/durable"
 	"varde/proto/wire"
 )
 
@@ -54,21 +55,25 @@ func join(ctx context.Context, dir string, token wire.Token, enrol func(context.
 	if err == nil {
 		var e wire.Enrolment
 		if e, err = enrol(ctx, request); err == nil {
-			return f.complete(w, dir, token, e)
+			return f.complete(w, token, e)
 		}
 	}
-	return nil, errors.Join(err, w.Close(), os.Remove(w.Name()))
+	return nil, errors.Join(err, w.Discard())
 }
 
 // complete puts the answer of the coordinator into the file, and the file in
 // place.
-func (f file) complete(w *os.File, dir string, token wire.Token, e wire.Enrolment) (*state, error) {
+func (f file) complete(w *durable.File, token wire.Token, e wire.Enrolment) (*state, error) {
 	s, err := f.accept(token, e)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the token is used up, but the answer cannot be accepted: %w", err), w.Close(), os.Remove(w.Name()))
+		return nil, errors.Join(fmt.Errorf("the token is used up, but the answer cannot be accepted: %w", err), w.Discard())
 	}
-	if err := s.file.writeTo(w, dir); err != nil {
-		return nil, fmt.Errorf("the token is used up, but the identity could not be kept: %w", err)
+	b, err := s.file.encode()
+	if err == nil {
+		err = w.Commit(b)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the token is used up, but the identity could not be kept: %w", err), w.Discard())
 	}
 	return s, nil
 }
@@ -141,14 +146,13 @@ const reserveBytes = 16 << 10
 // reserve opens a file beside the identity that will be, and takes the space
 // for it: a folder that cannot be written and a full disk show before the
 // token is used up.
-func reserve(dir string) (*os.File, error) {
-	w, err := os.CreateTemp(dir, ".identity-*") // mode 0600
+func reserve(dir string) (*durable.File, error) {
+	w, err := durable.Begin(path(dir))
 	if err != nil {
 		return nil, err
 	}
-	_, err = w.Write(bytes.Repeat([]byte{' '}, reserveBytes))
-	if err = errors.Join(err, w.Sync()); err != nil {
-		return nil, errors.Join(err, w.Close(), os.Remove(w.Name()))
+	if err := w.Reserve(reserveBytes); err != nil {
+		return nil, errors.Join(err, w.Discard())
 	}
 	return w, nil
 }

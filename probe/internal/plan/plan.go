@@ -27,13 +27,13 @@ import (
 	"sync"
 
 	"varde/checks"
+	"varde/proto/durable"
 	"varde/proto/wire"
 )
 
 const (
-	file       = "plan.pb"
-	unfinished = "plan.pb.new"
-	damaged    = "plan.pb.damaged"
+	file    = "plan.pb"
+	damaged = "plan.pb.damaged"
 	// maxBytes bounds what is read and taken: some thousand checks with
 	// certificates of their own.
 	maxBytes = 16 << 20
@@ -177,33 +177,11 @@ func (s *Store) keep() error {
 	if s.unkept == nil {
 		return nil
 	}
-	if err := s.write(s.unkept); err != nil {
-		return fmt.Errorf("write plan: %w", err)
+	if err := durable.Replace(s.path(file), s.unkept); err != nil {
+		return err
 	}
 	s.unkept = nil
 	return nil
-}
-
-// write puts b in the place of the file, all of it or nothing.
-func (s *Store) write(b []byte) error {
-	f, err := os.OpenFile(s.path(unfinished), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), s.path(file))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	dir, err := os.Open(s.opt.Dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // Current returns the newest plan and the sealed secrets that belong to it,

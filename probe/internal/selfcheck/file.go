@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"varde/proto/durable"
 )
 
 // maxFile bounds the record on disk, in bytes; it needs some hundred.
@@ -34,24 +36,10 @@ func read(dir string) (map[uint16]record, error) {
 }
 
 // write replaces the file as a whole.
-func write(dir string, ports map[uint16]record, noSync bool) error {
+func write(dir string, ports map[uint16]record) error {
 	b, err := json.MarshalIndent(ports, "", "  ")
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".ports-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	if !noSync {
-		err = errors.Join(err, f.Sync())
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path(dir))
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path(dir), err), os.Remove(f.Name()))
-	}
-	return nil
+	return durable.Replace(path(dir), append(b, '\n'))
 }

@@ -34,8 +34,6 @@ type Options struct {
 	// Online says whether something else of the probe is connected now; never if
 	// nil.
 	Online func() bool
-	// NoSync leaves it to the system when the record reaches the disk.
-	NoSync bool
 	// Logger is told of every port that seems blocked, and of a disk that takes
 	// no record. Required.
 	Logger *slog.Logger
@@ -188,7 +186,7 @@ func (p *Ports) doubts(port uint16) bool {
 }
 
 func (p *Ports) saveLocked() {
-	if err := write(p.opt.Dir, p.ports, p.opt.NoSync); err != nil {
+	if err := write(p.opt.Dir, p.ports); err != nil {
 		p.opt.Logger.Error("what is known of outbound ports is lost when the probe stops", "error", err)
 	}
 }

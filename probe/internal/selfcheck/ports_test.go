@@ -36,7 +36,7 @@ func newHost(t *testing.T) *host {
 // start begins anew with what is on disk.
 func (h *host) start() {
 	h.ports = selfcheck.Open(selfcheck.Options{
-		Dir: h.dir, Network: h.Client, Online: func() bool { return h.online }, NoSync: true,
+		Dir: h.dir, Network: h.Client, Online: func() bool { return h.online },
 		Logger: slog.New(slog.NewTextHandler(&h.log, nil)),
 	})
 }

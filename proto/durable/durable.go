@@ -1,0 +1,104 @@
+// Package durable replaces files on disk: after a crash or a loss of power there is
+// the old one or the new one, and never a part of either.
+package durable
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// File is a file that is to take the place of another, or of none, and ends with
+// Commit or Discard.
+type File struct {
+	// next lies beside path under a name that nobody else uses.
+	next *os.File
+	path string
+}
+
+// Replace makes b the file at path, which nobody but its owner may read, and returns
+// when that is on disk. With an error the file that was there stays, unless the
+// folder alone could not be synced: then a loss of power may bring it back. Every
+// error names the file.
+func Replace(path string, b []byte) error {
+	f, err := Begin(path)
+	if err != nil {
+		return err
+	}
+	return f.Commit(b)
+}
+
+// Begin opens a file beside path. It fails where the folder cannot be written.
+func Begin(path string) (*File, error) {
+	next, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", path, err)
+	}
+	return &File{next, path}, nil
+}
+
+// Reserve takes n bytes of the disk, so that a full one shows before Commit needs
+// them.
+func (f *File) Reserve(n int) error {
+	_, err := f.next.WriteAt(bytes.Repeat([]byte{' '}, n), 0)
+	if err == nil {
+		err = f.next.Sync()
+	}
+	return f.named(err)
+}
+
+// Commit puts the file in place with b in it, as Replace does.
+func (f *File) Commit(b []byte) error {
+	for _, step := range f.steps(b) {
+		if err := step(); err != nil {
+			return errors.Join(f.named(err), f.Discard())
+		}
+	}
+	return nil
+}
+
+// steps are those of Commit: what is on disk before the name is, and the name before
+// anybody hears of it.
+func (f *File) steps(b []byte) []func() error {
+	return []func() error{
+		func() error { _, err := f.next.WriteAt(b, 0); return err },
+		func() error { return f.next.Truncate(int64(len(b))) }, // more may have been reserved
+		f.next.Sync,
+		f.next.Close,
+		func() error { return os.Rename(f.next.Name(), f.path) },
+		func() error { return syncFolder(filepath.Dir(f.path)) },
+	}
+}
+
+// Discard leaves what is at the path as it is, and nothing beside it. After Commit it
+// does nothing.
+func (f *File) Discard() error {
+	closing := f.next.Close()
+	if errors.Is(closing, fs.ErrClosed) {
+		closing = nil
+	}
+	removing := os.Remove(f.next.Name())
+	if errors.Is(removing, fs.ErrNotExist) {
+		removing = nil
+	}
+	return f.named(errors.Join(closing, removing))
+}
+
+func (f *File) named(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("write %s: %w", f.path, err)
+}
+
+// syncFolder makes the names in a folder durable.
+func syncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
