@@ -35,7 +35,8 @@ func (a *Agent) openPeering() error {
 		return err
 	}
 	a.peers.seeker, err = peer.NewSeeker(peer.SeekerOptions{
-		Ask: a.askForPlan, Candidates: a.candidates, Have: a.planNumber, Offer: a.offer, Since: a.aloneSince, Logger: log,
+		Ask: a.askForPlan, Candidates: a.candidates, Have: a.planNumber, Offer: a.offer, Since: a.aloneSince, After: uplink.Alone,
+		Logger: log,
 	})
 	return err
 }

@@ -14,11 +14,8 @@ import (
 )
 
 const (
-	// Alone is how long a probe is without a coordinator before it asks others
-	// for help.
-	Alone = 20 * time.Second
-	// askEvery is how often it asks for a plan after that, when nobody says to
-	// have a newer one.
+	// askEvery is how often a probe without a coordinator asks for a plan, when
+	// nobody says to have a newer one.
 	askEvery = time.Minute
 	// maxAsked is how many others it asks each time.
 	maxAsked = 3
@@ -94,7 +91,10 @@ type SeekerOptions struct {
 	Have  func() wire.PlanNumber
 	Offer func(wire.SignedPlan) error
 	// Since is when a coordinator was lost; false while there is one.
-	Since  func() (at time.Time, alone bool)
+	Since func() (at time.Time, alone bool)
+	// After is how long it has been lost before those are asked who do not say to
+	// have a larger plan.
+	After  time.Duration
 	Logger *slog.Logger
 }
 
@@ -110,7 +110,7 @@ type Seeker struct {
 
 // NewSeeker makes a Seeker. It starts nothing.
 func NewSeeker(opt SeekerOptions) (*Seeker, error) {
-	if opt.Ask == nil || opt.Candidates == nil || opt.Have == nil || opt.Offer == nil || opt.Since == nil || opt.Logger == nil {
+	if opt.Ask == nil || opt.Candidates == nil || opt.Have == nil || opt.Offer == nil || opt.Since == nil || opt.After <= 0 || opt.Logger == nil {
 		return nil, errors.New("peer: all options of a seeker are required")
 	}
 	return &Seeker{opt: opt, stirs: make(chan struct{}, 1), rests: map[string]time.Time{}}, nil
@@ -164,7 +164,7 @@ func (s *Seeker) seek(ctx context.Context, since time.Time) (next time.Time) {
 			s.rest(c, askEvery)
 		}
 	}
-	next = since.Add(Alone)
+	next = since.Add(s.opt.After)
 	if again := s.asked.Add(askEvery); again.After(next) {
 		next = again
 	}

@@ -35,7 +35,7 @@ func seek(t *testing.T) (s *seeking, stop func()) {
 	s = &seeking{begin: time.Now(), have: number(7), answers: map[string]uint64{}, errs: map[string]error{}}
 	var err error
 	s.Seeker, err = peer.NewSeeker(peer.SeekerOptions{
-		Ask: s.ask, Offer: s.offer, Logger: slog.New(slog.DiscardHandler),
+		Ask: s.ask, Offer: s.offer, After: 20 * time.Second, Logger: slog.New(slog.DiscardHandler),
 		Candidates: func() []peer.Candidate { return locked(s, func() []peer.Candidate { return s.candidates }) },
 		Have:       func() wire.PlanNumber { return locked(s, func() wire.PlanNumber { return s.have }) },
 		Since: func() (time.Time, bool) {

@@ -11,10 +11,11 @@ import (
 	vardev1 "varde/proto/varde/v1"
 )
 
+// Alone is how long no coordinator has been heard before peers are asked for help,
+// here to pass the connection on.
+const Alone = 20 * time.Second
+
 const (
-	// alone is how long no coordinator has been heard before peers are asked to
-	// pass the connection on.
-	alone = 20 * time.Second
 	// detourAgain is how long peers are left alone when none of them could help,
 	// and lookBack how often the direct way is tried while one does.
 	detourAgain = 30 * time.Second
@@ -27,7 +28,7 @@ const (
 )
 
 // errDetour is why an attempt ended for which there was no more time.
-var errDetour = fmt.Errorf("no coordinator for %s, asking peers", alone)
+var errDetour = fmt.Errorf("no coordinator for %s, asking peers", Alone)
 
 // Relay is a peer that may pass a connection on.
 type Relay struct {

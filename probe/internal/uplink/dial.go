@@ -22,7 +22,7 @@ const (
 	// life, and given up when none comes within sign: together as long as a
 	// coordinator may be away before peers are asked.
 	silence = 10 * time.Second
-	sign    = alone - silence
+	sign    = Alone - silence
 	// maxReceive is the largest message taken: a plan of 3 MB and its secrets.
 	maxReceive = 4 << 20
 )

@@ -156,7 +156,7 @@ var errNoCoordinators = errors.New("no address of a coordinator is known")
 // spool, for at most two seconds and only where it is connected, and returns
 // after its last goroutine has.
 func (u *Uplink) Run(ctx context.Context) error {
-	u.detourAt = time.Now().Add(alone)
+	u.detourAt = time.Now().Add(Alone)
 	for failures := 0; ctx.Err() == nil; {
 		failures++
 		if max(u.detour(ctx), u.round(ctx)) >= healthy {
@@ -211,9 +211,9 @@ func (u *Uplink) stay(ctx context.Context, w way, conn *connection) (lasted time
 	lasted = u.left(w, err)
 	if _, no := errors.AsType[*Refusal](err); no {
 		// It is there, and any other way leads to the same no: it is asked again first.
-		u.detourAt = time.Now().Add(longestPause + alone)
+		u.detourAt = time.Now().Add(longestPause + Alone)
 	} else if lasted > 0 {
-		u.detourAt = conn.line.lastHeard().Add(alone)
+		u.detourAt = conn.line.lastHeard().Add(Alone)
 	}
 	return lasted
 }
