@@ -82,6 +82,10 @@ func arrows() []arrow {
 			why: "both programs read their configuration with it, so it knows the keys of neither",
 		},
 		{
+			from: "varde/proto/durable", to: "varde/...", tests: true,
+			why: "how a file is replaced does not depend on what is in it",
+		},
+		{
 			from: "varde/checks", to: "varde/...",
 			why: "what is asked and answered is known to everyone, so it knows nobody",
 		},

@@ -18,6 +18,7 @@ import (
 	"varde/coordinator/internal/mail"
 	"varde/coordinator/internal/ops"
 	"varde/coordinator/internal/statuspage"
+	"varde/proto/durable"
 )
 
 // buildPages makes the handlers of both HTTP listeners.
@@ -110,7 +111,7 @@ func (s *Server) operatorToken() (string, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		token := rand.Text()
 		s.log.Info("operator token made", "file", path)
-		return token, os.WriteFile(path, []byte(token+"\n"), 0o600)
+		return token, durable.Replace(path, []byte(token+"\n"))
 	}
 	if err != nil {
 		return "", fmt.Errorf("read operator token: %w", err)
