@@ -34,7 +34,7 @@ func (d *Document) value(path string, node ast.Node, v reflect.Value) {
 		v = v.Elem()
 	}
 	switch {
-	case v.Kind() == reflect.Struct:
+	case v.Kind() == reflect.Struct && !isWord(node, v):
 		d.mapping(path, node, v)
 	case isList(node, v):
 		d.sequence(path, node, v)
@@ -50,6 +50,14 @@ func (d *Document) value(path string, node ast.Node, v reflect.Value) {
 func isList(node ast.Node, v reflect.Value) bool {
 	_, list := node.(ast.ArrayNode)
 	return v.Kind() == reflect.Slice && (list || !isOwn(v))
+}
+
+// isWord says whether v takes node as one word: what can also be read from keys is
+// a word only where there is one.
+func isWord(node ast.Node, v reflect.Value) bool {
+	_, word := node.(ast.ScalarNode)
+	_, none := node.(*ast.NullNode)
+	return word && !none && isOwn(v)
 }
 
 func (d *Document) mapping(path string, node ast.Node, v reflect.Value) {

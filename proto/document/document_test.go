@@ -284,3 +284,41 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// short is a type of keys that may also be written as one word.
+type short struct {
+	ID   string `yaml:"id"`
+	Flag *bool  `yaml:"flag"`
+}
+
+func (s *short) UnmarshalText(b []byte) error {
+	s.ID = string(b)
+	if len(b) != 1 {
+		return errors.New("a letter")
+	}
+	return nil
+}
+
+// TestWordOrKeys: what a type can read from one word it can still read from keys.
+func TestWordOrKeys(t *testing.T) {
+	no := false
+	for text, want := range map[string]short{"a": {ID: "a"}, "{id: b}": {ID: "b"}, "{id: b, flag: false}": {ID: "b", Flag: &no}} {
+		var got struct {
+			Of map[string]short `yaml:"of"`
+		}
+		d, err := Read("F", []byte("of: {x: "+text+"}"), &got)
+		if diff := cmp.Diff(want, got.Of["x"]); diff != "" || errors.Join(err, d.Err()) != nil {
+			t.Errorf("%s: %v, (-want +got):\n%s", text, errors.Join(err, d.Err()), diff)
+		}
+	}
+	for text, want := range map[string]string{
+		"ab": `F:1:9: of.x: got "ab", expected a letter`, "~": "F:1:9: of.x: got nothing, expected keys (id, flag)", "[a]": "F:1:9: of.x: got a list, expected keys (id, flag)",
+	} {
+		var got struct {
+			Of map[string]short `yaml:"of"`
+		}
+		if d, err := Read("F", []byte("of: {x: "+text+"}"), &got); err != nil || d.Err() == nil || d.Err().Error() != want {
+			t.Errorf("%s: got %v, %v, want %s", text, err, d.Err(), want)
+		}
+	}
+}
