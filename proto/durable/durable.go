@@ -50,9 +50,20 @@ func (f *File) Reserve(n int) error {
 	return f.named(err)
 }
 
+// Write adds to the file what is too large to be held in memory; Finish ends it.
+func (f *File) Write(b []byte) (int, error) {
+	n, err := f.next.Write(b)
+	return n, f.named(err)
+}
+
+// Finish puts the file in place with what was written, as Replace does.
+func (f *File) Finish() error { return f.run(f.placing()) }
+
 // Commit puts the file in place with b in it, as Replace does.
-func (f *File) Commit(b []byte) error {
-	for _, step := range f.steps(b) {
+func (f *File) Commit(b []byte) error { return f.run(f.steps(b)) }
+
+func (f *File) run(steps []func() error) error {
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return errors.Join(f.named(err), f.Discard())
 		}
@@ -63,9 +74,15 @@ func (f *File) Commit(b []byte) error {
 // steps are those of Commit: what is on disk before the name is, and the name before
 // anybody hears of it.
 func (f *File) steps(b []byte) []func() error {
-	return []func() error{
+	return append([]func() error{
 		func() error { _, err := f.next.WriteAt(b, 0); return err },
 		func() error { return f.next.Truncate(int64(len(b))) }, // more may have been reserved
+	}, f.placing()...)
+}
+
+// placing are the steps from what is written to the file in its place.
+func (f *File) placing() []func() error {
+	return []func() error{
 		f.next.Sync,
 		f.next.Close,
 		func() error { return os.Rename(f.next.Name(), f.path) },

@@ -161,3 +161,27 @@ func TestDiscard(t *testing.T) {
 		alone(t, path)
 	}
 }
+
+// TestWritten: what is written piece by piece is in place whole after Finish, and
+// before it not at all.
+func TestWritten(t *testing.T) {
+	path := kept(t)
+	f, err := Begin(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, piece := range [][]byte{after[:3], after[3:]} {
+		if n, err := f.Write(piece); err != nil || n != len(piece) {
+			t.Fatalf("write: %d, %v", n, err)
+		}
+		check(t, path, before)
+	}
+	if err := f.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	check(t, path, after)
+	alone(t, path)
+	if _, err := f.Write(after); err == nil || !strings.HasPrefix(err.Error(), "write "+path) {
+		t.Errorf("write after it: %v", err)
+	}
+}
