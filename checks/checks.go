@@ -17,6 +17,7 @@ package checks
 import (
 	"context"
 	"crypto/x509"
+	"net/netip"
 	"time"
 )
 
@@ -97,11 +98,44 @@ type Observation struct {
 	// Scheduled is the time for which the run was planned, Started when it
 	// began, both by the probe's own clock.
 	Scheduled, Started time.Time
-	// Every is the interval in force: a scheduled observation speaks for its
-	// slot [Scheduled, Scheduled+Every).
+	// Every is for how long a scheduled observation speaks, its slot is [Scheduled,
+	// Scheduled+Every): the interval in force, less where the next run is planned
+	// sooner, and zero where the run before has spoken.
 	Every time.Duration
 	Result
 }
 
 // End is the time at which the attempt ended.
 func (o Observation) End() time.Time { return o.Started.Add(o.Elapsed) }
+
+// Lengths of the prefixes by which addresses are taken for one network: what a
+// provider is routed by on the internet, and what a null route or a scrubber takes
+// at a time (RFC 7454 section 6.1.3, RFC 6177).
+const (
+	networkBits4 = 24
+	networkBits6 = 48
+)
+
+// Network is the network of the address that was dialled, "192.0.2.0/24" or
+// "2001:db8:1::/48"; empty where no address was found.
+func (o Observation) Network() string {
+	at, err := netip.ParseAddrPort(o.Address)
+	if err != nil {
+		return ""
+	}
+	return NetworkOf(at.Addr())
+}
+
+// NetworkOf is the network of an address; empty for that of no host.
+func NetworkOf(a netip.Addr) string {
+	a = a.Unmap().WithZone("")
+	bits := networkBits6
+	if a.Is4() {
+		bits = networkBits4
+	}
+	network, err := a.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return network.String()
+}

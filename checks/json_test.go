@@ -12,7 +12,7 @@ import (
 
 // example is an observation as the outside holds it.
 const example = `{"check":"imap-login","service":"imap","probe":"osl-1","region":"eu-north","family":"ipv4",` +
-	`"epoch":"0192f3a1c2d4-9b1c","seq":17,"plan":7,"trigger":"schedule","scheduled":"2026-11-22T10:00:00Z",` +
+	`"epoch":"0192f3a1c2d4-9b1c","seq":17,"plan":7,"trigger":"schedule","scheduled":"2026-11-22T10:00:00Z","every_s":29.75,` +
 	`"started":"2026-11-22T10:00:00.002Z","elapsed_ms":83.1,"outcome":"down","failed_phase":"tls","class":"tls_timeout",` +
 	`"detail":"no ServerHello within 5s","address":"192.0.2.25:993",` +
 	`"phases":[{"name":"resolve","ms":1.2},{"name":"connect","ms":22},{"name":"tls","ms":5000}]}`

@@ -32,6 +32,8 @@ type Target struct {
 	Families []Family `yaml:"families,omitempty"`
 	// Regions restricts the check; none means all.
 	Regions []string `yaml:"regions,omitempty"`
+	// Confirm is how many others are asked after a failure; see Target.Others.
+	Confirm *Others `yaml:"confirm,omitempty"`
 	// CA is a file of PEM certificates to trust instead of the system's.
 	CA     *Authority `yaml:"ca,omitempty"`
 	Expect Expect     `yaml:"expect,omitempty"`

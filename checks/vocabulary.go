@@ -42,6 +42,17 @@ var familyNames = [...]string{NoFamily: "", IPv4: "ipv4", IPv6: "ipv6"}
 // String returns "ipv4", "ipv6", or "" for none.
 func (f Family) String() string { return name(familyNames[:], f) }
 
+// Name returns "IPv4", "IPv6", or "no family" for none, as people write it.
+func (f Family) Name() string {
+	switch f {
+	case IPv4:
+		return "IPv4"
+	case IPv6:
+		return "IPv6"
+	}
+	return "no family"
+}
+
 // MarshalText writes the family as in JSON and YAML.
 func (f Family) MarshalText() ([]byte, error) { return marshal(familyNames[:], f) }
 
@@ -154,6 +165,17 @@ const (
 	OwnLate         Class = "own_late"
 	OwnError        Class = "own_error"
 )
+
+// Classes returns every class.
+func Classes() []Class {
+	return []Class{
+		DNSTimeout, DNSError, ConnectTimeout, ConnectRefused, ConnectReset, Unreachable,
+		TLSTimeout, TLSError, CertExpired, CertName, CertUntrusted,
+		GreetingTimeout, GreetingError, Busy, AuthTimeout, AuthTempfail, AuthRejected, Policy,
+		CommandTimeout, ProtocolError, Closed, HTTPStatus, BodyMismatch, Late,
+		OwnNetwork, OwnLate, OwnError,
+	}
+}
 
 // Outcome is what a class says of the target: Unknown where the fault may be
 // ours (a refused login, a server that refuses us, our own network), otherwise

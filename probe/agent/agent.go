@@ -70,6 +70,10 @@ type Options struct {
 	NoSync bool
 	// SlowMesh lets the mesh take its time, so that a simulated day costs seconds.
 	SlowMesh bool
+	// Ahead is how far the clock is ahead by which this probe looks, dates what it
+	// saw and answers when it is asked for the time: of simulated machines only,
+	// which share one clock. That of the machine if nil.
+	Ahead func() time.Duration
 }
 
 // Agent is one probe.
@@ -109,6 +113,9 @@ func New(opts Options) (*Agent, error) {
 	opts.MeshBind = cmp.Or(opts.MeshBind, mesh.DefaultBind)
 	if opts.Network == nil {
 		opts.Network = &system{}
+	}
+	if opts.Ahead == nil {
+		opts.Ahead = func() time.Duration { return 0 }
 	}
 	id, err := identity.Open(identity.Options{Dir: opts.State, Logger: opts.Logger.With("component", "identity")})
 	if err != nil {
@@ -153,7 +160,7 @@ func (a *Agent) build() error {
 		return err
 	}
 	a.schedule, err = schedule.New(schedule.Options{
-		Self: a.identity.Name(), Members: a.regionMembers, Settled: a.meshSettled, Enrolled: a.regionRoster,
+		Self: a.identity.Name(), Ahead: a.opts.Ahead, Members: a.regionMembers, Settled: a.meshSettled, Enrolled: a.regionRoster,
 		Run: a.run, Panicked: a.panicked, Logger: a.opts.Logger.With("component", "schedule"),
 	})
 	if err != nil {
@@ -165,7 +172,7 @@ func (a *Agent) build() error {
 	}
 	a.uplink, err = uplink.New(uplink.Options{
 		Dial: a.dial, Coordinators: a.coordinators, TLS: a.identity.TLS, Spool: a.spool,
-		State: a.state, PlanNumber: a.planNumber, OnPlan: a.offer, Relays: a.relays, Changed: a.linkChanged,
+		State: a.state, PlanNumber: a.planNumber, OnPlan: a.offer, Relays: a.relays, Changed: a.linkChanged, Ahead: a.opts.Ahead,
 		Logger: a.opts.Logger.With("component", "uplink"),
 	})
 	if err != nil {

@@ -23,7 +23,7 @@ type confirming struct {
 func (a *Agent) newConfirming() confirming {
 	return confirming{
 		bursts: confirm.New(confirm.Options{
-			Self: a.identity.Name(), Neighbours: a.living, Enrolled: a.enrolled,
+			Self: a.identity.Name(), Neighbours: a.living, Others: a.others, Enrolled: a.enrolled,
 			Bound: func() int { return max(8, a.schedule.Stats().Entries/10) },
 		}),
 		usual: confirm.NewUsual(),
@@ -52,6 +52,15 @@ func (a *Agent) living(check string) (out []string) {
 		}
 	}
 	return out
+}
+
+// others is how many of them are asked about a check.
+func (a *Agent) others(check string) int {
+	j, _, ok := a.work.job(check)
+	if !ok {
+		return 0
+	}
+	return j.target.Others()
 }
 
 // enrolled says whether the plan has a probe of this name in this region.
@@ -163,13 +172,15 @@ func (a *Agent) whenStuck(s confirm.Series, progress *checks.Progress, stuck fun
 // been done. A login that failed is tried again elsewhere alone: it must not be
 // this probe that locks the account.
 func (a *Agent) burst(j job, s confirm.Series, login bool) {
-	hint, ok := a.confirming.bursts.Begin(s, login)
+	hints, ok := a.confirming.bursts.Begin(s, login)
 	if !ok {
 		return
 	}
-	if m := a.mesh.Load(); m != nil && len(hint.Asked) > 0 {
-		if message, err := wire.MarshalHint(hint); err == nil {
-			m.Send(hint.Asked, message)
+	if m := a.mesh.Load(); m != nil {
+		for _, h := range hints {
+			if message, err := wire.MarshalHint(h); err == nil {
+				m.Send(h.Asked, message)
+			}
 		}
 	}
 	if !login {

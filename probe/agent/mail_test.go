@@ -76,7 +76,7 @@ func (m *mailing) start(t *testing.T, others ...checks.Target) {
 
 // send makes one run.
 func (m *mailing) send(ctx context.Context) {
-	m.agent.run(ctx, schedule.Run{Target: new(m.loop()), Family: checks.IPv4, Scheduled: time.Now()})
+	m.agent.run(ctx, schedule.Run{Target: new(m.loop()), Family: checks.IPv4, Scheduled: time.Now(), Speaks: m.loop().Every})
 }
 
 // seen are the observations and events that the agent has spooled since its start.

@@ -70,15 +70,21 @@ func (a *Agent) panicked(r schedule.Run) {
 }
 
 func (a *Agent) observation(r schedule.Run, revision uint64) checks.Observation {
+	every := r.Speaks
+	if r.Trigger != checks.Scheduled {
+		every = r.Target.Every
+	}
 	return checks.Observation{
 		Check: r.Target.ID, Service: r.Target.Service,
 		Probe: a.identity.Name(), Region: a.identity.Region(),
 		Family: r.Family, Plan: revision, Trigger: r.Trigger,
-		Scheduled: r.Scheduled, Started: time.Now(), Every: r.Target.Every,
+		Scheduled: r.Scheduled, Started: time.Now(), Every: every,
 	}
 }
 
 func (a *Agent) keep(o checks.Observation) {
+	ahead := a.opts.Ahead()
+	o.Scheduled, o.Started = o.Scheduled.Add(ahead), o.Started.Add(ahead)
 	o, err := a.spool.Append(o)
 	if err != nil {
 		// The spool counts the loss and sends it as a gap; one line is enough.

@@ -39,10 +39,20 @@ func Observation(seq uint64) checks.Observation {
 
 // Add appends n observations to an epoch.
 func (s *Spool) Add(epoch string, n int) {
+	list := make([]checks.Observation, n)
+	for i := range list {
+		list[i] = Observation(0)
+	}
+	s.Put(epoch, list...)
+}
+
+// Put appends observations to an epoch and numbers them.
+func (s *Spool) Put(epoch string, list ...checks.Observation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for range n {
-		s.items[epoch] = append(s.items[epoch], wire.Record{Observation: Observation(uint64(len(s.items[epoch]) + 1))})
+	for _, o := range list {
+		o.Seq = uint64(len(s.items[epoch]) + 1)
+		s.items[epoch] = append(s.items[epoch], wire.Record{Observation: o})
 	}
 	select {
 	case s.ready <- struct{}{}:

@@ -120,7 +120,7 @@ func BatchToProto(b Batch) *vardev1.Batch {
 // without a hole.
 func BatchFromProto(m *vardev1.Batch) (Batch, error) {
 	b := Batch{Epoch: m.GetEpoch()}
-	if err := checkEpoch(b.Epoch); err != nil {
+	if err := CheckEpoch(b.Epoch); err != nil {
 		return Batch{}, err
 	}
 	if n := len(m.GetRecords()); n == 0 || n > MaxRecords {
@@ -183,6 +183,14 @@ func MarshalEntry(batches []Batch) ([]byte, error) {
 // UnmarshalEntry reads what MarshalEntry wrote. Probe and Region are filled
 // into every observation.
 func UnmarshalEntry(data []byte) ([]Batch, error) {
+	if out, ok := new(direct).entry(data); ok {
+		return out, nil
+	}
+	return readEntry(data)
+}
+
+// readEntry reads an entry in the general way.
+func readEntry(data []byte) ([]Batch, error) {
 	m := new(vardev1.JournalEntry)
 	if err := proto.Unmarshal(data, m); err != nil {
 		return nil, fmt.Errorf("journal entry: %w", err)
@@ -295,7 +303,8 @@ func EpochStart(epoch string) (at time.Time, ok bool) {
 	return time.UnixMilli(ms).UTC(), true
 }
 
-func checkEpoch(s string) error {
+// CheckEpoch refuses what names no life of a program.
+func CheckEpoch(s string) error {
 	if s == "" || len(s) > MaxEpoch {
 		return fmt.Errorf("epoch: %d bytes, expected 1 to %d", len(s), MaxEpoch)
 	}

@@ -103,7 +103,7 @@ const maxRoute = 63
 
 func checkMail(e *checks.MailEvent) error {
 	states := []checks.MailState{checks.MailPending, checks.MailArrived, checks.MailLate, checks.MailLost, checks.MailUnknown}
-	if err := checkEpoch(e.Mail); err != nil {
+	if err := CheckEpoch(e.Mail); err != nil {
 		return fmt.Errorf("mail: %w", err)
 	}
 	switch {

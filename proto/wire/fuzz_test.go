@@ -55,6 +55,7 @@ func FuzzUnmarshalEntry(f *testing.F) {
 	b, _ := wire.MarshalEntry([]wire.Batch{o, o})
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
+		alike(t, b)
 		if batches, err := wire.UnmarshalEntry(b); err == nil {
 			again(t, batches, func() ([]byte, error) { return wire.MarshalEntry(batches) }, wire.UnmarshalEntry)
 		}

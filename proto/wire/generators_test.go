@@ -123,6 +123,9 @@ func drawTarget(t *rapid.T) checks.Target {
 		target.LoginProbes = append(target.LoginProbes, drawID(t, "login probe"))
 	}
 	target.Login = drawLogin(t)
+	if draw(t, "confirm", rapid.Bool()) {
+		target.Confirm = new(checks.Others(draw(t, "others", rapid.IntRange(0, int(checks.MaxOthers)))))
+	}
 	if draw(t, "ca", rapid.Bool()) {
 		target.CA = &checks.Authority{PEM: drawBytes(t, 1, 64)}
 	}
@@ -206,7 +209,9 @@ func drawEvent(t *rapid.T, seq uint64) *wire.Event {
 		SPF: drawWord(t, "spf"), DKIM: drawWord(t, "dkim"), DMARC: drawWord(t, "dmarc"),
 	}
 	if e.Mail.State == checks.MailArrived || e.Mail.State == checks.MailLate && draw(t, "found", rapid.Bool()) {
-		e.Mail.Found = drawTime(t, "found")
+		if e.Mail.Found = drawTime(t, "found"); e.Mail.Found.IsZero() { // which is none
+			e.Mail.Found = time.Unix(0, 0).UTC()
+		}
 	}
 	return e
 }

@@ -91,22 +91,30 @@ func checkObservation(o checks.Observation, m *vardev1.Observation) error {
 		return fmt.Errorf("trigger: %d is not known", m.GetTrigger())
 	case m.GetOutcome() < 0 || m.GetOutcome() > vardev1.Outcome_OUTCOME_DOWN:
 		return fmt.Errorf("outcome: %d is not known", m.GetOutcome())
-	case o.FailedPhase != "" && !word(string(o.FailedPhase)):
-		return fmt.Errorf("failed_phase: %q, expected a word", o.FailedPhase)
-	case o.Class != "" && !word(string(o.Class)):
-		return fmt.Errorf("class: %q, expected a word", o.Class)
-	case (o.Class == "") != (o.Outcome == checks.Up):
-		return fmt.Errorf("class: %q with outcome %s, expected one exactly when not up", o.Class, o.Outcome)
-	case o.FailedPhase != "" && o.Outcome == checks.Up:
-		return fmt.Errorf("failed_phase: %q with outcome up, expected none", o.FailedPhase)
-	case utf8.RuneCountInString(o.Detail) > checks.DetailMax:
-		return fmt.Errorf("detail: longer than %d characters", checks.DetailMax)
-	case !printable(o.Detail):
-		return fmt.Errorf("detail: %q, expected printable characters", o.Detail)
-	case len(o.Address) > 64 || !printable(o.Address):
-		return fmt.Errorf("address: %.64q, expected at most 64 printable bytes", o.Address)
 	case len(m.GetPhases()) > maxPhases:
 		return fmt.Errorf("phases: %d, expected at most %d", len(m.GetPhases()), maxPhases)
+	}
+	return CheckResult(o.Result)
+}
+
+// CheckResult refuses a result, but for its durations, that no probe of ours would
+// send. The error names the field, what was got and what is expected.
+func CheckResult(r checks.Result) error {
+	switch {
+	case r.FailedPhase != "" && !word(string(r.FailedPhase)):
+		return fmt.Errorf("failed_phase: %q, expected a word", r.FailedPhase)
+	case r.Class != "" && !word(string(r.Class)):
+		return fmt.Errorf("class: %q, expected a word", r.Class)
+	case (r.Class == "") != (r.Outcome == checks.Up):
+		return fmt.Errorf("class: %q with outcome %s, expected one exactly when not up", r.Class, r.Outcome)
+	case r.FailedPhase != "" && r.Outcome == checks.Up:
+		return fmt.Errorf("failed_phase: %q with outcome up, expected none", r.FailedPhase)
+	case utf8.RuneCountInString(r.Detail) > checks.DetailMax:
+		return fmt.Errorf("detail: longer than %d characters", checks.DetailMax)
+	case !printable(r.Detail):
+		return fmt.Errorf("detail: %q, expected printable characters", r.Detail)
+	case len(r.Address) > 64 || !printable(r.Address):
+		return fmt.Errorf("address: %.64q, expected at most 64 printable bytes", r.Address)
 	}
 	return nil
 }

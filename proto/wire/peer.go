@@ -13,7 +13,7 @@ import (
 	vardev1 "varde/proto/varde/v1"
 )
 
-// MaxAsked is how many others a probe may ask to look at once.
+// MaxAsked is how many others one hint may ask: it must fit one datagram of the mesh.
 const MaxAsked = 3
 
 // Hint is what a probe that saw a failure says to others of its region: look now.

@@ -325,6 +325,19 @@ func TestPlanRefusals(t *testing.T) {
 	}
 }
 
+// TestConfirmIsCut: a plan that asks for too many looks is a good plan, and no more are
+// asked for than the probe allows.
+func TestConfirmIsCut(t *testing.T) {
+	for asked, want := range map[*uint32]int{nil: 3, proto.Uint32(0): 0, proto.Uint32(5): 5, proto.Uint32(9): 8, proto.Uint32(1<<32 - 1): 8} {
+		p := goodPlan()
+		p.Checks[0].Confirm = asked
+		got, err := sign(encode(t, p)).Open(planKey().Public().(ed25519.PublicKey), "osl-1")
+		if err != nil || got.Checks[0].Others() != want || (got.Checks[0].Confirm == nil) != (asked == nil) {
+			t.Errorf("%v: got %d, %v, want %d", asked, got.Checks[0].Others(), err, want)
+		}
+	}
+}
+
 func TestPlanIsBoundToKeyAndBundle(t *testing.T) {
 	public := planKey().Public().(ed25519.PublicKey)
 	p := goodPlan()

@@ -127,7 +127,7 @@ func ProbeStateFromProto(m *vardev1.ProbeState) (ProbeState, error) {
 }
 
 func (s ProbeState) validate() error {
-	if err := checkEpoch(s.Epoch); err != nil {
+	if err := CheckEpoch(s.Epoch); err != nil {
 		return err
 	}
 	if len(s.Version) > MaxVersion || !printable(s.Version) {
@@ -178,7 +178,7 @@ func printable(s string) bool {
 
 // ResumeFromProto returns the epoch that the message asks for.
 func ResumeFromProto(m *vardev1.Resume) (epoch string, err error) {
-	return m.GetEpoch(), checkEpoch(m.GetEpoch())
+	return m.GetEpoch(), CheckEpoch(m.GetEpoch())
 }
 
 // ClockReplyToProto returns the answer to the clock query of the given id.

@@ -21,6 +21,9 @@ func targetToProto(t checks.Target) *vardev1.Check {
 	if t.CA != nil {
 		m.CaPem = t.CA.PEM
 	}
+	if t.Confirm != nil {
+		m.Confirm = proto.Uint32(uint32(t.Others()))
+	}
 	for _, f := range t.Families {
 		m.Families = append(m.Families, vardev1.Family(f))
 	}
@@ -58,6 +61,9 @@ func targetFromProto(m *vardev1.Check) (checks.Target, error) {
 	}
 	if len(m.GetCaPem()) > 0 {
 		t.CA = &checks.Authority{PEM: m.GetCaPem()}
+	}
+	if m.Confirm != nil { // more than is allowed is cut, and no reason to work by an old plan
+		t.Confirm = new(checks.Others(min(m.GetConfirm(), uint32(checks.MaxOthers))))
 	}
 	for _, f := range m.GetFamilies() {
 		if f != vardev1.Family_FAMILY_IPV4 && f != vardev1.Family_FAMILY_IPV6 {

@@ -1,6 +1,6 @@
 // Package confirm says when a failure shall be looked at again, and by whom: at
-// once, by the probe that met it and by up to three others of its region, so that
-// a region knows within seconds what it would know after an interval.
+// once, by the probe that met it and by as many others of its region as the plan
+// says, so that a region knows within seconds what it would know after an interval.
 //
 // What it promises:
 //
@@ -41,8 +41,6 @@ const (
 	// maxSkew is how far a hint's time may be from ours: twice what the
 	// coordinator corrects of a clock.
 	maxSkew = time.Minute
-	// others are how many are asked without a login.
-	others = wire.MaxAsked
 )
 
 // Series is one check over one family.
@@ -58,6 +56,9 @@ type Options struct {
 	// Neighbours returns the living probes of the region that have the check, in any
 	// order, with or without Self. It must not wait. Required.
 	Neighbours func(check string) []string
+	// Others returns how many of them are asked about a check without a login.
+	// Required.
+	Others func(check string) int
 	// Enrolled says whether a probe is in the roster of this region. Required.
 	Enrolled func(probe string) bool
 	// Bound is how many looks others may cause here within any Rest, of all checks
@@ -92,29 +93,32 @@ func New(o Options) *Bursts {
 }
 
 // Begin says whether a failure of the series is to be looked at again now, and what
-// to tell the others: nobody is asked where hint.Asked is empty, as after a burst
-// that another has begun. Login says that the login, or something behind it,
-// failed.
-func (b *Bursts) Begin(s Series, login bool) (hint wire.Hint, ok bool) {
+// to tell the others, each hint to those that it asks: there is none where nobody is
+// asked, as after a burst that another has begun. Login says that the login, or
+// something behind it, failed.
+func (b *Bursts) Begin(s Series, login bool) (hints []wire.Hint, ok bool) {
 	now := time.Now()
+	n := b.opt.Others(s.Check)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.restsLocked(s, now) {
-		return wire.Hint{}, false
+		return nil, false
 	}
 	b.begun[s] = now
-	n := others
 	switch last, known := b.heard[s]; {
 	case known && now.Sub(last) < Rest:
 		n = 0
 	case login:
-		n = 1
+		n = min(n, 1)
 	}
 	asked := choose(s, now, b.opt.Self, b.opt.Neighbours(s.Check), n)
 	b.counts.Asked += uint64(len(asked))
-	return wire.Hint{
-		Check: s.Check, Family: s.Family, Asker: b.opt.Self, Asked: asked, Login: login, At: now, ID: rand.Uint64(),
-	}, true
+	for part := range slices.Chunk(asked, wire.MaxAsked) {
+		hints = append(hints, wire.Hint{
+			Check: s.Check, Family: s.Family, Asker: b.opt.Self, Asked: part, Login: login, At: now, ID: rand.Uint64(),
+		})
+	}
+	return hints, true
 }
 
 // Hear takes a hint of another probe and says whether to look. Whoever hears of a

@@ -14,12 +14,28 @@ import (
 
 var imap = confirm.Series{Check: "imap", Family: checks.IPv4}
 
-// bursts is osl-1 among others of its region.
-func bursts(neighbours ...string) *confirm.Bursts {
+// bursts is osl-1 among others of its region, three of whom it asks.
+func bursts(neighbours ...string) *confirm.Bursts { return asking(3, neighbours...) }
+
+// asking is the same for another number of those who are asked.
+func asking(others int, neighbours ...string) *confirm.Bursts {
 	return confirm.New(confirm.Options{
-		Self: "osl-1", Neighbours: func(string) []string { return append(neighbours, "osl-1") },
+		Self: "osl-1", Neighbours: func(string) []string { return append(neighbours, "osl-1") }, Others: func(string) int { return others },
 		Enrolled: func(p string) bool { return slices.Contains(neighbours, p) }, Bound: func() int { return 8 },
 	})
+}
+
+// begin begins a burst, and says in one hint who is asked.
+func begin(b *confirm.Bursts, s confirm.Series, login bool) (all wire.Hint, ok bool) {
+	hints, ok := b.Begin(s, login)
+	for i, h := range hints {
+		if i == 0 {
+			all = h
+			continue
+		}
+		all.Asked = append(slices.Clone(all.Asked), h.Asked...)
+	}
+	return all, ok
 }
 
 // hint is osl-2 asking osl-1 now.
@@ -31,26 +47,62 @@ func hint(s confirm.Series, asked ...string) wire.Hint {
 func TestBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := bursts("osl-2", "osl-3", "osl-4", "osl-5", "osl-6")
-		h, ok := b.Begin(imap, false)
+		h, ok := begin(b, imap, false)
 		if !ok || len(h.Asked) != 3 || slices.Contains(h.Asked, "osl-1") || h.Asker != "osl-1" || h.Check != "imap" || h.Login || !h.At.Equal(time.Now()) {
 			t.Fatalf("got %+v, %t; want three others asked", h, ok)
 		}
 		time.Sleep(confirm.Rest - time.Nanosecond)
-		if _, ok := b.Begin(imap, false); ok {
+		if _, ok := begin(b, imap, false); ok {
 			t.Error("a second burst within 20 s")
 		}
-		if _, ok := b.Begin(confirm.Series{Check: "imap", Family: checks.IPv6}, false); !ok {
+		if _, ok := begin(b, confirm.Series{Check: "imap", Family: checks.IPv6}, false); !ok {
 			t.Error("the other family has to wait")
 		}
 		time.Sleep(time.Nanosecond)
-		if h, ok := b.Begin(imap, true); !ok || len(h.Asked) != 1 || !h.Login {
+		if h, ok := begin(b, imap, true); !ok || len(h.Asked) != 1 || !h.Login {
 			t.Errorf("a login failed: got %+v, %t; want one other asked", h, ok)
 		}
 		if got := b.Counts().Asked; got != 7 {
 			t.Errorf("asked %d in all, want 7", got)
 		}
-		if h, ok := bursts().Begin(imap, false); !ok || len(h.Asked) != 0 {
+		if h, ok := begin(bursts(), imap, false); !ok || len(h.Asked) != 0 {
 			t.Errorf("alone: got %+v, %t; want a burst that asks nobody", h, ok)
+		}
+	})
+}
+
+// TestAsManyAreAskedAsThePlanSays, in hints that fit a datagram, each of which
+// asks others; of a login that failed one at most.
+func TestAsManyAreAskedAsThePlanSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := []string{"osl-2", "osl-3", "osl-4", "osl-5", "osl-6", "osl-7", "osl-8", "osl-9", "osl-10"}
+		for others, want := range map[int][]int{0: nil, 1: {1}, 3: {3}, 5: {3, 2}, 8: {3, 3, 2}} {
+			hints, ok := asking(others, all...).Begin(imap, false)
+			var got []int
+			seen := map[string]bool{}
+			for _, h := range hints {
+				got = append(got, len(h.Asked))
+				for _, p := range h.Asked {
+					seen[p] = true
+				}
+			}
+			if !ok || !slices.Equal(got, want) || len(seen) != others {
+				t.Errorf("%d others: hints ask %v, %d probes in all, want %v", others, got, len(seen), want)
+			}
+			if h, _ := begin(asking(others, all...), imap, true); len(h.Asked) != min(others, 1) {
+				t.Errorf("%d others, a login: asks %v", others, h.Asked)
+			}
+		}
+	})
+}
+
+// TestSecondHintIsObeyed: whoever hears first that others are asked is asked himself
+// by the next hint of the same burst.
+func TestSecondHintIsObeyed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bursts("osl-2", "osl-3")
+		if b.Hear(hint(imap, "osl-3")) || !b.Hear(hint(imap, "osl-1")) {
+			t.Error("looks for the first hint, or not for the second")
 		}
 	})
 }
@@ -61,10 +113,10 @@ func TestSameOnesAreAsked(t *testing.T) {
 		all := []string{"osl-1", "osl-2", "osl-3", "osl-4", "osl-5", "osl-6", "osl-7", "osl-8", "osl-9"}
 		asked := map[string]int{}
 		for range 200 {
-			a, _ := bursts(all[1:]...).Begin(imap, false)
+			a, _ := begin(bursts(all[1:]...), imap, false)
 			reversed := slices.Clone(all[1:])
 			slices.Reverse(reversed)
-			b, _ := bursts(reversed...).Begin(imap, false)
+			b, _ := begin(bursts(reversed...), imap, false)
 			if !slices.Equal(a.Asked, b.Asked) {
 				t.Fatalf("asked %v and %v", a.Asked, b.Asked)
 			}
@@ -89,7 +141,7 @@ func TestHear(t *testing.T) {
 		if !b.Hear(hint(imap, "osl-3", "osl-1")) {
 			t.Error("does not look when asked")
 		}
-		if _, ok := b.Begin(imap, false); ok {
+		if _, ok := begin(b, imap, false); ok {
 			t.Error("begins a burst while it takes part in one")
 		}
 		again := hint(imap, "osl-1")
@@ -119,7 +171,7 @@ func newRegion() *region {
 	r := &region{probes: map[string]*confirm.Bursts{}, looks: map[string]int{}}
 	for _, self := range names {
 		r.probes[self] = confirm.New(confirm.Options{
-			Self: self, Neighbours: func(string) []string { return names },
+			Self: self, Neighbours: func(string) []string { return names }, Others: func(string) int { return 3 },
 			Enrolled: func(p string) bool { return slices.Contains(names, p) }, Bound: func() int { return 8 },
 		})
 	}
@@ -130,7 +182,7 @@ func newRegion() *region {
 func (r *region) fail(probes ...string) {
 	var said []wire.Hint
 	for _, p := range probes {
-		h, ok := r.probes[p].Begin(imap, false)
+		h, ok := begin(r.probes[p], imap, false)
 		if ok {
 			r.looks[p]++
 		}
@@ -200,7 +252,7 @@ func TestHearRefuses(t *testing.T) {
 			if want := uint64(1); name != "not asked" && b.Counts().Refused != want {
 				t.Errorf("%s: %d refused, want %d", name, b.Counts().Refused, want)
 			}
-			if got, ok := b.Begin(imap, false); !ok || len(got.Asked) == 0 && name != "not asked" {
+			if got, ok := begin(b, imap, false); !ok || len(got.Asked) == 0 && name != "not asked" {
 				t.Errorf("%s: keeps this probe from looking again by itself, or from asking", name)
 			}
 		}
@@ -231,7 +283,7 @@ func TestThief(t *testing.T) {
 			}
 		}
 		b.Hear(hint(imap, "osl-3"))
-		if _, ok := b.Begin(imap, false); !ok {
+		if _, ok := begin(b, imap, false); !ok {
 			t.Error("a hint for others keeps this probe from looking again")
 		}
 	})
@@ -246,7 +298,7 @@ func TestSilencedByHints(t *testing.T) {
 		for second := range 600 {
 			b.Hear(hint(imap, "osl-3"))
 			if second%10 == 0 {
-				if h, ok := b.Begin(imap, false); ok && len(h.Asked) > 0 {
+				if h, ok := begin(b, imap, false); ok && len(h.Asked) > 0 {
 					asked++
 				}
 			}
@@ -262,9 +314,9 @@ func TestSilencedByHints(t *testing.T) {
 func TestForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := bursts()
-		b.Begin(imap, false)
+		begin(b, imap, false)
 		b.Keep(func(check string) bool { return check != "imap" })
-		if _, ok := b.Begin(imap, false); !ok {
+		if _, ok := begin(b, imap, false); !ok {
 			t.Error("a check that came anew still rests")
 		}
 		u := confirm.NewUsual()

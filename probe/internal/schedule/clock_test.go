@@ -185,3 +185,32 @@ func BenchmarkDue(b *testing.B) {
 		now = now.Add(max(wait, 0))
 	}
 }
+
+// TestAhead: whose clock is ahead finds its phase by it, and so looks earlier.
+func TestAhead(t *testing.T) {
+	for _, ahead := range []time.Duration{0, 20 * time.Second, -20 * time.Second, 90 * time.Second, -time.Hour} {
+		s, err := New(Options{Self: "a", Run: new(recorder).run, Logger: slog.New(slog.DiscardHandler), Ahead: func() time.Duration { return ahead }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := entry4("imap", 30*time.Second)
+		s.Set([]Entry{e})
+		now := time.Now().Round(0)
+		var at []time.Time
+		for end := now.Add(2 * time.Minute); now.Before(end); {
+			runs, wait := s.due(now)
+			for _, r := range runs {
+				at = append(at, r.Scheduled)
+			}
+			now = now.Add(wait)
+		}
+		for _, due := range at {
+			if got, want := time.Duration(due.Add(ahead).UnixNano())%e.Target.Every, Phase(e, "a", nil); got != want {
+				t.Errorf("%s ahead: looks at phase %s of its clock, want %s", ahead, got, want)
+			}
+		}
+		if len(at) < 3 {
+			t.Errorf("%s ahead: %d runs in two minutes, want four", ahead, len(at))
+		}
+	}
+}

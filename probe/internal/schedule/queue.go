@@ -18,7 +18,19 @@ type entry struct {
 	// due is when the next run is planned; last when the one before it was, zero
 	// if there was none.
 	due, last time.Time
-	panicked  bool
+	// spoken is until when its runs have spoken.
+	spoken   time.Time
+	panicked bool
+}
+
+// speak says for how long the run that is due speaks, when the next one is planned.
+func (e *entry) speak(next time.Time) time.Duration {
+	if e.due.Before(e.spoken) {
+		return 0
+	}
+	d := min(e.Target.Every, next.Sub(e.due))
+	e.spoken = e.due.Add(d)
+	return d
 }
 
 // queue is a heap of entries, the next one first.

@@ -12,6 +12,9 @@
 //     jitter.
 //   - Every run has its own goroutine. One that is slow, or that panics, delays
 //     no other, not even the next one of its own entry.
+//   - The slots that the runs of an entry speak for never overlap: one ends where
+//     the next run is planned, and where a shorter interval makes a run come before
+//     the end of a slot, that run speaks for none.
 //   - Slots that were slept through are not made up for: the entry goes on with
 //     its next slot, and the lost ones are counted.
 //
@@ -45,6 +48,10 @@ const (
 	// maxAsleep bounds what is counted of one sleep: longer by far is a clock that
 	// was wrong and has been set.
 	maxAsleep = 7 * 24 * time.Hour
+	// maxSpoken is the longest rest of a slot that keeps the runs of a shorter
+	// interval from having their own: what a run has said for hours ahead was a
+	// guess, and who looks more often shall be counted.
+	maxSpoken = 15 * time.Minute
 	// maxExtra is how many runs out of turn may wait to begin.
 	maxExtra = 64
 )
@@ -69,6 +76,9 @@ type Options struct {
 	// says so for the first time: probes that all start at once are not to look at
 	// once. Nil means nobody.
 	Enrolled func() []string
+	// Ahead is how far the clock is ahead by which it finds its phase. Nil means that
+	// it is right.
+	Ahead func() time.Duration
 	// Panicked is told of a run that panicked, in the run's goroutine, after it
 	// was logged. May be nil.
 	Panicked func(r Run)
@@ -93,6 +103,9 @@ type Run struct {
 	Family checks.Family
 	// Scheduled is the time for which the run was planned, in UTC.
 	Scheduled time.Time
+	// Speaks is for how long the run speaks: to the next planned one, at most one
+	// interval; zero where the run before has spoken. Only of runs by the clock.
+	Speaks time.Duration
 	// Trigger is why it is made: the clock's turn, unless it came by Now.
 	Trigger checks.Trigger
 	// Bare leaves the login out; only of runs that came by Now.
@@ -143,6 +156,9 @@ func New(opt Options) (*Scheduler, error) {
 	if opt.Settled == nil {
 		opt.Settled = func() bool { return true }
 	}
+	if opt.Ahead == nil {
+		opt.Ahead = func() time.Duration { return 0 }
+	}
 	if opt.Panicked == nil {
 		opt.Panicked = func(Run) {}
 	}
@@ -152,8 +168,8 @@ func New(opt Options) (*Scheduler, error) {
 }
 
 // Set makes entries all that there is to do. Entries that are there already and
-// have the same interval keep their times, so that no planned run is lost; runs
-// under way are left alone. An entry with an interval below checks.MinEvery is
+// have the same interval keep their times, and those that have a longer one now
+// their next time, so that no planned run is lost; runs under way are left alone. An entry with an interval below checks.MinEvery is
 // refused and logged. Of two entries of one check and family the later stands.
 func (s *Scheduler) Set(entries []Entry) {
 	s.mu.Lock()
@@ -187,7 +203,10 @@ func (s *Scheduler) entryLocked(n Entry, old *entry, now time.Time) *entry {
 	e := &entry{Entry: n}
 	if old != nil {
 		e.last, e.panicked = old.last, old.panicked
-		if old.Target.Every == n.Target.Every {
+		if old.spoken.Sub(now) <= maxSpoken {
+			e.spoken = old.spoken
+		}
+		if old.Target.Every <= n.Target.Every {
 			e.due = old.due
 			return e
 		}
@@ -245,7 +264,8 @@ func (s *Scheduler) adoptLocked() {
 }
 
 func (s *Scheduler) phaseLocked(e *entry) time.Duration {
-	return Phase(e.Entry, s.opt.Self, s.members)
+	every := e.Target.Every
+	return (Phase(e.Entry, s.opt.Self, s.members) + every - s.opt.Ahead()%every) % every
 }
 
 // Run starts runs until ctx ends, and returns nil when the last of them has
@@ -280,8 +300,9 @@ func (s *Scheduler) due(now time.Time) (runs []Run, wait time.Duration) {
 		s.adoptLocked()
 		every, phase := e.Target.Every, s.phaseLocked(e)
 		if late := now.Sub(e.due); late <= min(maxLate, every/2) {
-			runs = append(runs, Run{Target: e.Target, Family: e.Family, Scheduled: e.due, Trigger: checks.Scheduled})
-			e.last, e.due = e.due, follow(e.due, every, phase)
+			next := follow(e.due, every, phase)
+			runs = append(runs, Run{Target: e.Target, Family: e.Family, Scheduled: e.due, Speaks: e.speak(next), Trigger: checks.Scheduled})
+			e.last, e.due = e.due, next
 		} else {
 			s.stats.Missed += 1 + uint64(min(late, maxAsleep)/every)
 			e.due = slot(now, every, phase)
@@ -312,6 +333,7 @@ func (s *Scheduler) rewindLocked(now time.Time) {
 	for _, e := range s.queue {
 		if e.due.Sub(now) > e.Target.Every*3/2 {
 			e.due, rewound = slot(now, e.Target.Every, s.phaseLocked(e)), true
+			e.spoken = time.Time{}
 		}
 	}
 	if rewound {

@@ -136,7 +136,7 @@ func (r *reporter) next(ctx context.Context, states <-chan time.Time) error {
 	case q := <-r.queries:
 		r.seen(r.way, q.GetSeenFrom())
 		return r.stream.Send(&vardev1.ReportRequest{Kind: &vardev1.ReportRequest_ClockReply{
-			ClockReply: wire.ClockReplyToProto(q.GetId(), time.Now()),
+			ClockReply: wire.ClockReplyToProto(q.GetId(), time.Now().Add(r.opts.Ahead())),
 		}})
 	case m := <-r.marks:
 		return r.take(m)

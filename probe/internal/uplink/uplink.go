@@ -56,6 +56,9 @@ type Options struct {
 	// Changed is called when a coordinator is met or left, or says for the first
 	// time where it sees the probe come from. It must not wait, and may be nil.
 	Changed func()
+	// Ahead is how far the clock is ahead by which a coordinator that asks for the
+	// time is answered; not at all if nil.
+	Ahead func() time.Duration
 	// Batch is how many records are sent together at most, 1,000 if zero and at
 	// most that; Age is how long the first of them waits for others, 100 ms if
 	// zero.
@@ -112,13 +115,16 @@ type Uplink struct {
 func New(o Options) (*Uplink, error) {
 	if o.Coordinators == nil || o.TLS == nil || o.Spool == nil || o.State == nil ||
 		o.PlanNumber == nil || o.OnPlan == nil || o.Logger == nil {
-		return nil, errors.New("uplink: all options but Dial, Relays, Changed, Batch, Age and Window are required")
+		return nil, errors.New("uplink: all options but Dial, Relays, Changed, Ahead, Batch, Age and Window are required")
 	}
 	if o.Relays == nil {
 		o.Relays = func() []Relay { return nil }
 	}
 	if o.Changed == nil {
 		o.Changed = func() {}
+	}
+	if o.Ahead == nil {
+		o.Ahead = func() time.Duration { return 0 }
 	}
 	if o.Dial == nil {
 		o.Dial = dialTCP

@@ -27,7 +27,10 @@ import (
 	"varde/proto/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	singleThreaded()
+	goleak.VerifyTestMain(m)
+}
 
 func bubble(t *testing.T, fn func(t *testing.T)) {
 	t.Helper()

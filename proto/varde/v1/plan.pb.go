@@ -472,7 +472,7 @@ func (x *Expect) GetAnswers() []string {
 }
 
 // Check is one configured check.
-// Next unused field number: 19.
+// Next unused field number: 20.
 type Check struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -496,7 +496,10 @@ type Check struct {
 	Web  *Web         `protobuf:"bytes,16,opt,name=web,proto3" json:"web,omitempty"`
 	Mail *MailOptions `protobuf:"bytes,17,opt,name=mail,proto3" json:"mail,omitempty"`
 	// Names of the only probes that may log in; none means all.
-	LoginProbes   []string `protobuf:"bytes,18,rep,name=login_probes,json=loginProbes,proto3" json:"login_probes,omitempty"`
+	LoginProbes []string `protobuf:"bytes,18,rep,name=login_probes,json=loginProbes,proto3" json:"login_probes,omitempty"`
+	// How many other probes are asked to look too after a failure; absent for the
+	// probe's own default.
+	Confirm       *uint32 `protobuf:"varint,19,opt,name=confirm,proto3,oneof" json:"confirm,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -634,6 +637,13 @@ func (x *Check) GetLoginProbes() []string {
 		return x.LoginProbes
 	}
 	return nil
+}
+
+func (x *Check) GetConfirm() uint32 {
+	if x != nil && x.Confirm != nil {
+		return *x.Confirm
+	}
+	return 0
 }
 
 // Region is a unit of verdicts.
@@ -1069,7 +1079,7 @@ const file_varde_v1_plan_proto_rawDesc = "" +
 	"\vbody_regexp\x18\x05 \x01(\tR\n" +
 	"bodyRegexp\x12\x16\n" +
 	"\x06banner\x18\x06 \x01(\tR\x06banner\x12\x18\n" +
-	"\aanswers\x18\a \x03(\tR\aanswers\"\xfc\x03\n" +
+	"\aanswers\x18\a \x03(\tR\aanswers\"\xa7\x04\n" +
 	"\x05Check\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x12\n" +
@@ -1086,7 +1096,10 @@ const file_varde_v1_plan_proto_rawDesc = "" +
 	"\aconsent\x18\x0f \x01(\bR\aconsent\x12\x1f\n" +
 	"\x03web\x18\x10 \x01(\v2\r.varde.v1.WebR\x03web\x12)\n" +
 	"\x04mail\x18\x11 \x01(\v2\x15.varde.v1.MailOptionsR\x04mail\x12!\n" +
-	"\flogin_probes\x18\x12 \x03(\tR\vloginProbesJ\x04\b\v\x10\x0e\",\n" +
+	"\flogin_probes\x18\x12 \x03(\tR\vloginProbes\x12\x1d\n" +
+	"\aconfirm\x18\x13 \x01(\rH\x00R\aconfirm\x88\x01\x01B\n" +
+	"\n" +
+	"\b_confirmJ\x04\b\v\x10\x0e\",\n" +
 	"\x06Region\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"\xc4\x01\n" +
@@ -1200,6 +1213,7 @@ func file_varde_v1_plan_proto_init() {
 		return
 	}
 	file_varde_v1_observation_proto_init()
+	file_varde_v1_plan_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
