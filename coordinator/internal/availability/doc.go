@@ -17,4 +17,10 @@
 // Slots can be added to minutes in any order, and sums merged in any grouping, with
 // the same result down to the last nanosecond: everything is an integer.
 // Adding any number of unknown slots changes no ratio.
+//
+// A number says how it was made. An [Estimate] has an interval that takes into account that
+// failures come together ([Clustering]), its coverage, and a label where that is thin. Announced
+// maintenance ([Window]) leaves both sides of a second number, and stays in the first.
+// [Curve] tells many blips from one long outage, [Budget] and [Burn] measure against
+// what was promised, and [Statuspage] is the figure that other pages would show.
 package availability

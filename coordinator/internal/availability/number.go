@@ -2,6 +2,7 @@ package availability
 
 import (
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -30,8 +31,8 @@ const Enough = 0.8
 
 // Region is what one region adds to a number for all of them.
 type Region struct {
-	// Weight is the share of users there, in any unit; a region without weight
-	// does not count.
+	// Weight is the share of users there, in any unit. A region without weight does
+	// not count, unless none has any: they are equal then.
 	Weight float64
 	Sums
 	Coverage Coverage
@@ -42,8 +43,9 @@ type Region struct {
 // coverages, over all regions.
 func Overall(regions []Region) (ratio, coverage float64, ok bool) {
 	var sum, weight, covered, all float64
+	equal := unweighted(regions, func(r Region) float64 { return r.Weight })
 	for _, r := range regions {
-		w := max(r.Weight, 0)
+		w := weightOf(r.Weight, equal)
 		all += w
 		covered += w * r.Coverage.Ratio()
 		if v, known := r.Ratio(); known {
@@ -60,25 +62,17 @@ func Overall(regions []Region) (ratio, coverage float64, ok bool) {
 	return min(sum/weight, 1), coverage, true
 }
 
-// Z95 is the two-sided 95 % quantile of the normal distribution.
-const Z95 = 1.959964
+// unweighted says whether none has any weight.
+func unweighted[T any](list []T, weight func(T) float64) bool {
+	return !slices.ContainsFunc(list, func(x T) bool { return weight(x) > 0 })
+}
 
-// Wilson is the interval of a ratio that was measured by n runs, for a quantile z
-// of the normal distribution:
-//
-//	(p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n)
-//
-// It takes the runs for independent; failures cluster, so the honest interval is
-// wider. Without runs it is [0, 1].
-func Wilson(ratio, n, z float64) (low, high float64) {
-	if n <= 0 {
-		return 0, 1
+// weightOf is the weight of a region, where equal says that all count the same.
+func weightOf(weight float64, equal bool) float64 {
+	if equal {
+		return 1
 	}
-	z2 := z * z
-	centre := ratio + z2/(2*n)
-	half := z * math.Sqrt(max(ratio*(1-ratio), 0)/n+z2/(4*n*n))
-	scale := 1 + z2/n
-	return max((centre-half)/scale, 0), min((centre+half)/scale, 1)
+	return max(weight, 0)
 }
 
 // FormatPercent writes a ratio as a percentage with the given decimals, cut and
