@@ -8,6 +8,9 @@ import (
 // decide applies the rule of the last few results at the judge's clock, after a
 // vote came in.
 func (j *Judge) decide(rule Rule) {
+	if j.base == Up && j.failing.IsZero() {
+		return // nothing can begin, and there is nothing to end
+	}
 	probes := j.latest(rule, j.clock)
 	n := len(probes)
 	if n < rule.MinProbes {
@@ -15,19 +18,27 @@ func (j *Judge) decide(rule Rule) {
 	}
 	failures, from, intervals := rule.run(n)
 	votes := j.votes(rule, intervals)
+	healthy := min(from, rule.Good) // how many probes the good results are from
 	down := fault{(*Result).broken, j.broken, count(probes, (*Result).broken), n}
 	bad := fault{(*Result).failed, j.failing, count(probes, (*Result).failed), n}
 	switch {
-	case j.base == Down && ends(votes, goodRun, from, (*Result).passable):
-		j.recover(votes, bad.probes-down.probes, n)
-	case j.base == Slow && ends(votes, goodRun, from, (*Result).good):
-		j.set(Up, j.clock, recoveryReason(votes))
+	case j.base == Down && ends(votes, rule.Good, healthy, (*Result).passable):
+		j.recover(rule, votes[len(votes)-rule.Good:], healthy, bad.probes-down.probes, n)
+	case j.base == Slow && ends(votes, rule.Good, healthy, (*Result).good):
+		last := votes[len(votes)-rule.Good:]
+		j.set(rule, Up, mark{j.clock, recoveryReason(last), byRecovery(last, healthy)})
 	case j.base != Down && ends(votes, failures, from, (*Result).broken) && down.isRegions(votes, probes):
-		j.set(Down, j.broken, downReason(votes[len(votes)-failures:], down, j.clock.Sub(j.broken)))
+		j.set(rule, Down, mark{
+			j.broken, downReason(votes[len(votes)-failures:], down, j.clock.Sub(j.broken)),
+			down.byRun(ByFailures, tail(votes, down.is), failures, from),
+		})
 	case j.base < Slow && ends(votes, failures, from, (*Result).failed) && bad.isRegions(votes, probes):
-		j.set(Slow, j.failing, lateReason(votes[len(votes)-failures:], bad, j.clock.Sub(j.failing)))
-	case j.base == Unknown && (j.lossy.on() || evidence(n, bad.probes, len(votes) >= failures)):
-		j.set(Up, j.clock, firstReason(n-bad.probes, n))
+		j.set(rule, Slow, mark{
+			j.failing, lateReason(votes[len(votes)-failures:], bad, j.clock.Sub(j.failing)),
+			bad.byRun(ByLateMail, tail(votes, bad.is), failures, from),
+		})
+	case j.base == Unknown && (j.lossy.on() || enough(n, bad.probes, len(votes) >= failures)):
+		j.set(rule, Up, mark{j.clock, firstReason(n-bad.probes, n), byFirst(n-bad.probes, n)})
 	}
 }
 
@@ -45,11 +56,11 @@ type fault struct {
 func (f fault) isRegions(votes, probes []*Result) bool {
 	failures := tail(votes, f.is)
 	seeing := count(probes, func(r *Result) bool { return f.is(r) && seen(failures, r.Probe) })
-	return f.isMost() || seeing >= min((2*f.n+2)/3, wide) &&
+	return f.isMost() || seeing >= min(twoThirds(f.n), wide) &&
 		!slices.ContainsFunc(probes, func(r *Result) bool { return !r.Started.Before(f.since) && !f.is(r) })
 }
 
-func (f fault) isMost() bool { return atLeastTwoThirds(f.probes, f.n) }
+func (f fault) isMost() bool { return f.probes >= twoThirds(f.n) }
 
 // tail is the run of results of one kind that is under way.
 func tail(votes []*Result, are func(*Result) bool) []*Result {
@@ -89,20 +100,22 @@ func distinct(results []*Result) (n int) {
 	return n
 }
 
-func atLeastTwoThirds(part, whole int) bool { return 3*part >= 2*whole }
+// twoThirds is the least number that is two thirds of n.
+func twoThirds(n int) int { return (2*n + 2) / 3 }
 
-// evidence says whether a series of which nothing was known may be called up:
+// enough says whether a series of which nothing was known may be called up:
 // more than half of its n probes are good, or a full run of results is in and
 // leaves a tie short of down.
-func evidence(n, bad int, full bool) bool {
-	return 2*(n-bad) > n || full && !atLeastTwoThirds(bad, n)
+func enough(n, bad int, full bool) bool {
+	return 2*(n-bad) > n || full && bad < twoThirds(n)
 }
 
-// recover ends a Down, after which late probes say that mail is still late.
-func (j *Judge) recover(votes []*Result, late, n int) {
-	if atLeastTwoThirds(late, n) {
-		j.set(Slow, j.clock, stillLateReason(late, n))
+// recover ends a Down by its last results, after which late probes say that mail is
+// still late.
+func (j *Judge) recover(rule Rule, last []*Result, from, late, n int) {
+	if late >= twoThirds(n) {
+		j.set(rule, Slow, mark{j.clock, stillLateReason(late, n), stillLate(last, from, late, n)})
 		return
 	}
-	j.set(Up, j.clock, recoveryReason(votes))
+	j.set(rule, Up, mark{j.clock, recoveryReason(last), byRecovery(last, from)})
 }

@@ -6,6 +6,10 @@
 // Of what follows Down stands over Intermittent, that over Slow, that over Up.
 // Where Unknown holds nothing else is said.
 //
+// The figures below are the defaults; those of [Parameters] may be set for a check.
+// A [Change] carries its [Evidence]: the part of the rule that decided, its figures,
+// and what each probe said.
+//
 // # The last few results
 //
 // With I the interval of the check that was in force for a result, and K the
@@ -15,7 +19,7 @@
 //     older than 2 I, counted from its end, and a probe is as current as its
 //     latest vote. Unknown results never vote: adding any number of them changes
 //     no verdict.
-//   - K is 4, and 3 while exactly two probes have a current result.
+//   - K is 4, and one fewer, but two, while exactly two probes have a current result.
 //   - Down: the last K results all failed and came from at least two probes, and
 //     the fault is the region's. A result that is only late is no failure here:
 //     mail that arrives late can be sent.
@@ -41,7 +45,9 @@
 //     quorum was lost, however late somebody looks.
 //   - Where MinProbes is 1 and one probe has a current result, one probe is
 //     enough wherever two are asked for, and a run of results may reach back 4 I: a
-//     single probe needs 3 I for four scheduled results.
+//     single probe needs 3 I for four scheduled results. Where K or the good results
+//     are so many that the probes there are cannot give them within 2 I, a run may
+//     reach back as long as they need.
 //
 // What was never judged, or lost its quorum, is Unknown until there is evidence
 // either way: Down by the rule above, or Up as soon as the quorum is there and
@@ -76,8 +82,9 @@
 // The usual time is the median of the medians of the last 24 hours in which
 // something was learnt, and known after 500 good results, or after a day with 10.
 // It learns only while the state is Up: what is slow does not become usual by
-// lasting, unless it has lasted for a week. No check has an absolute limit, but
-// round trips, which say themselves what is late and are compared with nothing
+// lasting, unless it has lasted for a week. A check may have a limit of its own
+// ([Parameters.SlowOver]), which holds whatever is usual and does not become so.
+// Round trips say themselves what is late and are compared with nothing
 // ([Rule.Limited]).
 //
 // Its numbers are few and coarse on purpose. A result that comes late changes the
@@ -87,7 +94,8 @@
 // # What is no verdict
 //
 // [Panel.Notices] tells of what operators should look at: a probe that alone has
-// seen something for more than 10 min, and logins that are refused everywhere.
+// seen something for more than 10 min, and logins that are refused everywhere: as
+// soon as the last login of every probe was, so after one interval at most.
 //
 // A [Judge] is a function of the results it was given and of the times at which
 // they were given. [Final] sorts them first, so that its answer is a function of

@@ -15,12 +15,14 @@ import (
 // what is kept must give back exactly the same instants. A fleet has thousands of
 // judges and keeps one of every hour, so their lists are packed.
 type judgeJSON struct {
-	State   State  `json:"state"`
-	Since   int64  `json:"since,omitempty"`
-	Reason  string `json:"reason,omitempty"`
-	Clock   int64  `json:"clock,omitempty"`
-	Heard   int64  `json:"heard,omitempty"`
-	Failing int64  `json:"failing,omitempty"`
+	State  State  `json:"state"`
+	Since  int64  `json:"since,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// Ground is the evidence of Reason. Former versions had none, here and in marks.
+	Ground  Evidence `json:"ground,omitzero"`
+	Clock   int64    `json:"clock,omitempty"`
+	Heard   int64    `json:"heard,omitempty"`
+	Failing int64    `json:"failing,omitempty"`
 	// Broken is absent where it is the same as Failing.
 	Broken *int64 `json:"broken,omitempty"`
 	// Window is as former versions wrote Results. It is read and not written.
@@ -29,6 +31,8 @@ type judgeJSON struct {
 	Results  []byte       `json:"results,omitempty"`
 	Trials   []byte       `json:"trials,omitempty"`
 	Recent   []byte       `json:"recent,omitempty"`
+	Phases   []byte       `json:"phases,omitempty"`
+	Streaks  []byte       `json:"streaks,omitempty"`
 	Usual    usualJSON    `json:"usual,omitzero"`
 	Lossy    markJSON     `json:"lossy,omitzero"`
 	Flapping markJSON     `json:"flapping,omitzero"`
@@ -40,8 +44,9 @@ type judgeJSON struct {
 }
 
 type markJSON struct {
-	Since  int64  `json:"since"`
-	Reason string `json:"reason"`
+	Since    int64    `json:"since"`
+	Reason   string   `json:"reason"`
+	Evidence Evidence `json:"evidence,omitzero"`
 }
 
 type usualJSON struct {
@@ -70,9 +75,10 @@ type resultJSON struct {
 func (j Judge) MarshalJSON() ([]byte, error) {
 	p := newPacker(j.namesIn())
 	k := judgeJSON{
-		State: j.base, Since: nanos(j.ground.since), Reason: j.ground.reason,
+		State: j.base, Since: nanos(j.ground.since), Reason: j.ground.reason, Ground: j.ground.evidence,
 		Clock: nanos(j.clock), Heard: nanos(j.heard), Failing: nanos(j.failing),
 		Names: p.names, Results: p.results(j.window), Trials: p.trials(j.trials), Recent: p.runs(j.recent),
+		Phases: p.phases(j.recent), Streaks: p.streaks(j.streaks),
 		Usual: usualJSON{
 			Ready: j.usual.ready, Learnt: j.usual.learnt, Began: nanos(j.usual.began),
 			Hour: nanos(j.usual.hour), Open: p.tallies(j.usual.open), Closed: j.usual.closed,
@@ -97,7 +103,7 @@ func (j *Judge) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("judge: %w", err)
 	}
 	out := Judge{
-		base: k.State, ground: mark{instant(k.Since), k.Reason}, clock: instant(k.Clock), heard: instant(k.Heard),
+		base: k.State, ground: mark{instant(k.Since), k.Reason, k.Ground}, clock: instant(k.Clock), heard: instant(k.Heard),
 		failing: instant(k.Failing), lossy: k.Lossy.mark(), flapping: k.Flapping.mark(), dragging: k.Dragging.mark(),
 		fell: instant(k.Fell), rose: instant(k.Rose), admitted: instant(k.Admitted),
 	}
@@ -120,13 +126,16 @@ func (j *Judge) unpack(k judgeJSON) error {
 	}
 	window, trials := unpacker{names: k.Names, b: k.Results}, unpacker{names: k.Names, b: k.Trials}
 	recent, open := unpacker{b: k.Recent}, unpacker{b: k.Usual.Open}
+	phases, streaks := unpacker{names: k.Names, b: k.Phases}, unpacker{names: k.Names, b: k.Streaks}
 	j.window = append(j.window, window.results()...)
-	j.trials, j.recent = trials.trials(), recent.runs()
+	j.trials, j.recent, j.streaks = trials.trials(), recent.runs(), streaks.streaks()
+	phases.phases(j.recent)
 	j.usual = usual{
 		ready: k.Usual.Ready, learnt: k.Usual.Learnt, began: instant(k.Usual.Began),
 		hour: instant(k.Usual.Hour), open: open.tallies(), closed: k.Usual.Closed,
 	}
-	return errors.Join(window.err, trials.err, recent.err, open.err)
+	j.usual.sum()
+	return errors.Join(window.err, trials.err, recent.err, phases.err, streaks.err, open.err)
 }
 
 // former takes what a former version kept. It knew of no time at which a Down
@@ -145,12 +154,15 @@ func (j *Judge) former(window []resultJSON) {
 }
 
 func (j *Judge) check() error {
-	if len(j.window) > maxWindow || len(j.trials) > maxTrials || len(j.recent) > recentRuns || len(j.falls) > manyFalls || len(j.usual.closed) > usualHours {
+	if len(j.window) > maxWindow || len(j.trials) > maxTrials || len(j.recent) > recentRuns || len(j.falls) > MaxFalls || len(j.usual.closed) > usualHours {
 		return fmt.Errorf("%d results, %d trials, %d recent runs, %d falls, %d hours, expected at most %d, %d, %d, %d, %d",
-			len(j.window), len(j.trials), len(j.recent), len(j.falls), len(j.usual.closed), maxWindow, maxTrials, recentRuns, manyFalls, usualHours)
+			len(j.window), len(j.trials), len(j.recent), len(j.falls), len(j.usual.closed), maxWindow, maxTrials, recentRuns, MaxFalls, usualHours)
 	}
 	if !slices.IsSortedFunc(j.window, func(a, b Result) int { return cmp.Or(a.Compare(b), -1) }) {
 		return errors.New("results are not in order")
+	}
+	if !slices.IsSortedFunc(j.streaks, func(a, b streak) int { return cmp.Or(cmp.Compare(a.probe, b.probe), -1) }) {
+		return errors.New("streaks are not in order")
 	}
 	if !slices.IsSortedFunc(j.trials, func(a, b trial) int { return a.ended.Compare(b.ended) }) {
 		return errors.New("trials are not in order")
@@ -164,9 +176,9 @@ func (j *Judge) check() error {
 	return nil
 }
 
-func (m mark) atRest() markJSON { return markJSON{nanos(m.since), m.reason} }
+func (m mark) atRest() markJSON { return markJSON{nanos(m.since), m.reason, m.evidence} }
 
-func (m markJSON) mark() mark { return mark{instant(m.Since), m.Reason} }
+func (m markJSON) mark() mark { return mark{instant(m.Since), m.Reason, m.Evidence} }
 
 func nanos(t time.Time) int64 {
 	if t.IsZero() {

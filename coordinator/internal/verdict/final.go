@@ -15,10 +15,14 @@ import (
 // every result of the second ends at or after until of the first.
 func Final(s Series, rule Rule, from Judge, results []Result, until time.Time) (Judge, []Change) {
 	j := from.Clone()
-	sorted := slices.SortedFunc(slices.Values(results), Result.Compare)
+	sorted := make([]*Result, len(results)) // a result is large
+	for i := range results {
+		sorted[i] = &results[i]
+	}
+	slices.SortFunc(sorted, compare)
 	var changes []Change
 	for _, r := range sorted {
-		changes = append(changes, j.Observe(rule, r.Ended, r)...)
+		changes = append(changes, j.Observe(rule, r.Ended, *r)...)
 	}
 	if !until.IsZero() {
 		changes = append(changes, j.Advance(rule, until)...)
@@ -32,10 +36,12 @@ type Span struct {
 	State  State
 	// From is included, To is not; a zero To is an open end.
 	From, To time.Time
-	// Since, Reason and Counts are those of the change that began the state.
-	Since  time.Time
-	Reason string
-	Counts Counts
+	// Since, Reason, Counts and Evidence are those of the change that began the
+	// state.
+	Since    time.Time
+	Reason   string
+	Counts   Counts
+	Evidence Evidence
 }
 
 // Spans returns the states of one series from the time from on, without gap and
@@ -50,7 +56,7 @@ func Spans(s Series, state State, from time.Time, changes []Change) []Span {
 			open.To = at
 			out = append(out, open)
 		}
-		open = Span{Series: s, State: c.To, From: at, Since: c.Since, Reason: c.Reason, Counts: c.Counts}
+		open = Span{Series: s, State: c.To, From: at, Since: c.Since, Reason: c.Reason, Counts: c.Counts, Evidence: c.Evidence}
 	}
 	return append(out, open)
 }

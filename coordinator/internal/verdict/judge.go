@@ -25,6 +25,8 @@ type Judge struct {
 	// window are the results that can still matter for base, in order, Unknown
 	// included.
 	window []Result
+	// streaks are since when the probes that fail now do so, by name.
+	streaks []streak
 	// trials are the sample of which shares are taken, in order.
 	trials []trial
 	// falls are when the series went down lately, fell since when it is down, as
@@ -57,27 +59,40 @@ func (j *Judge) Reason(rule Rule, at time.Time) string {
 	if s != Unknown {
 		return m.reason
 	}
-	return j.missing(rule, at)
+	return j.lacking(rule, at).reason
+}
+
+// Evidence is what the state rests on: what began it, and what each probe says at
+// the given time. Where the state is Unknown it is what is missing at that time.
+func (j *Judge) Evidence(rule Rule, at time.Time) Evidence {
+	s, m := j.stands()
+	e := m.evidence
+	if s == Unknown {
+		e = j.lacking(rule, at).evidence
+	}
+	e.Probes = j.witnesses(rule.withDefaults(), at)
+	return e
 }
 
 // Loss is how many of the scheduled runs failed of which the share is taken for
 // Intermittent.
-func (j *Judge) Loss() (failed, runs int) {
-	l := lossIn(j.sample())
+func (j *Judge) Loss(rule Rule) (failed, runs int) {
+	l := lossIn(j.sample(rule.withDefaults()))
 	return l.failed, l.runs
 }
 
-// missing says what keeps the judge from knowing.
-func (j *Judge) missing(rule Rule, at time.Time) string {
+// lacking is what keeps the judge from knowing.
+func (j *Judge) lacking(rule Rule, at time.Time) mark {
 	voters := j.latest(rule, at)
-	return quorumReason(rule, len(voters), j.vague(rule, at, voters))
+	vague := j.vague(rule, at, voters)
+	return mark{at, quorumReason(rule, len(voters), vague), byQuorum(rule, len(voters), vague)}
 }
 
 // Clone returns a judge that shares nothing with j.
 func (j *Judge) Clone() Judge {
 	c := *j
 	c.window, c.trials, c.usual = slices.Clone(j.window), slices.Clone(j.trials), j.usual.clone()
-	c.falls, c.recent = slices.Clone(j.falls), slices.Clone(j.recent)
+	c.falls, c.recent, c.streaks = slices.Clone(j.falls), slices.Clone(j.recent), slices.Clone(j.streaks)
 	return c
 }
 
@@ -91,24 +106,24 @@ func (j *Judge) Idle() bool { return j.base == Unknown && len(j.window) == 0 && 
 // that is too old to count, or was seen before, changes nothing. Series is left
 // empty in the changes.
 func (j *Judge) Observe(rule Rule, at time.Time, r Result) []Change {
-	changes := j.Advance(rule, at)
+	rule = rule.withDefaults()
+	changes := j.advance(rule, at)
 	if !j.insert(rule, r) {
 		return changes
 	}
-	was, c := j.State(), j.Counts(rule, j.clock)
+	was := j.State()
 	j.heard = j.clock
 	if r.Scheduled {
-		j.try(&r)
+		j.try(rule, &r)
 	}
 	j.decide(rule)
-	_, probes, _ := rule.run(max(c.Up+c.Down, rule.MinProbes)) // while they cannot tell, the others are not well
-	j.settle()
-	j.weighLoss(&r, probes)
+	j.settle(rule)
+	j.weighLoss(rule, &r)
 	if r.Scheduled && r.good() && !rule.Limited {
-		j.weighPace(&r)
+		j.weighPace(rule, &r)
 	}
-	if change, ok := j.turned(was, c); ok {
-		changes = append(changes, change)
+	if j.State() != was {
+		changes = append(changes, j.turned(rule, was, j.clock))
 	}
 	return changes
 }
@@ -116,28 +131,31 @@ func (j *Judge) Observe(rule Rule, at time.Time, r Result) []Change {
 // Advance moves the clock to at; a time before it changes nothing. The one
 // change that time can bring is the loss of the quorum, dated to its instant if
 // that lies before at: a result still counts when it is exactly 2 intervals old.
-func (j *Judge) Advance(rule Rule, at time.Time) []Change {
+func (j *Judge) Advance(rule Rule, at time.Time) []Change { return j.advance(rule.withDefaults(), at) }
+
+func (j *Judge) advance(rule Rule, at time.Time) []Change {
 	if at.Before(j.clock) {
 		return nil
 	}
 	var changes []Change
 	if lost, ok := j.Expiry(rule); ok && at.After(lost) {
-		if lost.Before(j.clock) {
-			lost = j.clock // the rule has become stricter since
-		}
-		j.clock = lost
-		was, c := j.State(), j.Counts(rule, lost.Add(1))
-		j.set(Unknown, lost, j.missing(rule, lost.Add(1)))
-		change, _ := j.turned(was, c)
-		changes = append(changes, change)
+		was := j.State()
+		j.clock = later(lost, j.clock) // the rule may have become stricter since
+		m := j.lacking(rule, j.clock.Add(1))
+		m.since = j.clock
+		j.set(rule, Unknown, m)
+		changes = append(changes, j.turned(rule, was, j.clock.Add(1)))
 	}
 	j.clock = at
 	j.prune(rule)
 	j.usual.turn(at)
-	j.forgetFalls()
+	j.forgetFalls(rule)
 	j.forget()
 	return changes
 }
+
+// usually is a number of probes that is hardly ever exceeded.
+const usually = 16
 
 // Expiry is the instant after which the quorum is lost if no further result
 // comes; ok is false while the state is Unknown.
@@ -145,8 +163,9 @@ func (j *Judge) Expiry(rule Rule) (at time.Time, ok bool) {
 	if j.base == Unknown {
 		return time.Time{}, false
 	}
-	var ends []time.Time
-	for _, r := range j.latest(rule, j.clock) {
+	ends := make([]time.Time, 0, usually)
+	var room [usually]*Result
+	for _, r := range j.voters(room[:0], rule, j.clock) {
 		ends = append(ends, rule.expiry(r, currentFor))
 	}
 	if len(ends) < rule.MinProbes {

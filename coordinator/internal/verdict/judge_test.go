@@ -17,10 +17,24 @@ var start = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
 // script is a list of events "SECONDS PROBE up|down|late|unknown" and "SECONDS -",
 // which only moves the clock. A run takes a tenth of a second.
-func play(t *testing.T, rule Rule, script string) (*Judge, []string) {
+func play(t testing.TB, rule Rule, script string) (*Judge, []string) {
 	t.Helper()
 	var j Judge
 	var got []string
+	for _, c := range j.play(t, rule, script) {
+		got = append(got, describe(c))
+	}
+	return &j, got
+}
+
+func playAll(t *testing.T, rule Rule, script string) []Change {
+	t.Helper()
+	var j Judge
+	return j.play(t, rule, script)
+}
+
+func (j *Judge) play(t testing.TB, rule Rule, script string) (all []Change) {
+	t.Helper()
 	for i, line := range strings.Split(strings.TrimSpace(script), "\n") {
 		f := strings.Fields(line)
 		d, err := time.ParseDuration(f[0] + "s")
@@ -34,14 +48,12 @@ func play(t *testing.T, rule Rule, script string) (*Judge, []string) {
 		} else {
 			changes = j.Observe(rule, at, result(t, f, at, uint64(i+1)))
 		}
-		for _, c := range changes {
-			got = append(got, describe(c))
-		}
+		all = append(all, changes...)
 	}
-	return &j, got
+	return all
 }
 
-func result(t *testing.T, f []string, at time.Time, seq uint64) Result {
+func result(t testing.TB, f []string, at time.Time, seq uint64) Result {
 	t.Helper()
 	r := Result{Probe: f[1], Epoch: "e", Seq: seq, Started: at.Add(-100 * time.Millisecond), Ended: at, Scheduled: true, Login: true}
 	if f[2] == "late" {
@@ -345,7 +357,9 @@ func TestDamagedJudge(t *testing.T) {
 		`{"state":"up","window":[{"t":2},{"t":2}]}`,
 		`{"state":"up","usual":{"closed":[100000]}}`,
 		`{"state":"up","usual":{"open":"AgAC"}}`,
-		`{"state":"up","falls":[1,2,3,4]}`,
+		`{"state":"up","falls":[` + strings.Repeat("1,", MaxFalls) + `1]}`,
+		`{"state":"up","streaks":"AAAC"}`,
+		`{"state":"up","names":["a","b"],"streaks":"AgIAAg=="}`,
 	} {
 		j := Judge{base: Up}
 		if err := json.Unmarshal([]byte(text), &j); err == nil || j.base != Up || j.window != nil {
@@ -374,6 +388,14 @@ func FuzzJudgeAtRest(f *testing.F) {
 	f.Add([]byte(`{"state":"up","clock":5,"window":[{"p":"a","n":1,"s":1,"t":2,"o":"up"}]}`))
 	f.Add([]byte(`{"state":"slow","failing":3,"broken":0}`))
 	f.Add([]byte(`{"state":"down","window":[{"t":2},{"t":1}]}`))
+	for _, script := range []string{three + "40 b late\n41 a unknown\n50 c down", three + "40 b down\n40.2 b down\n40.3 a down\n40.4 c down"} {
+		j, _ := play(f, half, script)
+		b, err := json.Marshal(j)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var j Judge
 		if json.Unmarshal(b, &j) != nil {

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"slices"
 	"time"
 
 	"varde/checks"
@@ -10,22 +11,40 @@ import (
 func (j *Judge) namesIn() []string {
 	var out []string
 	for _, r := range j.window {
-		out = append(out, r.Probe, r.Epoch, string(r.Class))
+		out = append(out, r.Probe, r.Epoch, string(r.Class), string(r.Phase), r.Network)
 	}
 	for _, t := range j.trials {
-		out = append(out, t.probe, string(t.class))
+		out = append(out, t.probe)
+		if t.how != nil {
+			out = append(out, string(t.how.class), string(t.how.phase), t.how.network)
+		}
+	}
+	for _, r := range j.recent {
+		out = append(out, string(r.phase))
+	}
+	for _, s := range j.streaks {
+		out = append(out, s.probe)
 	}
 	return out
 }
 
-// login is the bit beside the outcome of a packed result.
-const login = 8
+// The bits beside the outcome of a packed result, and beside that of a packed trial.
+// Former versions did not know where, which says that a phase and a network follow.
+const (
+	login       = 8
+	where       = 16
+	trialFailed = 1
+	trialWhere  = 2
+)
 
 func (p *packer) results(list []Result) []byte {
 	for _, r := range list {
 		flags := int64(r.Outcome)
 		if r.Login {
 			flags |= login
+		}
+		if r.Phase != "" || r.Network != "" {
+			flags |= where
 		}
 		p.number(flags)
 		p.name(r.Probe)
@@ -35,6 +54,10 @@ func (p *packer) results(list []Result) []byte {
 		p.at(r.Ended)
 		p.number(nanos(r.Ended) - nanos(r.Started))
 		p.number(int64(r.Every))
+		if flags&where != 0 {
+			p.name(string(r.Phase))
+			p.name(r.Network)
+		}
 	}
 	return p.done()
 }
@@ -43,12 +66,15 @@ func (u *unpacker) results() (list []Result) {
 	for u.more() {
 		flags := u.number()
 		r := Result{
-			Outcome: checks.Outcome(flags &^ login), Login: flags&login != 0,
+			Outcome: checks.Outcome(flags &^ (login | where)), Login: flags&login != 0,
 			Probe: u.name(), Epoch: u.name(), Class: checks.Class(u.name()), Seq: uint64(u.number()),
 			Ended: u.at(),
 		}
 		r.Started = instant(u.last - u.number())
 		r.Every = time.Duration(u.number())
+		if flags&where != 0 {
+			r.Phase, r.Network = checks.Phase(u.name()), u.name()
+		}
 		if r.Outcome > checks.Down {
 			u.err = errPacked
 		}
@@ -60,24 +86,30 @@ func (u *unpacker) results() (list []Result) {
 func (p *packer) trials(list []trial) []byte {
 	for _, t := range list {
 		p.at(t.ended)
-		i := int64(0)
-		if t.failed {
-			i = 1
+		if t.how == nil {
+			p.number(0)
+			p.name(t.probe)
+			continue
 		}
-		p.number(i)
+		p.number(trialFailed | trialWhere)
 		p.name(t.probe)
-		if t.failed {
-			p.name(string(t.class))
-		}
+		p.name(string(t.how.class))
+		p.name(string(t.how.phase))
+		p.name(t.how.network)
 	}
 	return p.done()
 }
 
 func (u *unpacker) trials() (list []trial) {
 	for u.more() {
-		t := trial{ended: u.at(), failed: u.number() == 1, probe: u.name()}
+		t := trial{ended: u.at()}
+		flags := u.number()
+		t.probe, t.failed = u.name(), flags&trialFailed != 0
 		if t.failed {
-			t.class = checks.Class(u.name())
+			t.how = &how{class: checks.Class(u.name())}
+		}
+		if t.failed && flags&trialWhere != 0 {
+			t.how.phase, t.how.network = checks.Phase(u.name()), u.name()
 		}
 		list = append(list, t)
 	}
@@ -94,7 +126,41 @@ func (p *packer) runs(list []run) []byte {
 
 func (u *unpacker) runs() (list []run) {
 	for u.more() {
-		list = append(list, run{u.at(), time.Duration(u.number())})
+		list = append(list, run{ended: u.at(), took: time.Duration(u.number())})
+	}
+	return list
+}
+
+// phases are those of the runs, beside them: former versions had none.
+func (p *packer) phases(list []run) []byte {
+	if !slices.ContainsFunc(list, func(r run) bool { return r.phase != "" }) {
+		return nil
+	}
+	for _, r := range list {
+		p.name(string(r.phase))
+	}
+	return p.done()
+}
+
+func (u *unpacker) phases(list []run) {
+	for i := range list {
+		if u.more() {
+			list[i].phase = checks.Phase(u.name())
+		}
+	}
+}
+
+func (p *packer) streaks(list []streak) []byte {
+	for _, s := range list {
+		p.name(s.probe)
+		p.at(s.since)
+	}
+	return p.done()
+}
+
+func (u *unpacker) streaks() (list []streak) {
+	for u.more() {
+		list = append(list, streak{u.name(), u.at()})
 	}
 	return list
 }

@@ -4,18 +4,11 @@ import (
 	"slices"
 	"time"
 
-	"varde/checks"
 	"varde/coordinator/internal/availability"
 )
 
 // The numbers of the window in which partial loss is found.
 const (
-	// The window is shareOver or shareRuns results, whichever is longer.
-	shareOver = 10 * time.Minute
-	shareRuns = 60
-	// lossBegins is what the lower end of the interval of the share must exceed,
-	// lossEnds what the share must fall under.
-	lossBegins, lossEnds = 0.05, 0.02
 	// z99 is the two-sided 99 % quantile of the normal distribution.
 	z99 = 2.58
 	// failuresEach is how often each of several probes must have failed: what one
@@ -35,14 +28,14 @@ type trial struct {
 	ended  time.Time
 	probe  string
 	failed bool
-	// class is how it failed.
-	class checks.Class
+	// how is in what way it failed, nil where it did not.
+	how *how
 }
 
 // try takes a scheduled vote into the sample, but no failure of a Down: there would
 // be no room for what was before it, on which it depends whether more than that
 // Down is wrong.
-func (j *Judge) try(r *Result) {
+func (j *Judge) try(rule Rule, r *Result) {
 	if j.base == Down && r.broken() {
 		return
 	}
@@ -52,23 +45,24 @@ func (j *Judge) try(r *Result) {
 	}
 	t := trial{ended: r.Ended, probe: r.Probe}
 	if r.broken() { // mail that is late is none
-		t.failed, t.class = true, r.Class
+		how := r.how()
+		t.failed, t.how = true, &how
 	}
 	j.trials = slices.Insert(j.trials, i, t)
-	old := 0
-	for n := len(j.trials); n-old > shareRuns && (n-old > maxTrials || j.clock.Sub(j.trials[old].ended) > keepOver); {
+	old, keep := 0, max(keepOver, rule.ShareOver)
+	for n := len(j.trials); n-old > rule.ShareRuns && (n-old > maxTrials || j.clock.Sub(j.trials[old].ended) > keep); {
 		old++
 	}
-	j.trials = j.trials[old:]
+	j.trials = slices.Delete(j.trials, 0, old)
 }
 
 // sample is the part of the trials of which the share is taken now.
-func (j *Judge) sample() []trial {
-	i := max(0, len(j.trials)-shareRuns)
-	for i > 0 && j.clock.Sub(j.trials[i-1].ended) <= shareOver {
-		i--
-	}
-	return j.trials[i:]
+func (j *Judge) sample(rule Rule) []trial {
+	runs := max(0, len(j.trials)-rule.ShareRuns)
+	from, _ := slices.BinarySearchFunc(j.trials[:runs], j.clock.Add(-rule.ShareOver), func(t trial, at time.Time) int {
+		return t.ended.Compare(at)
+	})
+	return j.trials[from:]
 }
 
 // excuse takes the failures since the given time out of the sample: they were
@@ -85,7 +79,7 @@ type loss struct {
 	// all are the probes that looked, failing those that ever failed, and often
 	// those that did so often enough to count.
 	all, failing, often int
-	class               checks.Class
+	failures            []how
 }
 
 func lossIn(sample []trial) loss {
@@ -94,12 +88,11 @@ func lossIn(sample []trial) loss {
 		l.over = sample[l.runs-1].ended.Sub(sample[0].ended)
 	}
 	each := make(map[string]int, 8)
-	var failures []checks.Class
 	for _, t := range sample {
 		n := each[t.probe]
 		if t.failed {
 			l.failed++
-			failures = append(failures, t.class)
+			l.failures = append(l.failures, *t.how)
 			if n++; n == 1 {
 				l.failing++
 			} else if n == failuresEach {
@@ -108,36 +101,53 @@ func lossIn(sample []trial) loss {
 		}
 		each[t.probe] = n
 	}
-	l.all, l.class = len(each), commonest(failures)
+	l.all = len(each)
 	return l
 }
 
 func (l loss) share() float64 { return float64(l.failed) / float64(max(l.runs, 1)) }
 
+// low is the lower end of the interval of the share.
+func (l loss) low() float64 {
+	low, _ := availability.Wilson(l.share(), float64(l.runs), z99)
+	return low
+}
+
 // isLossy says whether the failures are more than a few by chance, and seen by at
 // least the given number of probes.
-func (l loss) isLossy(probes int) bool {
-	low, _ := availability.Wilson(l.share(), float64(l.runs), z99)
-	return l.often >= probes && low > lossBegins
+func (l loss) isLossy(rule Rule, probes int) bool {
+	return l.often >= probes && l.low() > rule.ShareBegins
 }
 
 // weighLoss looks whether too many runs fail, or no longer, after the vote r. While
 // the series is down that is not asked: its failures say no more than that. A
 // failure begins no loss, since it may belong to a Down that is on its way.
-func (j *Judge) weighLoss(r *Result, probes int) {
-	if j.base == Down {
+func (j *Judge) weighLoss(rule Rule, r *Result) {
+	if j.base == Down || r.broken() && !j.lossy.on() {
 		return
 	}
-	sample := j.sample()
-	failed := count(sample, trial.isFailed)
+	sample := j.sample(rule)
+	failed := failures(sample)
 	switch {
-	case j.lossy.on() && float64(failed) < lossEnds*float64(max(1, len(sample))):
-		j.lift(&j.lossy, shareReason(lossIn(sample)))
-	case !j.lossy.on() && !r.broken() && failed >= failuresEach:
-		if l := lossIn(sample); l.isLossy(probes) {
-			j.lossy = mark{onset(sample), lossReason(l)}
+	case j.lossy.on() && float64(failed) < rule.ShareEnds*float64(max(1, len(sample))):
+		l := lossIn(sample)
+		j.lift(&j.lossy, shareReason(l), l.overShare(rule))
+	case !j.lossy.on() && failed >= failuresEach:
+		// While they cannot tell, the others are not well.
+		_, probes, _ := rule.run(max(len(j.latest(rule, j.clock)), rule.MinProbes))
+		if l := lossIn(sample); l.isLossy(rule, probes) {
+			j.lossy = mark{onset(sample), lossReason(l), l.byShare(rule, probes)}
 		}
 	}
+}
+
+func failures(sample []trial) (n int) {
+	for i := range sample {
+		if sample[i].failed {
+			n++
+		}
+	}
+	return n
 }
 
 // onset is the failure with which a loss began: that at which the sum of the

@@ -23,6 +23,10 @@ type region struct {
 	n    uint64
 	took time.Duration
 	log  []string
+	// changes are those that log tells of.
+	changes []Change
+	// rule is half, if it is not given.
+	rule Rule
 }
 
 // look makes n runs, of which those fail that fails says so of.
@@ -30,13 +34,18 @@ func (g *region) look(n int, fails func(i int) bool) {
 	if g.at.IsZero() {
 		g.at, g.took = start, 100*time.Millisecond
 	}
+	if g.rule.Interval == 0 {
+		g.rule = half
+	}
 	for i := range n {
-		r := Result{Probe: string(rune('a' + g.n%3)), Epoch: "e", Seq: g.n, Outcome: checks.Up, Elapsed: g.took, Scheduled: true}
+		r := Result{Probe: string(rune('a' + g.n%3)), Epoch: "e", Seq: g.n, Outcome: checks.Up, Elapsed: g.took, Scheduled: true, Phase: checks.Greeting, Network: "192.0.2.0/24"}
 		if fails != nil && fails(i) {
-			r.Outcome, r.Class = checks.Down, checks.TLSTimeout
+			r.Outcome, r.Class, r.Phase = checks.Down, checks.TLSTimeout, checks.TLS
 		}
 		r.Started, r.Ended = g.at.Add(-g.took), g.at
-		for _, c := range g.j.Observe(half, g.at, r) {
+		changes := g.j.Observe(g.rule, g.at, r)
+		g.changes = append(g.changes, changes...)
+		for _, c := range changes {
 			g.log = append(g.log, fmt.Sprintf("%s %s since %s: %s", seconds(c.At), c.To, seconds(c.Since), c.Reason))
 		}
 		g.at, g.n = g.at.Add(10*time.Second), g.n+1
@@ -352,7 +361,7 @@ func (a *account) take(r Result, base State, since time.Time, probes int) {
 	if a.lossy {
 		a.lossy = share >= 0.02
 	} else {
-		a.lossy = !r.broken() && often >= probes && (loss{failed: failed, runs: n, often: often}).isLossy(probes)
+		a.lossy = !r.broken() && often >= probes && (loss{failed: failed, runs: n, often: often}).isLossy(half.withDefaults(), probes)
 	}
 }
 

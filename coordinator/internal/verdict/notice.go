@@ -10,7 +10,7 @@ import (
 )
 
 // Notice is something that an operator should look at and that changes no
-// verdict, with its evidence.
+// verdict.
 type Notice struct {
 	Kind  NoticeKind
 	Check string
@@ -22,6 +22,9 @@ type Notice struct {
 	Since time.Time
 	// Reason is a few words for people.
 	Reason string
+	// Evidence is what it rests on: of a Stray what each probe of its series says,
+	// of logins that are Refused the last one of every probe.
+	Evidence Evidence
 }
 
 // NoticeKind is what an operator should look at.
@@ -59,6 +62,7 @@ func (p *Panel) Notices(at time.Time) []Notice {
 		if !ok {
 			continue
 		}
+		rule = rule.withDefaults()
 		if n, ok := j.stray(rule, at); ok {
 			n.Check, n.Region, n.Family = s.Check, s.Region, s.Family
 			out = append(out, n)
@@ -97,10 +101,28 @@ func (j *Judge) stray(rule Rule, at time.Time) (n Notice, ok bool) {
 		}
 		against := count(others, func(t trial) bool { return t.failed != own[0].failed })
 		if float64(against) >= disagree*float64(len(others)) {
-			return Notice{Kind: Stray, Probe: r.Probe, Since: own[0].ended, Reason: strayReason(own, others)}, true
+			e := byProbe(own, others, against, at)
+			e.Probes = j.witnesses(rule, at)
+			return Notice{Kind: Stray, Probe: r.Probe, Since: own[0].ended, Reason: strayReason(own, others, e), Evidence: e}, true
 		}
 	}
 	return n, false
+}
+
+// byProbe is the evidence of a probe that is alone with its own runs, against which
+// stand so many of the others'.
+func byProbe(own, others []trial, against int, at time.Time) Evidence {
+	e := Evidence{Part: ByProbe, Figures: []Figure{
+		number("runs in a row", len(own), strayRuns),
+		length("time alone", at.Sub(own[0].ended), strayFor),
+		{Name: "share of the others' runs that say the contrary", Got: float64(against) / float64(len(others)), Needed: disagree, Of: len(others)},
+	}}
+	failed := own
+	if !own[0].failed {
+		failed = others
+	}
+	e.blame(lossIn(failed).failures)
+	return e
 }
 
 // apart are the last runs of a probe, as far as they say the same, and those that
@@ -138,18 +160,13 @@ func distinctIn(trials []trial) map[string]bool {
 	return probes
 }
 
-func strayReason(own, others []trial) string {
-	failed := count(others, trial.isFailed)
+func strayReason(own, others []trial, e Evidence) string {
 	what := "good"
 	if own[0].failed {
-		classes := make([]checks.Class, len(own))
-		for i, t := range own {
-			classes[i] = t.class
-		}
-		what = "failed (" + string(commonest(classes)) + ")"
+		what = "failed (" + string(e.Class) + ")"
 	}
 	return fmt.Sprintf("%d runs in a row %s, of %d runs of %s besides %d failed",
-		len(own), what, len(others), probes(len(distinctIn(others))), failed)
+		len(own), what, len(others), probes(len(distinctIn(others))), count(others, trial.isFailed))
 }
 
 // logins are what became of the last login of every probe, over all series of a
@@ -159,6 +176,8 @@ type logins struct {
 	regions      map[string]bool
 	// since is when the first of those that are refused was.
 	since, admitted time.Time
+	witnesses       []Witness
+	failures        []how
 }
 
 func (l *logins) add(s Series, j *Judge, rule Rule, at time.Time) {
@@ -177,6 +196,7 @@ func (l *logins) add(s Series, j *Judge, rule Rule, at time.Time) {
 			continue
 		}
 		l.refused++
+		l.witnesses, l.failures = append(l.witnesses, j.witness(rule, at, r)), append(l.failures, r.how())
 		if l.since.IsZero() || r.Ended.Before(l.since) {
 			l.since = r.Ended
 		}
@@ -188,9 +208,17 @@ func (l *logins) add(s Series, j *Judge, rule Rule, at time.Time) {
 }
 
 func (l *logins) refusal(at time.Time) (n Notice, ok bool) {
-	if l.all == 0 || l.refused < l.all || l.admitted.IsZero() || at.Sub(l.admitted) > workedWithin {
+	ago := at.Sub(l.admitted)
+	if l.all == 0 || l.refused < l.all || l.admitted.IsZero() || ago > workedWithin {
 		return n, false
 	}
-	return Notice{Kind: Refused, Since: l.since, Reason: fmt.Sprintf("the last login of each probe was refused, %d in %d regions; the password worked until %s",
+	e := Evidence{Part: ByLogins, Probes: byName(l.witnesses), Figures: []Figure{
+		numberOf("last logins that were refused", l.refused, l.all, l.all),
+		number("regions they come from", len(l.regions), 1),
+		length("time since the password worked", ago, workedWithin),
+	}}
+	e.blame(l.failures)
+	return Notice{Kind: Refused, Since: l.since, Evidence: e, Reason: fmt.Sprintf(
+		"the last login of each probe was refused, %d in %d regions; the password worked until %s",
 		l.refused, len(l.regions), l.admitted.UTC().Format("2 Jan, 15:04:05 UTC"))}, true
 }

@@ -56,6 +56,19 @@ func TestAProbeThatIsAloneIsNoticed(t *testing.T) {
 	want := []Notice{{
 		Kind: Stray, Check: "imap", Region: "south", Family: checks.IPv4, Probe: "south-2", Since: start.Add(20*time.Minute + 10*time.Second),
 		Reason: "22 runs in a row failed (greeting_error), of 43 runs of 2 probes besides 0 failed",
+		Evidence: Evidence{
+			Part: ByProbe, Class: checks.GreetingError,
+			Figures: []Figure{
+				{Name: "runs in a row", Got: 22, Needed: 3},
+				{Name: "time alone", Got: 650, Needed: 600, Unit: "s"},
+				{Name: "share of the others' runs that say the contrary", Got: 1, Needed: 0.9, Of: 43},
+			},
+			Probes: []Witness{
+				{Probe: "south-1", Outcome: checks.Up},
+				{Probe: "south-2", Outcome: checks.Down, Since: start.Add(20*time.Minute + 10*time.Second), Class: checks.GreetingError},
+				{Probe: "south-3", Outcome: checks.Up},
+			},
+		},
 	}}
 	if diff := cmp.Diff(want, w.p.Notices(w.at)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -102,9 +115,24 @@ func TestRefusedLoginsAreNoticedWithinAMinute(t *testing.T) {
 		t.Errorf("some are let in: got %+v", got)
 	}
 	w.look(10*time.Second, refused)
+	refusedSince := func(probe string, s int) Witness {
+		return Witness{Probe: probe, Since: start.Add(22*time.Minute + time.Duration(s)*time.Second), Class: checks.AuthRejected}
+	}
 	want := []Notice{{
 		Kind: Refused, Check: "imap", Since: start.Add(22 * time.Minute),
 		Reason: "the last login of each probe was refused, 6 in 2 regions; the password worked until 22 Nov, 10:21:50 UTC",
+		Evidence: Evidence{
+			Part: ByLogins, Class: checks.AuthRejected,
+			Figures: []Figure{
+				{Name: "last logins that were refused", Got: 6, Needed: 6, Of: 6},
+				{Name: "regions they come from", Got: 2, Needed: 1},
+				{Name: "time since the password worked", Got: 40, Needed: 86400, Unit: "s"},
+			},
+			Probes: []Witness{
+				refusedSince("north-1", 0), refusedSince("north-2", 10), refusedSince("north-3", 20),
+				refusedSince("south-1", 0), refusedSince("south-2", 10), refusedSince("south-3", 20),
+			},
+		},
 	}}
 	if diff := cmp.Diff(want, w.p.Notices(w.at)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

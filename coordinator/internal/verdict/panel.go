@@ -52,9 +52,10 @@ func (p *Panel) Restart(at time.Time, reason string) []Change {
 	p.clock, p.soonest = at, time.Time{}
 	var changes []Change
 	for s, j := range p.judges {
-		p.judges[s] = &Judge{clock: at}
+		fresh := &Judge{clock: at}
+		p.judges[s] = fresh
 		if state := j.State(); state != Unknown {
-			p.judges[s].set(Unknown, at, reason)
+			fresh.ground = mark{at, reason, Evidence{Part: ByHand}}
 			changes = append(changes, lost(s, state, at, reason))
 		}
 	}
@@ -142,7 +143,7 @@ func (p *Panel) All() iter.Seq2[Series, *Judge] {
 
 // lost is the change to Unknown for a reason that is no result.
 func lost(s Series, was State, at time.Time, reason string) Change {
-	return Change{Series: s, From: was, To: Unknown, At: at, Since: at, Reason: reason}
+	return Change{Series: s, From: was, To: Unknown, At: at, Since: at, Reason: reason, Evidence: Evidence{Part: ByHand}}
 }
 
 func named(s Series, changes []Change) []Change {

@@ -157,10 +157,14 @@ func TestPanelRestored(t *testing.T) {
 func BenchmarkObserve(b *testing.B) {
 	rule := Rule{Interval: 30 * time.Second, MinProbes: 2}
 	var j Judge
-	at, n := start, uint64(0)
+	at, n, names := start, uint64(0), []string{"oslo-1", "oslo-2", "bergen-1"}
+	b.ReportAllocs()
 	for b.Loop() {
 		at, n = at.Add(10*time.Second), n+1
-		j.Observe(rule, at, Result{Probe: string(rune('a' + n%3)), Seq: n, Started: at, Ended: at, Outcome: checks.Up, Scheduled: true, Elapsed: time.Second})
+		j.Observe(rule, at, Result{
+			Probe: names[n%3], Epoch: "20261122-1", Seq: n, Started: at, Ended: at, Outcome: checks.Up, Scheduled: true, Elapsed: time.Second,
+			Phase: checks.TLS, Network: "192.0.2.0/24",
+		})
 	}
 }
 
@@ -178,5 +182,38 @@ func BenchmarkRest(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(len(text)), "bytes")
+	}
+}
+
+// BenchmarkToldAndFinal is what one observation costs that is judged as it arrives
+// and once more with its hour, over 60 series of three probes each.
+func BenchmarkToldAndFinal(b *testing.B) {
+	const series, runs = 60, 360
+	rules, names := Rules{}, []string{"oslo-1", "oslo-2", "bergen-1"}
+	all := make([]Series, series)
+	for i := range all {
+		all[i] = Series{Check: "imap-login-" + string(rune('a'+i%20)), Region: "eu-north-" + string(rune('a'+i/20)), Family: checks.IPv4}
+		rules[all[i].Check] = half
+	}
+	p, finals, sets := NewPanel(rules), make(map[Series]Judge, series), make(map[Series][]Result, series)
+	at, n := start, uint64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		n++
+		s := all[n%series]
+		if n%series == 0 {
+			at = at.Add(10 * time.Second)
+		}
+		ended := at.Add(time.Duration(n%3) * time.Second)
+		r := Result{
+			Probe: names[n/series%3], Epoch: "20261122-1", Seq: n, Started: at, Ended: ended, Outcome: checks.Up, Scheduled: true,
+			Elapsed: 100 * time.Millisecond, Phase: checks.TLS, Network: "192.0.2.0/24",
+		}
+		p.Advance(ended)
+		p.Observe(ended, s, r)
+		if sets[s] = append(sets[s], r); len(sets[s]) == runs {
+			finals[s], _ = Final(s, half, finals[s], sets[s], time.Time{})
+			sets[s] = sets[s][:0]
+		}
 	}
 }

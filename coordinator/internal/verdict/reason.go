@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"varde/checks"
 )
 
 // quorumReason says how many probes have a vote, and what those say that could
@@ -16,23 +14,22 @@ func quorumReason(rule Rule, voters int, vague []*Result) string {
 		s = fmt.Sprintf("%s with a current result, too few results for a verdict", probes(voters))
 	}
 	if len(vague) > 0 {
-		s += fmt.Sprintf("; %s cannot tell: %s", probes(len(vague)), commonest(classes(vague)))
+		s += fmt.Sprintf("; %s cannot tell: %s", probes(len(vague)), commonestClass(hows(vague)))
 	}
 	return s
 }
 
 func firstReason(good, n int) string { return fmt.Sprintf("%d of %s good", good, probes(n)) }
 
-func recoveryReason(votes []*Result) string {
-	last := votes[len(votes)-goodRun:]
-	if good := count(last, (*Result).good); good < goodRun {
-		return fmt.Sprintf("%d of %d results in a row good, the others late, from %s", good, goodRun, probes(distinct(last)))
+func recoveryReason(last []*Result) string {
+	if good := count(last, (*Result).good); good < len(last) {
+		return fmt.Sprintf("%d of %d results in a row good, the others late, from %s", good, len(last), probes(distinct(last)))
 	}
-	return fmt.Sprintf("%d good results in a row from %s", goodRun, probes(distinct(last)))
+	return fmt.Sprintf("%d good results in a row from %s", len(last), probes(distinct(last)))
 }
 
 func downReason(failures []*Result, f fault, after time.Duration) string {
-	return fmt.Sprintf("%s, %s, %s after the first failure", commonest(classes(failures)), f.words(), span(after))
+	return fmt.Sprintf("%s, %s, %s after the first failure", commonestClass(hows(failures)), f.words(), span(after))
 }
 
 // lateReason also names what else fails, which is too little for a Down.
@@ -40,7 +37,7 @@ func lateReason(failures []*Result, f fault, after time.Duration) string {
 	failures = slices.DeleteFunc(slices.Clone(failures), func(r *Result) bool { return !r.broken() })
 	also := ""
 	if len(failures) > 0 {
-		also = fmt.Sprintf(" or fails (%s)", commonest(classes(failures)))
+		also = fmt.Sprintf(" or fails (%s)", commonestClass(hows(failures)))
 	}
 	return fmt.Sprintf("mail is late%s, %s, %s after the first failure", also, f.words(), span(after))
 }
@@ -67,7 +64,7 @@ func probes(n int) string {
 }
 
 // calmReason is why a series that went down too often does so no longer.
-const calmReason = "not down for 30 min"
+func calmReason(calm time.Duration) string { return "not down for " + span(calm) }
 
 // usualReason is why what took too long for newUsual does so no longer.
 const usualReason = "as slow as this for 7 days, which is taken for usual"
@@ -77,7 +74,7 @@ func flapReason(times int, over time.Duration) string {
 }
 
 func lossReason(l loss) string {
-	return fmt.Sprintf("%s, %s, by %d of %s", l.class, shareReason(l), l.failing, probes(l.all))
+	return fmt.Sprintf("%s, %s, by %d of %s", commonestClass(l.failures), shareReason(l), l.failing, probes(l.all))
 }
 
 // shareReason says how many runs fail.
@@ -85,32 +82,13 @@ func shareReason(l loss) string {
 	return fmt.Sprintf("%d of %d runs failed within %s", l.failed, l.runs, span(l.over))
 }
 
-// paceReason says how long runs take and how long they took before, in one unit so
-// that the reasons of several checks read alike.
-func paceReason(now, usual time.Duration) string {
-	return fmt.Sprintf("p50 %.2f s, usually %.2f s", now.Seconds(), usual.Seconds())
-}
-
-func classes(results []*Result) []checks.Class {
-	out := make([]checks.Class, len(results))
-	for i, r := range results {
-		out[i] = r.Class
+// paceReason says how long runs take and how long they took before, or may, in one
+// unit so that the reasons of several checks read alike.
+func paceReason(now time.Duration, l limit) string {
+	if l.relative {
+		return fmt.Sprintf("p50 %.2f s, usually %.2f s", now.Seconds(), l.usual.Seconds())
 	}
-	return out
-}
-
-// commonest is the class that most of them are, the later one of equals: it is
-// what a person would find if they looked now.
-func commonest(list []checks.Class) checks.Class {
-	n := make(map[checks.Class]int, len(list))
-	var best checks.Class
-	for _, c := range list {
-		n[c]++
-		if n[c] >= n[best] {
-			best = c
-		}
-	}
-	return best
+	return fmt.Sprintf("p50 %.2f s, of %.2f s allowed", now.Seconds(), l.most.Seconds())
 }
 
 // span words a duration in whole units, cut, never rounded up.

@@ -2,7 +2,6 @@ package verdict
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	"varde/checks"
@@ -30,19 +29,29 @@ type Result struct {
 	// Class says how it failed; it is quoted in the reason of a Down. Late says
 	// that the answer came too late, or has not come yet, and nothing else.
 	Class checks.Class
+	// Phase is where it failed; of a good run the phase that took longest.
+	Phase checks.Phase
+	// Network is that of the address that was dialled, empty where none was found.
+	Network string
 }
 
 // ResultOf returns the result of an observation whose times are corrected
 // already. Runs that a person asked for are not judged: ok is false.
 func ResultOf(o checks.Observation) (r Result, ok bool) {
-	return Result{
+	r = Result{
 		Probe: o.Probe, Epoch: o.Epoch, Seq: o.Seq,
 		Started: o.Started, Ended: o.End(), Every: min(max(o.Every, 0), checks.MaxEvery), Outcome: o.Outcome, Class: o.Class,
-		Elapsed: min(max(o.Elapsed, 0), checks.MaxEvery), Scheduled: o.Trigger == checks.Scheduled, Login: slices.ContainsFunc(o.Phases, isAuth),
-	}, o.Trigger != checks.Manual
+		Elapsed: min(max(o.Elapsed, 0), checks.MaxEvery), Scheduled: o.Trigger == checks.Scheduled, Phase: o.FailedPhase, Network: o.Network(),
+	}
+	var longest time.Duration
+	for _, t := range o.Phases {
+		r.Login = r.Login || t.Name == checks.Auth
+		if r.good() && t.Duration > longest {
+			r.Phase, longest = t.Name, t.Duration
+		}
+	}
+	return r, o.Trigger != checks.Manual
 }
-
-func isAuth(t checks.PhaseTiming) bool { return t.Name == checks.Auth }
 
 // refused says that the server did not take the password.
 func (r *Result) refused() bool { return r.Login && r.Class == checks.AuthRejected }
@@ -61,9 +70,22 @@ func (r *Result) good() bool { return r.Outcome == checks.Up }
 // passable says whether the vote is good or only late.
 func (r *Result) passable() bool { return r.votes() && !r.broken() }
 
+// how is in what way a run failed.
+type how struct {
+	class   checks.Class
+	phase   checks.Phase
+	network string
+}
+
+func (r *Result) how() how { return how{r.Class, r.Phase, r.Network} }
+
 // Compare orders results by end, then by probe, epoch and sequence number, so
 // that equal times cannot make an answer depend on the order of arrival.
-func (r Result) Compare(o Result) int {
-	return cmp.Or(r.Ended.Compare(o.Ended), cmp.Compare(r.Probe, o.Probe),
-		cmp.Compare(r.Epoch, o.Epoch), cmp.Compare(r.Seq, o.Seq))
+func (r Result) Compare(o Result) int { return compare(&r, &o) }
+
+func compare(r, o *Result) int {
+	if c := r.Ended.Compare(o.Ended); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(r.Probe, o.Probe), cmp.Compare(r.Epoch, o.Epoch), cmp.Compare(r.Seq, o.Seq))
 }

@@ -2,6 +2,8 @@ package verdict
 
 import (
 	"cmp"
+	"fmt"
+	"strings"
 	"time"
 
 	"varde/checks"
@@ -16,6 +18,19 @@ type Series struct {
 
 // String returns "imap-login/eu-north/ipv4".
 func (s Series) String() string { return s.Check + "/" + s.Region + "/" + s.Family.String() }
+
+// ParseSeries reads what [Series.String] writes.
+func ParseSeries(text string) (Series, error) {
+	parts := strings.Split(text, "/")
+	if len(parts) != 3 {
+		return Series{}, fmt.Errorf("series: got %.200q, expected CHECK/REGION/FAMILY", text)
+	}
+	s := Series{Check: parts[0], Region: parts[1]}
+	if err := s.Family.UnmarshalText([]byte(parts[2])); err != nil {
+		return Series{}, fmt.Errorf("series: got %.200q: %w", text, err)
+	}
+	return s, nil
+}
 
 // Compare orders series by check, region and family.
 func (s Series) Compare(o Series) int {
@@ -33,16 +48,11 @@ type Rule struct {
 	// Limited says that the check has a limit of its own for what is late, as a
 	// round trip has. It is then not compared with what is usual.
 	Limited bool
+	Parameters
 }
 
-// The numbers of the rule.
+// The numbers of the rule that cannot be set.
 const (
-	// goodRun is how many good results in a row end a Down or a Slow.
-	goodRun = 3
-	// badRun and badRunOfTwo are K, in general and while two probes have a
-	// current result. The first failing probe looks a second time in its own
-	// burst, so that three probes give four results within one interval.
-	badRun, badRunOfTwo = 4, 3
 	// wide is how many probes are enough for a Down or a Slow, however many there
 	// are, if no other one has looked since.
 	wide = 4
@@ -55,29 +65,8 @@ const (
 
 // expiry is the instant until which a result counts, if it does so for the given
 // number of its intervals: those that were in force when it was made.
-func (r Rule) expiry(of *Result, intervals time.Duration) time.Time {
+func (r *Rule) expiry(of *Result, intervals time.Duration) time.Time {
 	return of.Ended.Add(intervals * cmp.Or(of.Every, r.Interval))
-}
-
-// keep is for how many intervals any part of the rule may look at a result.
-func (r Rule) keep() (intervals time.Duration) {
-	if r.MinProbes > 1 {
-		return currentFor
-	}
-	return badRun // a single probe may be enough, and needs longer
-}
-
-// run is the number of failures that make a Down, the number of probes that
-// they and the good results must come from, and for how many intervals results
-// of a run count, while n probes have a current result.
-func (r Rule) run(n int) (failures, probes int, intervals time.Duration) {
-	switch n {
-	case 1:
-		return badRun, 1, r.keep()
-	case 2:
-		return badRunOfTwo, 2, currentFor
-	}
-	return badRun, 2, currentFor
 }
 
 // Change is the moment at which a series went from one state to another.
@@ -95,6 +84,8 @@ type Change struct {
 	// Reason is a few words for people.
 	Reason string
 	Counts Counts
+	// Evidence is what the change rests on.
+	Evidence Evidence
 }
 
 // Counts are the probes that a verdict rests on: by their latest current vote,

@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"slices"
 	"time"
+
+	"varde/checks"
 )
 
 // The numbers by which a series is slow.
@@ -18,18 +20,15 @@ const (
 	// usualHours is how many hours it reaches back, of those in which something
 	// was learnt.
 	usualHours = 24
-	// Slow is what takes longer than slowTimes the usual time and slowMore more
-	// than that.
-	slowTimes = 3
-	slowMore  = 500 * time.Millisecond
 	// newUsual is after how long what is slow is the usual.
 	newUsual = 7 * 24 * time.Hour
 )
 
-// run is how long one good run took.
+// run is how long one good run took, and which phase of it the longest.
 type run struct {
 	ended time.Time
 	took  time.Duration
+	phase checks.Phase
 }
 
 // usual is how long good runs take when all is well: the median of the medians of
@@ -42,10 +41,11 @@ type usual struct {
 	learnt int
 	began  time.Time
 	// open are the runs of the hour that began at hour, closed the medians of the
-	// hours before it, as bins.
-	hour   time.Time
-	open   []tally
-	closed []int
+	// hours before it, as bins, and typical the median of those.
+	hour    time.Time
+	open    []tally
+	closed  []int
+	typical int
 }
 
 // tally is how many runs fell into one bin.
@@ -81,6 +81,17 @@ func (u *usual) turn(at time.Time) {
 	u.closed = append(u.closed, middle(u.open))
 	u.closed = u.closed[max(0, len(u.closed)-usualHours):]
 	u.open, u.hour = nil, time.Time{}
+	u.sum()
+}
+
+// sum takes the median of the hours that are closed.
+func (u *usual) sum() {
+	sorted := slices.Clone(u.closed)
+	slices.Sort(sorted)
+	u.typical = 0
+	if len(sorted) > 0 {
+		u.typical = sorted[len(sorted)/2]
+	}
 }
 
 // middle is the bin of the median.
@@ -101,15 +112,10 @@ func middle(open []tally) int {
 // median is the usual time of a run, within 3 %; ok is false where that is not
 // known yet.
 func (u *usual) median() (d time.Duration, ok bool) {
-	switch {
-	case !u.ready:
-		return 0, false
-	case len(u.closed) == 0:
-		return timeOf(middle(u.open)), true
+	if len(u.closed) == 0 {
+		return timeOf(middle(u.open)), u.ready
 	}
-	sorted := slices.Clone(u.closed)
-	slices.Sort(sorted)
-	return timeOf(sorted[len(sorted)/2]), true
+	return timeOf(u.typical), u.ready
 }
 
 // clone returns a baseline that shares nothing with u.
@@ -133,26 +139,56 @@ func timeOf(bin int) time.Duration {
 	return time.Duration(bin-e<<4) << e * time.Millisecond
 }
 
+// limit is what the median of good runs is compared with: it is slow above most,
+// and no longer at least.
+type limit struct {
+	most, least time.Duration
+	// usual is what is usual, zero where that is not known. Relative says that most
+	// was made of it and is no limit of the check.
+	usual    time.Duration
+	relative bool
+}
+
+// limit is that of a rule; ok is false where there is none yet.
+func (u *usual) limit(rule Rule) (l limit, ok bool) {
+	if as, known := u.median(); known {
+		l = limit{usual: as, relative: true, most: max(time.Duration(rule.SlowTimes*float64(as)), as+rule.SlowMore)}
+	}
+	if rule.SlowOver > 0 && (!l.relative || rule.SlowOver < l.most) {
+		l.most, l.relative = rule.SlowOver, false
+	}
+	l.least = l.most * 3 / 4
+	return l, l.most > 0
+}
+
 // weighPace looks whether good runs take longer than usual, or no longer, after
 // one that took so long.
-func (j *Judge) weighPace(r *Result) {
-	j.recent = append(j.recent, run{r.Ended, r.Elapsed})
-	j.recent = j.recent[max(0, len(j.recent)-recentRuns):]
-	if as, ok := j.usual.median(); ok && len(j.recent) == recentRuns {
-		limit, now := max(slowTimes*as, as+slowMore), j.pace()
-		switch {
-		case j.dragging.on() && j.clock.Sub(j.dragging.since) >= newUsual:
-			j.usual = usual{}
-			j.lift(&j.dragging, usualReason)
-		case j.dragging.on() && 4*now <= 3*limit:
-			j.lift(&j.dragging, paceReason(now, as))
-		case !j.dragging.on() && now > limit:
-			i := slices.IndexFunc(j.recent, func(r run) bool { return r.took > limit })
-			j.dragging = mark{j.recent[i].ended, paceReason(now, as)}
-		}
+func (j *Judge) weighPace(rule Rule, r *Result) {
+	if len(j.recent) == recentRuns {
+		j.recent = slices.Delete(j.recent, 0, 1)
 	}
-	if state, _ := j.stands(); state == Up {
+	j.recent = append(j.recent, run{r.Ended, r.Elapsed, r.Phase})
+	if l, ok := j.usual.limit(rule); ok && len(j.recent) == recentRuns {
+		j.drag(rule, l, j.pace())
+	}
+	if j.State() == Up {
 		j.usual.learn(j.clock, r.Elapsed)
+	}
+}
+
+// drag compares the median of the last good runs with its limit.
+func (j *Judge) drag(rule Rule, l limit, now time.Duration) {
+	switch lasts := j.clock.Sub(j.dragging.since); {
+	case !j.dragging.on():
+		if now > l.most {
+			i := slices.IndexFunc(j.recent, func(r run) bool { return r.took > l.most })
+			j.dragging = mark{j.recent[i].ended, paceReason(now, l), byPace(rule, l, now, j.recent)}
+		}
+	case lasts >= newUsual && l.relative && (rule.SlowOver == 0 || now <= rule.SlowOver):
+		j.usual = usual{}
+		j.lift(&j.dragging, usualReason, after("time that slow", lasts, newUsual))
+	case now <= l.least:
+		j.lift(&j.dragging, paceReason(now, l), underPace(l, now))
 	}
 }
 
