@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"varde/checks"
 	"varde/proto/wire"
@@ -57,14 +58,9 @@ func (j *Journal) publishLocked(ctx context.Context, m *nats.Msg) error {
 	if err != nil {
 		return err
 	}
-	seq, err := e.publish(ctx, m, j.tail.newest())
+	seq, err := e.publish(ctx, m, jetstream.WithExpectLastSequence(j.tail.newest()))
 	if err != nil {
 		j.stale = true
-		// A caller that went away and a write that came late after all are no
-		// fault of the engine's.
-		if ctx.Err() == nil && !isConflict(err) {
-			e.failed.Store(true)
-		}
 		return err
 	}
 	j.tail.add(seq, m.Data)

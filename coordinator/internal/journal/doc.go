@@ -19,7 +19,8 @@
 // Readers keep their own cursors, beside what they made of the messages, so
 // that both change in one transaction. Those that keep up are fed from memory,
 // where nothing is that is not on disk. Small state that must be agreed on lives
-// in a [Bucket], with compare-and-set.
+// in a [Bucket], with compare-and-set. What must outlive the journal lies beside it
+// in an [Archive].
 //
 // When the disk cannot be written (full, gone, failing), Append returns an
 // error and what was acknowledged stays. The embedded server is then started

@@ -41,16 +41,29 @@ type engine struct {
 	server *server.Server
 	conn   *nats.Conn
 	js     jetstream.JetStream
-	stream jetstream.Stream
+	shelf  // the journal's own
 	log    *natsLog
 	// failed says that this engine must not be used any more.
 	failed atomic.Bool
 
-	mu      sync.Mutex // protects buckets
+	mu      sync.Mutex // protects all following fields
 	buckets map[string]jetstream.KeyValue
+	archive *shelf // nil until it is asked for
+}
+
+// shelf is one stream of messages in the store.
+type shelf struct {
+	stream jetstream.Stream
+	// subjects are those of all its messages.
+	subjects string
 }
 
 func startEngine(ctx context.Context, o Options) (*engine, error) {
+	return launch(o, func(e *engine) error { return e.connect(ctx, o) })
+}
+
+// launch starts a server and gets it ready; after an error it runs no more.
+func launch(o Options, ready func(*engine) error) (*engine, error) {
 	e := &engine{log: newNATSLog(o.Logger), buckets: map[string]jetstream.KeyValue{}}
 	var err error
 	if e.server, err = server.NewServer(serverOptions(o)); err != nil {
@@ -58,11 +71,10 @@ func startEngine(ctx context.Context, o Options) (*engine, error) {
 	}
 	e.server.SetLoggerV2(e.log, false, false, false)
 	e.server.Start()
-	if err := e.log.fatal(); err != nil {
-		e.stop()
-		return nil, err
+	if err = e.log.fatal(); err == nil {
+		err = ready(e)
 	}
-	if err := e.connect(ctx, o); err != nil {
+	if err != nil {
 		e.stop()
 		return nil, err
 	}
@@ -83,6 +95,15 @@ func serverOptions(o Options) *server.Options {
 }
 
 func (e *engine) connect(ctx context.Context, o Options) error {
+	err := e.dial(o)
+	if err == nil {
+		e.shelf, err = e.open(ctx, streamName, streamSubject, o.MaxBytes)
+	}
+	return err
+}
+
+// dial connects to the server, inside the process.
+func (e *engine) dial(o Options) error {
 	var err error
 	e.conn, err = nats.Connect("", nats.InProcessServer(e.server), nats.NoReconnect(),
 		nats.ClosedHandler(func(*nats.Conn) { e.failed.Store(true) }), // a new engine brings a new one
@@ -95,14 +116,20 @@ func (e *engine) connect(ctx context.Context, o Options) error {
 	if e.js, err = jetstream.New(e.conn); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	e.stream, err = e.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: streamName, Subjects: []string{streamSubject}, Storage: jetstream.FileStorage,
-		MaxBytes: unlimited(o.MaxBytes), Discard: jetstream.DiscardOld, MaxMsgSize: maxMessage,
+	return nil
+}
+
+// open opens a stream of at most so many bytes, or makes it. The oldest messages go
+// first.
+func (e *engine) open(ctx context.Context, name, subjects string, most int64) (shelf, error) {
+	stream, err := e.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: name, Subjects: []string{subjects}, Storage: jetstream.FileStorage,
+		MaxBytes: unlimited(most), Discard: jetstream.DiscardOld, MaxMsgSize: maxMessage,
 	})
 	if err != nil {
-		return fmt.Errorf("make stream: %w", err)
+		return shelf{}, fmt.Errorf("make stream: %w", err)
 	}
-	return nil
+	return shelf{stream, subjects}, nil
 }
 
 // unlimited translates our "no bound" into JetStream's.
@@ -123,8 +150,8 @@ func (e *engine) stop() {
 	e.server.WaitForShutdown()
 }
 
-func (e *engine) bounds(ctx context.Context) (first, last uint64, err error) {
-	info, err := e.stream.Info(ctx)
+func (s *shelf) bounds(ctx context.Context) (first, last uint64, err error) {
+	info, err := s.stream.Info(ctx)
 	if err != nil {
 		return 0, 0, fmt.Errorf("ask for bounds: %w", err)
 	}
@@ -143,22 +170,27 @@ const (
 	impatience = 500 * time.Millisecond
 )
 
-// publish returns the number of the message after it is on disk. It is stored
-// only if the newest message is numbered last.
-func (e *engine) publish(ctx context.Context, m *nats.Msg, last uint64) (uint64, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no acknowledgement within %s", patience))
+// publish returns the number of the message after it is on disk. An error that is
+// the engine's fault ends its life.
+func (e *engine) publish(caller context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (uint64, error) {
+	ctx, cancel := context.WithTimeoutCause(caller, patience, fmt.Errorf("no acknowledgement within %s", patience))
 	defer cancel()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	defer e.log.onError(func(err error) { time.AfterFunc(impatience, func() { fail(err) }) })()
-	ack, err := e.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequence(last))
-	if err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return 0, err
+	ack, err := e.js.PublishMsg(ctx, m, opts...)
+	if err == nil {
+		return ack.Sequence, nil
 	}
-	return ack.Sequence, nil
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	// A caller that went away and a write that came late after all are no fault of
+	// the engine's.
+	if caller.Err() == nil && !isConflict(err) {
+		e.failed.Store(true)
+	}
+	return 0, err
 }
 
 // isConflict says that the store was not in the expected state.

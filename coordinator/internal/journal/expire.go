@@ -41,19 +41,29 @@ func (j *Journal) expireLocked(ctx context.Context) {
 }
 
 // expire discards the messages stored before a time and returns the number of
-// the first that is left, 0 if it does not know. Numbers without a message, which
-// a disk that was full leaves behind, are as old as the next.
-func (e *engine) expire(ctx context.Context, before time.Time) (uint64, error) {
-	first, last, err := e.bounds(ctx)
-	if err != nil {
-		return 0, err
+// the first that is left, 0 if it does not know.
+func (s *shelf) expire(ctx context.Context, before time.Time) (uint64, error) {
+	first, young, err := s.since(ctx, before)
+	if err != nil || first == young {
+		return young, err
 	}
-	young := sort.Search(int(last+1-first), func(i int) bool {
+	return young, s.stream.Purge(ctx, jetstream.WithPurgeSequence(young))
+}
+
+// since returns the numbers of the first message and of the first that was stored at
+// or after a time; where there is none, that of the next. Numbers without a message,
+// which a disk that was full leaves behind, are as old as the next.
+func (s *shelf) since(ctx context.Context, at time.Time) (first, young uint64, err error) {
+	first, last, err := s.bounds(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	older := sort.Search(int(last+1-first), func(i int) bool {
 		if err != nil {
 			return true
 		}
 		var m *jetstream.RawStreamMsg
-		m, err = e.stream.GetMsg(ctx, first+uint64(i), jetstream.WithGetMsgSubject(streamSubject))
+		m, err = s.stream.GetMsg(ctx, first+uint64(i), jetstream.WithGetMsgSubject(s.subjects))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			err = nil // none after it either
 			return true
@@ -61,14 +71,43 @@ func (e *engine) expire(ctx context.Context, before time.Time) (uint64, error) {
 		if err != nil {
 			return true
 		}
-		return !m.Time.Before(before)
+		return !m.Time.Before(at)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("look for old messages: %w", err)
+		return 0, 0, fmt.Errorf("look for old messages: %w", err)
 	}
-	if young == 0 {
-		return first, nil
+	return first, first + uint64(older), nil
+}
+
+// At returns the number of the first message that was stored at or after a time; where
+// there is none, the one that the next message will have.
+func (j *Journal) At(ctx context.Context, t time.Time) (seq uint64, err error) {
+	e, err := j.use(ctx)
+	if err == nil {
+		_, seq, err = e.since(ctx, t)
 	}
-	first += uint64(young)
-	return first, e.stream.Purge(ctx, jetstream.WithPurgeSequence(first))
+	if err != nil {
+		return 0, fmt.Errorf("look into journal: %w", err)
+	}
+	return seq, nil
+}
+
+// Oldest returns when the oldest message was stored; the zero time if there is none.
+func (j *Journal) Oldest(ctx context.Context) (at time.Time, err error) {
+	e, err := j.use(ctx)
+	if err != nil {
+		return at, fmt.Errorf("look into journal: %w", err)
+	}
+	first, last, err := e.bounds(ctx)
+	if err != nil || first > last {
+		return at, err
+	}
+	m, err := e.stream.GetMsg(ctx, first, jetstream.WithGetMsgSubject(e.subjects))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound): // it was discarded meanwhile
+		return at, nil
+	case err != nil:
+		return at, fmt.Errorf("look into journal: %w", err)
+	}
+	return m.Time.UTC(), nil
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"varde/proto/wire"
 )
 
@@ -92,7 +94,7 @@ func (j *Journal) Forget(ctx context.Context, b wire.Batch) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.stale = true
-	_, err = e.publish(ctx, m, j.tail.newest())
+	_, err = e.publish(ctx, m, jetstream.WithExpectLastSequence(j.tail.newest()))
 	return err
 }
 

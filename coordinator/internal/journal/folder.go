@@ -12,6 +12,10 @@ import (
 // for an operator to log in and clear up.
 const defaultReserve = 64 << 20
 
+// Lock keeps every journal out of a folder, and makes it if need be, until unlock is
+// called. It fails where one is open.
+func Lock(dir string) (unlock func() error, err error) { return lockFolder(dir) }
+
 // lockFolder makes the folder if need be and keeps other processes out of it.
 // The lock goes with the process, however it ends.
 func lockFolder(dir string) (unlock func() error, err error) {

@@ -16,21 +16,23 @@ type natsLog struct {
 
 	mu     sync.Mutex // protects all following fields
 	fatals []error
-	notify func(error)
+	notify map[*func(error)]struct{}
 }
 
-func newNATSLog(log *slog.Logger) *natsLog { return &natsLog{log: log} }
+func newNATSLog(log *slog.Logger) *natsLog {
+	return &natsLog{log: log, notify: map[*func(error)]struct{}{}}
+}
 
 // onError has fn called with every error logged until the returned function is.
 func (l *natsLog) onError(fn func(error)) (stop func()) {
-	l.set(fn)
-	return func() { l.set(nil) }
-}
-
-func (l *natsLog) set(fn func(error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.notify = fn
+	l.notify[&fn] = struct{}{}
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.notify, &fn)
+	}
 }
 
 // fatal returns what kept the server from starting, nil if nothing did.
@@ -58,14 +60,14 @@ func (l *natsLog) Debugf(format string, v ...any) { l.debug(format, v) }
 // Tracef logs at debug.
 func (l *natsLog) Tracef(format string, v ...any) { l.debug(format, v) }
 
-// Errorf logs at warn and tells the append that is under way.
+// Errorf logs at warn and tells those who wait for a write.
 func (l *natsLog) Errorf(format string, v ...any) {
 	err := fmt.Errorf(format, v...)
 	l.log.Warn("nats", "error", err)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.notify != nil {
-		l.notify(err)
+	for fn := range l.notify {
+		(*fn)(err)
 	}
 }
 
