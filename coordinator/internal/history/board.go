@@ -30,7 +30,7 @@ type board struct {
 func (s *Store) loadBoard() (*board, error) {
 	// The rules are set when the reader begins, at its time: that is when a check
 	// which has left the configuration meanwhile ends.
-	b := &board{s: s, panel: verdict.NewPanel(s.options.Config().rules()), moved: make(map[verdict.Series]struct{})}
+	b := &board{s: s, panel: verdict.NewPanel(s.options.Config().Rules()), moved: make(map[verdict.Series]struct{})}
 	var err error
 	if b.marks, err = loadMarks(s.db, "told"); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (b *board) batchLocked(batch *wire.Batch) {
 	b.advanceLocked(at)
 	b.marks.take(batch, func(o checks.Observation) {
 		series := seriesOf(o)
-		r, ok := verdict.ResultOf(b.config.bounded(o))
+		r, ok := verdict.ResultOf(b.config.Bounded(o))
 		if !ok || !b.s.knows(series) {
 			return
 		}
@@ -111,7 +111,7 @@ func (b *board) advanceLocked(at time.Time) {
 func (b *board) configureLocked(at time.Time) {
 	if config := b.s.options.Config(); config != b.config {
 		b.config = config
-		b.addLocked(b.panel.SetRules(at, config.rules()))
+		b.addLocked(b.panel.SetRules(at, config.Rules()))
 	}
 }
 
@@ -167,6 +167,11 @@ func (w *writer) judge(id int64, j *verdict.Judge) {
 }
 
 func (w *writer) verdict(kind string, id int64, c verdict.Change) {
+	evidence, err := json.Marshal(c.Evidence)
+	if err != nil {
+		w.fail(err)
+		return
+	}
 	w.exec(saveVerdict, kind, id, c.At.UnixNano(), c.From.String(), c.To.String(), c.Since.UnixNano(), c.Reason,
-		c.Counts.Up, c.Counts.Down, c.Counts.Unknown)
+		c.Counts.Up, c.Counts.Down, c.Counts.Unknown, string(evidence))
 }

@@ -1,17 +1,19 @@
 package history
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
 	"varde/checks"
+	"varde/coordinator/internal/status"
 	"varde/coordinator/internal/verdict"
 )
 
 // Config is what the history needs to know of the fleet. It is never changed
 // after it was handed over; a change is a new one.
 type Config struct {
-	// MinProbes is the quorum of a region.
+	// MinProbes is the quorum of a region, for checks that have none of their own.
 	MinProbes int
 	Regions   []Region
 	Checks    []Check
@@ -28,6 +30,8 @@ type Region struct {
 // Check is one configured check.
 type Check struct {
 	ID, Service string
+	// Depth is how far it goes into the service.
+	Depth status.Depth
 	// Every is the interval of each probe.
 	Every time.Duration
 	// Regions restricts the check; none means all.
@@ -36,17 +40,30 @@ type Check struct {
 	Families []checks.Family
 	// Limited says that the check has a limit of its own for what is late.
 	Limited bool
+	// MinProbes is the quorum of the check, that of its region if zero.
+	MinProbes int
+	// Verdict are the parameters of its verdicts.
+	Verdict verdict.Parameters
 }
 
 // Probe is one enrolled probe.
 type Probe struct{ Name, Region string }
 
-func (c *Config) rules() verdict.Rules {
+// Rules are the rules by which the checks are judged, by their ids.
+func (c *Config) Rules() verdict.Rules {
 	rules := make(verdict.Rules, len(c.Checks))
 	for _, check := range c.Checks {
-		rules[check.ID] = verdict.Rule{Interval: check.Every, MinProbes: max(c.MinProbes, 1), Limited: check.Limited}
+		rules[check.ID] = verdict.Rule{
+			Interval: check.Every, MinProbes: c.quorum(check.ID), Limited: check.Limited, Parameters: check.Verdict,
+		}
 	}
 	return rules
+}
+
+// quorum is how many probes a region needs for a verdict of the check.
+func (c *Config) quorum(id string) int {
+	k, _ := c.check(id)
+	return max(cmp.Or(k.MinProbes, c.MinProbes), 1)
 }
 
 // probesIn is how many probes the roster has in the region.
@@ -86,9 +103,9 @@ func (c *Config) asks(id, probe string) (k Check, ok bool) {
 	})
 }
 
-// bounded returns the observation with its interval cut to the configured one:
+// Bounded returns the observation with its interval cut to the configured one:
 // what a probe claims to speak for by one look must not be longer.
-func (c *Config) bounded(o checks.Observation) checks.Observation {
+func (c *Config) Bounded(o checks.Observation) checks.Observation {
 	if k, ok := c.check(o.Check); ok {
 		o.Every = min(o.Every, k.Every)
 	}
@@ -113,6 +130,13 @@ func (s *Store) asked(check string) bool {
 
 func (c *Config) has(region string) bool {
 	return slices.ContainsFunc(c.Regions, func(r Region) bool { return r.ID == region })
+}
+
+// Serves says whether a series counts for a service in its region: its check is one of
+// the service that asks there, over that family. A series without family stands for
+// a check of which nothing is known.
+func (c *Config) Serves(service string, s verdict.Series) bool {
+	return Query{Service: service, Region: s.Region}.wants(c, s)
 }
 
 // in says whether the check is made in the region.

@@ -12,11 +12,11 @@ import (
 // than any minute that is kept, or its clock was never set.
 const maxAge = 60 * 24 * time.Hour
 
-// correct returns the observation by the coordinator's clock. It is unknown where
+// Correct returns the observation by the coordinator's clock. It is unknown where
 // the clock of the probe is too far off to be believed: its measured offset is
 // large, or it claims to have ended after it arrived. ok is false when its times
 // make no sense at all.
-func correct(b *wire.Batch, o checks.Observation) (_ checks.Observation, ok bool) {
+func Correct(b *wire.Batch, o checks.Observation) (_ checks.Observation, ok bool) {
 	o.Elapsed = min(o.Elapsed, checks.MaxEvery)
 	if b.ClockKnown {
 		o = shift(o, -b.ClockOffset)

@@ -33,7 +33,7 @@ func TestCorrect(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := wire.Batch{ClockOffset: tc.offset, ClockKnown: tc.known, Received: ten.Add(tc.received)}
-			got, ok := correct(&b, shift(o, tc.shift))
+			got, ok := Correct(&b, shift(o, tc.shift))
 			if ok != tc.ok {
 				t.Fatalf("ok: got %t, want %t", ok, tc.ok)
 			}
@@ -56,7 +56,7 @@ func TestCorrectAbsurdLength(t *testing.T) {
 	for _, elapsed := range []time.Duration{checks.MaxEvery + 1, 100 * day, 1<<63 - 1} {
 		o := checks.Observation{Scheduled: ten, Started: ten, Every: time.Minute}
 		o.Elapsed = elapsed
-		got, ok := correct(&wire.Batch{Received: ten}, o)
+		got, ok := Correct(&wire.Batch{Received: ten}, o)
 		if !ok || got.Elapsed != checks.MaxEvery || !got.End().Equal(ten) {
 			t.Errorf("%v: got %v from %v, %t", elapsed, got.Elapsed, got.Started, ok)
 		}
@@ -71,7 +71,7 @@ func TestCorrectAbsurdTimes(t *testing.T) {
 			o := checks.Observation{Scheduled: at, Started: at, Every: time.Minute}
 			o.Elapsed = elapsed
 			b := wire.Batch{Received: ten}
-			got, ok := correct(&b, o)
+			got, ok := Correct(&b, o)
 			if ok && (got.Started.Before(ten.Add(-maxAge)) || got.End().After(ten.Add(wire.MaxClockOffset))) {
 				t.Errorf("year %d, elapsed %v: got %v to %v", year, elapsed, got.Started, got.End())
 			}

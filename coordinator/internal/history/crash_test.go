@@ -98,7 +98,7 @@ func (m *machine) restart() {
 	must(m.t, err)
 	m.rollup, err = NewRollup(m.s)
 	must(m.t, err)
-	m.final, err = NewFinal(m.s)
+	m.final, err = NewFinal(FinalOptions{Store: m.s})
 	must(m.t, err)
 	for _, r := range []reader{m.told, m.rollup} {
 		_, err := r.reload()

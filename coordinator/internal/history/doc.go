@@ -31,4 +31,6 @@
 //
 // The queries answer for a window [from, to). A number is given whenever anything
 // is known, with its coverage beside it, and the unfinished minute is included.
+// Announced maintenance is asked for with every number and never written, so that taking it
+// back changes no record.
 package history

@@ -17,7 +17,7 @@ import (
 var recordTables = map[string]string{
 	"place": `SELECT * FROM place`, "mark": `SELECT * FROM mark`, "probe": `SELECT * FROM probe`,
 	"judge":   `SELECT check_id, region, family, judge FROM judge JOIN series ON series.id = series`,
-	"verdict": `SELECT kind, check_id, region, family, at, was, state, since, reason, up, down, unknown FROM verdict JOIN series ON series.id = series`,
+	"verdict": `SELECT kind, check_id, region, family, at, was, state, since, reason, up, down, unknown, evidence FROM verdict JOIN series ON series.id = series`,
 	"final":   `SELECT * FROM final`, "touched": `SELECT * FROM touched`, "passage": `SELECT * FROM passage`,
 	"boundary":     `SELECT hour, check_id, region, family, judge FROM boundary JOIN series ON series.id = series`,
 	"open_hour":    `SELECT hour, check_id, region, family, probes FROM open_hour JOIN series ON series.id = series`,

@@ -17,7 +17,8 @@ import (
 // Final judges hours again, each from the whole set of its observations in order
 // of their corrected ends, beginning with where the hour before it ended.
 type Final struct {
-	s *Store
+	s      *Store
+	judged func(hour time.Time)
 	// hour is the one that waits for its end, and wait the place in the journal
 	// that the rollups must have reached before it is judged.
 	hour time.Time
@@ -33,12 +34,24 @@ const (
 	finalEvery = 15 * time.Second
 )
 
+// FinalOptions are the options of Final.
+type FinalOptions struct {
+	// Store is required.
+	Store *Store
+	// Judged is called with the start of every hour that was judged, after its verdicts
+	// are on disk. It must not block for long and may be nil.
+	Judged func(hour time.Time)
+}
+
 // NewFinal returns the pass; nothing happens before Run.
-func NewFinal(s *Store) (*Final, error) {
-	if s == nil {
-		return nil, errors.New("final verdicts: a store is required")
+func NewFinal(o FinalOptions) (*Final, error) {
+	if o.Store == nil {
+		return nil, errors.New("final verdicts: Store is required")
 	}
-	return &Final{s: s}, nil
+	if o.Judged == nil {
+		o.Judged = func(time.Time) {}
+	}
+	return &Final{s: o.Store, judged: o.Judged}, nil
 }
 
 // Run judges hours until ctx ends. What goes wrong is logged and tried again.
@@ -73,6 +86,7 @@ func (f *Final) step(ctx context.Context, now time.Time) error {
 		} else if !done {
 			return nil // its observations changed meanwhile: next time
 		}
+		f.judged(hour)
 	}
 	return nil
 }
@@ -203,7 +217,7 @@ type judged struct {
 // verdict.
 func (f *Final) decide(set map[verdict.Series][]verdict.Result, judges map[verdict.Series]verdict.Judge, end time.Time) map[verdict.Series]judged {
 	config := f.s.options.Config()
-	rules := config.rules()
+	rules := config.Rules()
 	out := make(map[verdict.Series]judged)
 	series := slices.Collect(maps.Keys(judges))
 	for s := range set {

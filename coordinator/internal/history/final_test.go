@@ -18,7 +18,7 @@ func changesOf(t *testing.T, s *Store, kind string, series verdict.Series) []ver
 	if !ok {
 		t.Fatalf("%s was never observed", series)
 	}
-	out, err := s.changes(context.Background(), series, `SELECT at, was, state, since, reason, up, down, unknown FROM verdict
+	out, err := s.changes(context.Background(), series, `SELECT `+changeColumns+` FROM verdict
 		WHERE kind = ? AND series = ? ORDER BY at, id`, kind, id)
 	must(t, err)
 	return out
@@ -34,7 +34,7 @@ func observed(t *testing.T, j *fakeJournal) map[verdict.Series][]verdict.Result 
 				if r.Gap != nil {
 					continue
 				}
-				if o, ok := correct(&e.Batches[i], r.Observation); ok {
+				if o, ok := Correct(&e.Batches[i], r.Observation); ok {
 					result, _ := verdict.ResultOf(o)
 					out[seriesOf(o)] = append(out[seriesOf(o)], result)
 				}
@@ -56,7 +56,7 @@ func TestFinalIsTheWholeSet(t *testing.T) {
 	}
 	end := ten.Add(3 * time.Hour)
 	m.judge(end.Add(finalAfter))
-	rules := f.config.rules()
+	rules := f.config.Rules()
 	for series, results := range observed(t, j) {
 		_, want := verdict.Final(series, rules[series.Check], verdict.Judge{}, results, end)
 		if diff := cmp.Diff(want, changesOf(t, m.s, "final", series)); diff != "" {
@@ -220,7 +220,7 @@ func TestLateDataReachesIntoTheNextHour(t *testing.T) {
 	for m.feed(m.rollup, 1000) {
 	}
 	m.judge(ten.Add(132 * time.Minute))
-	_, want := verdict.Final(darkness, f.config.rules()["imap"], verdict.Judge{}, observed(t, j)[darkness], ten.Add(2*time.Hour))
+	_, want := verdict.Final(darkness, f.config.Rules()["imap"], verdict.Judge{}, observed(t, j)[darkness], ten.Add(2*time.Hour))
 	got := changesOf(t, m.s, "final", darkness)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-whole set +record):\n%s", diff)
@@ -246,7 +246,7 @@ func TestChangedIntervalJudgesNothingAnew(t *testing.T) {
 	config = &often
 	check := func(when string) {
 		t.Helper()
-		_, want := verdict.Final(darkness, f.config.rules()["imap"], verdict.Judge{}, observed(t, j)[darkness], ten.Add(2*time.Hour))
+		_, want := verdict.Final(darkness, f.config.Rules()["imap"], verdict.Judge{}, observed(t, j)[darkness], ten.Add(2*time.Hour))
 		if diff := cmp.Diff(want, changesOf(t, m.s, "final", darkness)); diff != "" || len(want) != 1 {
 			t.Errorf("%s, %d changes (-whole set +record):\n%s", when, len(want), diff)
 		}
@@ -311,7 +311,7 @@ func TestObservationsThatComeWhileJudging(t *testing.T) {
 	}}
 	m.judge(ten.Add(95 * time.Minute))
 	m.judge(ten.Add(95 * time.Minute))
-	_, want := verdict.Final(darkness, f.config.rules()["imap"], verdict.Judge{}, observed(t, j)[darkness], ten.Add(time.Hour))
+	_, want := verdict.Final(darkness, f.config.Rules()["imap"], verdict.Judge{}, observed(t, j)[darkness], ten.Add(time.Hour))
 	if diff := cmp.Diff(want, changesOf(t, m.s, "final", darkness)); diff != "" {
 		t.Errorf("(-whole set +record):\n%s", diff)
 	}

@@ -18,7 +18,7 @@ func (s *Store) addResults(set map[verdict.Series][]verdict.Result, b *wire.Batc
 		if !b.Records[i].IsObservation() {
 			continue
 		}
-		o, ok := correct(b, b.Records[i].Observation)
+		o, ok := Correct(b, b.Records[i].Observation)
 		if !ok || o.End().Before(hour) || !o.End().Before(end) {
 			continue
 		}

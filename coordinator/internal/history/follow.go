@@ -40,6 +40,9 @@ func (s *Store) run(ctx context.Context, name string, r reader) error {
 		if ctx.Err() != nil {
 			return err
 		}
+		if errors.Is(err, errAgain) {
+			continue
+		}
 		if time.Since(began) > maxRetry {
 			retry = firstRetry
 		}

@@ -21,6 +21,7 @@ type station struct {
 	j      *fakeJournal
 	config func() *Config
 	s      *Store
+	rollup *Rollup
 	stop   func()
 
 	mu   sync.Mutex
@@ -40,7 +41,8 @@ func (st *station) run() {
 	must(st.t, err)
 	rollup, err := NewRollup(st.s)
 	must(st.t, err)
-	final, err := NewFinal(st.s)
+	st.rollup = rollup
+	final, err := NewFinal(FinalOptions{Store: st.s})
 	must(st.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup

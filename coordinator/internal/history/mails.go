@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -14,7 +15,9 @@ import (
 
 // MailQuery chooses test mails. An empty field chooses all.
 type MailQuery struct {
-	Route, Service string
+	Route string
+	// Services are those of which any will do.
+	Services []string
 	// From and To bound the times at which they were sent, [From, To).
 	From, To time.Time
 	// Notable leaves out those that arrived in time, in the inbox and without a
@@ -33,7 +36,7 @@ const (
 
 // The conditions of a query, and what a mail is at the time ?5.
 const (
-	mailsOf = ` FROM mail WHERE sent >= ?1 AND sent < ?2 AND (?4 = '' OR service = ?4)`
+	mailsOf = ` FROM mail WHERE sent >= ?1 AND sent < ?2`
 
 	isLost    = `delay IS NULL AND final = 2`
 	isUnknown = `delay IS NULL AND (final = 1 OR final = 0 AND sent < ?5)`
@@ -44,18 +47,23 @@ const (
 	notPassed = `'fail', 'softfail', 'policy', 'temperror', 'permerror'`
 )
 
-// conditions are those of the query. A route is one of them only where it is asked
-// for: then its index serves, which an "or" would not let it do.
+// conditions are those of the query. What is not asked for is none of them: the index
+// of routes serves where one is, which an "or" would not let it do.
 func (q MailQuery) conditions() string {
-	if q.Route == "" {
-		return mailsOf
+	c := mailsOf
+	if q.Route != "" {
+		c += ` AND route = ?3`
 	}
-	return mailsOf + ` AND route = ?3`
+	if len(q.Services) > 0 {
+		c += ` AND service IN (SELECT value FROM json_each(?4))`
+	}
+	return c
 }
 
 // args are those of the conditions.
 func (q MailQuery) args(now time.Time) []any {
-	return []any{q.From.UnixNano(), q.To.UnixNano(), q.Route, q.Service, now.Add(-mail.WordBy).UnixNano()}
+	services, _ := json.Marshal(append([]string{}, q.Services...)) // strings always marshal
+	return []any{q.From.UnixNano(), q.To.UnixNano(), q.Route, string(services), now.Add(-mail.WordBy).UnixNano()}
 }
 
 // MailSums adds up what became of the mails as it is known now: of all of them, and

@@ -70,7 +70,7 @@ func (m *marks) take(b *wire.Batch, observed func(checks.Observation), told func
 		case !r.IsObservation():
 			continue // what was dropped is unknown by being absent
 		default:
-			if o, ok := correct(b, r.Observation); ok {
+			if o, ok := Correct(b, r.Observation); ok {
 				observed(o)
 			} else {
 				ignored++

@@ -1,10 +1,12 @@
 package history
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -122,14 +124,12 @@ func (m *months) get(s verdict.Series, hour time.Time) (*cell.Hour, error) {
 func (m *months) drop(before time.Time) (dropped []string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	files, err := os.ReadDir(m.dir)
+	names, err := m.names()
 	if err != nil {
 		return nil, err
 	}
-	for _, file := range files {
-		name := file.Name()
-		start, err := time.Parse(monthLayout, name)
-		if err != nil || start.AddDate(0, 1, 0).After(before) {
+	for _, name := range names {
+		if start, err := time.Parse(monthLayout, name); err != nil || start.AddDate(0, 1, 0).After(before) {
 			continue
 		}
 		if err := m.forgetLocked(name); err != nil {
@@ -143,6 +143,21 @@ func (m *months) drop(before time.Time) (dropped []string, err error) {
 		dropped = append(dropped, name)
 	}
 	return dropped, nil
+}
+
+// names are those of the files that there are, the oldest first.
+func (m *months) names() ([]string, error) {
+	files, err := os.ReadDir(m.dir)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, file := range files {
+		if _, err := time.Parse(monthLayout, file.Name()); err == nil {
+			out = append(out, file.Name())
+		}
+	}
+	return out, nil
 }
 
 func (m *months) forgetLocked(name string) error {
@@ -164,4 +179,107 @@ func (m *months) close() error {
 	}
 	m.open = nil
 	return errors.Join(errs...)
+}
+
+// blank empties the blocks of an hour and all later ones, of which only the number of
+// probes is kept. A file that is not whole is moved aside.
+func (m *months) blank(log *slog.Logger, since time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	names, err := m.names()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if start, err := time.Parse(monthLayout, name); err != nil || !start.AddDate(0, 1, 0).After(since) {
+			continue
+		}
+		err := verifyFile(context.Background(), filepath.Join(m.dir, name))
+		if err == nil {
+			err = m.blankFileLocked(name, since)
+		} else {
+			log.Error("file of the history is not whole and is moved aside", "file", name, "error", err)
+			err = m.asideLocked(name)
+		}
+		if err != nil {
+			return fmt.Errorf("make %s again: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (m *months) blankFileLocked(name string, since time.Time) error {
+	start, err := time.Parse(monthLayout, name)
+	if err != nil {
+		return err
+	}
+	db, err := m.fileLocked(start, false)
+	if err != nil {
+		return err
+	}
+	tx, err := db.Begin()
+	if err != nil {
+		return err
+	}
+	if err := blankBlocks(tx, since); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+// blankBlocks empties blocks, and deletes those that cannot be read.
+func blankBlocks(tx *sql.Tx, since time.Time) error {
+	rows, err := tx.Query(`SELECT rowid, block FROM block WHERE hour >= ?`, since.Unix())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
+	blank := make(map[int64][]byte)
+	for rows.Next() {
+		var id int64
+		var data sql.RawBytes
+		if err := rows.Scan(&id, &data); err != nil {
+			return err
+		}
+		blank[id] = nil
+		if h, err := cell.DecodeHour(data); err == nil {
+			empty := cell.Hour{Probes: h.Probes}
+			if blank[id], err = empty.Encode(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for id, data := range blank {
+		if data == nil {
+			_, err = tx.Exec(`DELETE FROM block WHERE rowid = ?`, id)
+		} else {
+			_, err = tx.Exec(`UPDATE block SET block = ? WHERE rowid = ?`, data, id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// asideLocked renames a file, beside one of the same name that was renamed before.
+func (m *months) asideLocked(name string) error {
+	if err := m.forgetLocked(name); err != nil {
+		return err
+	}
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if err := os.Remove(filepath.Join(m.dir, name+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	to := filepath.Join(m.dir, name+".damaged")
+	for i := 2; ; i++ {
+		if _, err := os.Lstat(to); errors.Is(err, fs.ErrNotExist) {
+			return os.Rename(filepath.Join(m.dir, name), to)
+		}
+		to = filepath.Join(m.dir, fmt.Sprintf("%s.damaged-%d", name, i))
+	}
 }

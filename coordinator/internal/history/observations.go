@@ -14,8 +14,10 @@ import (
 // ObservationQuery chooses observations. Empty fields choose all.
 type ObservationQuery struct {
 	Check, Probe, Region string
-	Family               checks.Family
-	Outcomes             []checks.Outcome
+	// Checks are those of which any will do.
+	Checks   []string
+	Family   checks.Family
+	Outcomes []checks.Outcome
 	// Epoch and Seq, together with Probe, name one observation.
 	Epoch string
 	Seq   uint64
@@ -165,14 +167,19 @@ func (q ObservationQuery) choose(out []checks.Observation, b *wire.Batch) []chec
 	}
 	for i := range b.Records {
 		r := &b.Records[i]
-		if !r.IsObservation() || q.Check != "" && r.Observation.Check != q.Check {
+		if !r.IsObservation() || !q.asks(r.Observation.Check) {
 			continue
 		}
-		if o, ok := correct(b, r.Observation); ok && q.wants(o) {
+		if o, ok := Correct(b, r.Observation); ok && q.wants(o) {
 			out = append(out, o)
 		}
 	}
 	return out
+}
+
+// asks says whether the observations of a check are asked for.
+func (q ObservationQuery) asks(check string) bool {
+	return (q.Check == "" || q.Check == check) && (len(q.Checks) == 0 || slices.Contains(q.Checks, check))
 }
 
 // wants says whether an observation of a batch that is asked for is too.

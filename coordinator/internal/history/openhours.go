@@ -35,6 +35,8 @@ type openHours struct {
 	s     *Store
 	hours map[hourKey]*openHour
 	dirty map[hourKey]*openHour
+	// since is the first hour that is added to; all of them if zero.
+	since time.Time
 }
 
 func newOpenHours(s *Store) *openHours {
@@ -51,6 +53,9 @@ func (h *openHours) add(o checks.Observation, id int64, now time.Time) error {
 	slot.From, slot.Length = slot.From.Truncate(time.Millisecond), slot.Length.Truncate(time.Millisecond)
 	series := seriesOf(o)
 	for at, d := range slot.Minutes() {
+		if at.Before(h.since) {
+			continue
+		}
 		hour, err := h.get(series, id, at, now)
 		if err != nil {
 			return err

@@ -37,6 +37,9 @@ func (e *QueryError) Error() string { return e.Problem }
 type window struct {
 	from, to, now time.Time
 	step          time.Duration
+	// edges are times, beside the boundaries of steps, that no unit may cross. They lie on
+	// boundaries of the finest unit that is kept of the window.
+	edges []time.Time
 }
 
 // window works out what the query can be answered for.
@@ -103,16 +106,12 @@ type piece struct {
 	from, to time.Time
 }
 
-// pieces cuts the window so that no unit crosses the boundary of a step, with the
-// largest units that fit.
+// pieces cuts the window so that no unit crosses the boundary of a step or an edge, with
+// the largest units that fit.
 func (w window) pieces() []piece {
 	var out []piece
 	for at := w.from; at.Before(w.to); {
-		limit := at.Truncate(w.step).Add(w.step)
-		if limit.After(w.to) {
-			limit = w.to
-		}
-		p := largest(at, limit)
+		p := largest(at, w.limit(at))
 		if n := len(out); n > 0 && out[n-1].unit == p.unit {
 			out[n-1].to = p.to
 		} else {
@@ -121,6 +120,17 @@ func (w window) pieces() []piece {
 		at = p.to
 	}
 	return out
+}
+
+// limit is how far a unit that begins at the time may reach.
+func (w window) limit(at time.Time) time.Time {
+	limit := earlier(at.Truncate(w.step).Add(w.step), w.to)
+	for _, edge := range w.edges {
+		if edge.After(at) {
+			limit = earlier(limit, edge)
+		}
+	}
+	return limit
 }
 
 // largest is the first piece of [at, limit).

@@ -21,6 +21,10 @@ type Rollup struct {
 	servers  *servers
 	// reported are the probes whose newest observation is not written yet.
 	reported map[string]struct{}
+	// rebuild is the one under way, nil if there is none, and rebuilds are answered to
+	// those who ask for one.
+	rebuild  *rebuild
+	rebuilds chan chan error
 	// clock is the time of arrival of what was read last, or now when all was.
 	clock time.Time
 	// entries and flushed say how much is not written, and since when.
@@ -51,7 +55,7 @@ func NewRollup(s *Store) (*Rollup, error) {
 	if s == nil {
 		return nil, errors.New("rollup: a store is required")
 	}
-	return &Rollup{s: s, doubtful: make(map[string]time.Time)}, nil
+	return &Rollup{s: s, doubtful: make(map[string]time.Time), rebuilds: make(chan chan error)}, nil
 }
 
 // Run follows the journal until ctx ends and returns when everything is written.
@@ -65,9 +69,13 @@ func (r *Rollup) reload() (uint64, error) {
 	r.marks, r.hours, r.passages = m, newOpenHours(r.s), newPassages(r.s)
 	r.ledger, r.servers = newLedger(r.s), newServers(r.s)
 	r.reported, r.entries, r.flushed = make(map[string]struct{}), 0, time.Now()
-	r.failed = false
+	r.failed, r.rebuild = false, nil
 	r.s.rolled.Store(m.place())
-	return m.seq, nil
+	b, err := r.s.loadRebuild(context.Background())
+	if err != nil || b == nil {
+		return m.seq, err
+	}
+	return r.resume(b)
 }
 
 func (r *Rollup) place() uint64 { return r.marks.seq }
@@ -76,13 +84,19 @@ func (r *Rollup) apply(e Entry) error {
 	if e.Seq <= r.marks.seq {
 		return nil
 	}
+	if r.rebuild != nil && e.Seq > r.rebuild.until {
+		return r.complete()
+	}
 	for i := range e.Batches {
 		if err := r.batch(&e.Batches[i], e.Seq); err != nil {
 			return err
 		}
 	}
 	r.marks.seq = e.Seq
-	if r.entries++; r.entries >= rollupEntries || r.due(time.Now()) {
+	if r.entries++; r.rebuild != nil && e.Seq == r.rebuild.until {
+		return r.complete()
+	}
+	if r.entries >= rollupEntries || r.due(time.Now()) {
 		return r.flush()
 	}
 	return nil
@@ -109,7 +123,7 @@ func (r *Rollup) batch(b *wire.Batch, seq uint64) (err error) {
 			strange++
 		}
 	}, func(e wire.Event) {
-		if !r.ledger.take(b, e) {
+		if r.rebuild == nil && !r.ledger.take(b, e) {
 			strange++
 		}
 	})
@@ -124,6 +138,9 @@ func (r *Rollup) observe(o checks.Observation, b *wire.Batch, seq uint64) error 
 	if err != nil {
 		return err
 	}
+	if r.rebuild != nil {
+		return r.hours.add(r.s.options.Config().Bounded(o), id, r.clock)
+	}
 	if err := r.passages.add(o.End(), seq); err != nil {
 		return err
 	}
@@ -133,7 +150,7 @@ func (r *Rollup) observe(o checks.Observation, b *wire.Batch, seq uint64) error 
 	if err := r.servers.look(o); err != nil {
 		return err
 	}
-	return r.hours.add(r.s.options.Config().bounded(o), id, r.clock)
+	return r.hours.add(r.s.options.Config().Bounded(o), id, r.clock)
 }
 
 func (r *Rollup) ignore(b *wire.Batch, senseless, strange int) {
@@ -148,6 +165,12 @@ func (r *Rollup) ignore(b *wire.Batch, senseless, strange int) {
 
 // tick writes what waits, and seals hours that are over.
 func (r *Rollup) tick(now time.Time, caught bool) error {
+	if err := r.asked(context.Background()); err != nil {
+		return err
+	}
+	if caught && r.rebuild != nil { // what it was to read is not there any more
+		return r.complete()
+	}
 	if caught {
 		r.clock = forward(r.clock, now.UTC())
 	}
@@ -192,6 +215,8 @@ func (r *Rollup) flush() error {
 	r.servers.saved()
 	clear(r.reported)
 	r.entries, r.failed = 0, false
-	r.s.rolled.Store(r.marks.place())
+	if r.rebuild == nil {
+		r.s.rolled.Store(r.marks.place())
+	}
 	return nil
 }

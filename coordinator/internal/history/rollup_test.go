@@ -34,7 +34,7 @@ func TestInventedChecksLeaveNothing(t *testing.T) {
 	if got := m.s.ignored.Load(); got != 100 {
 		t.Errorf("%d observations ignored, want 100", got)
 	}
-	if j := m.s.board.panel.Judge(seriesOf(long)); j.Counts(f.config.rules()["imap"], ten.Add(2*time.Minute)).Up != 0 {
+	if j := m.s.board.panel.Judge(seriesOf(long)); j.Counts(f.config.Rules()["imap"], ten.Add(2*time.Minute)).Up != 0 {
 		t.Error("one look is current for longer than its interval says")
 	}
 	must(t, m.s.Close())

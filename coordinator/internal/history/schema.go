@@ -2,7 +2,7 @@ package history
 
 // migrations make the schema of history.db, each from what those before it made.
 // How many were made is kept in PRAGMA user_version.
-var migrations = [...]string{tables, retentionTable, eventTables}
+var migrations = [...]string{tables, retentionTable, eventTables, evidenceTable, rebuildTable}
 
 // tables are those of the first version. Instants are nanoseconds since 1970
 // (columns at, since, newest), starts of minutes, hours and days are seconds.
@@ -67,6 +67,27 @@ CREATE TABLE finding (check_id TEXT, probe TEXT, region TEXT NOT NULL, at INTEGE
 	PRIMARY KEY (check_id, probe)) WITHOUT ROWID;
 `
 
+// evidenceTable makes the table of verdicts anew with what each rests on, as JSON;
+// empty where a former version wrote it. A number is never given again, also where
+// an hour is judged anew: whoever follows the changes by it misses none.
+const evidenceTable = `
+CREATE TABLE verdict_with_evidence (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, series INTEGER NOT NULL, at INTEGER NOT NULL,
+	was TEXT NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL, reason TEXT NOT NULL,
+	up INTEGER NOT NULL, down INTEGER NOT NULL, unknown INTEGER NOT NULL, evidence TEXT NOT NULL);
+INSERT INTO verdict_with_evidence (id, kind, series, at, was, state, since, reason, up, down, unknown, evidence)
+	SELECT id, kind, series, at, was, state, since, reason, up, down, unknown, '' FROM verdict;
+DROP TABLE verdict;
+ALTER TABLE verdict_with_evidence RENAME TO verdict;
+CREATE INDEX verdict_at ON verdict (kind, series, at);
+CREATE INDEX verdict_time ON verdict (kind, at);
+`
+
+// rebuildTable holds the hour from which rollups are made again, in seconds, and the
+// first and last entry of the journal that are read for it.
+const rebuildTable = `
+CREATE TABLE rebuild (one INTEGER PRIMARY KEY CHECK (one = 1), since INTEGER NOT NULL, first INTEGER NOT NULL, until INTEGER NOT NULL);
+`
+
 // monthSchema is that of minutes-YYYY-MM.db: one block per series and hour, as
 // cell.Hour encodes it. A file stands on its own.
 const monthSchema = `
@@ -85,8 +106,8 @@ const (
 	saveMinute  = `INSERT OR REPLACE INTO open_minute (series, minute, cell) VALUES (?, ?, ?)`
 	saveQuarter = `INSERT OR REPLACE INTO open_quarter (series, quarter, phases) VALUES (?, ?, ?)`
 	saveOpen    = `INSERT OR REPLACE INTO open_hour (hour, series, probes) VALUES (?, ?, ?)`
-	saveVerdict = `INSERT INTO verdict (kind, series, at, was, state, since, reason, up, down, unknown)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	saveVerdict = `INSERT INTO verdict (kind, series, at, was, state, since, reason, up, down, unknown, evidence)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	saveSighting = `INSERT OR REPLACE INTO sighting (check_id, family, probe, address, chain, region, at) VALUES (?, ?, ?, ?, ?, ?, ?)`
 	touchHour    = `INSERT OR IGNORE INTO touched (hour) SELECT ? FROM final WHERE until > ?`
 )

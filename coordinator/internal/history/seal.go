@@ -82,7 +82,7 @@ func (s *Store) sealBlocks(hour time.Time) ([]sealing, error) {
 	if err != nil {
 		return nil, err
 	}
-	minProbes := s.options.Config().MinProbes
+	config := s.options.Config()
 	var list []sealing
 	var blocks []block
 	for _, id := range ids {
@@ -99,7 +99,7 @@ func (s *Store) sealBlocks(hour time.Time) ([]sealing, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, sealing{key, h.Total(minProbes)})
+		list = append(list, sealing{key, h.Total(config.quorum(series.Check))})
 		blocks = append(blocks, block{series, data})
 	}
 	return list, s.months.put(hour, blocks)

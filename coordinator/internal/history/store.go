@@ -12,6 +12,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"varde/coordinator/internal/availability"
 )
 
 // Options of a Store.
@@ -24,6 +26,9 @@ type Options struct {
 	// changes. It is called often and from several goroutines. Required.
 	Config    func() *Config
 	Retention Retention
+	// Maintenance returns the announced maintenance of a service that overlaps [from, to),
+	// in any order; none if nil. It is called for every number, from several goroutines.
+	Maintenance func(service string, from, to time.Time) []availability.Window
 	// Logger is required.
 	Logger *slog.Logger
 }
@@ -39,6 +44,9 @@ type Retention struct {
 }
 
 const day = 24 * time.Hour
+
+// historyFile is the name of the file that holds all but the blocks of the months.
+const historyFile = "history.db"
 
 func (r Retention) withDefaults() Retention {
 	set := func(d *time.Duration, value time.Duration) {
@@ -86,6 +94,9 @@ func Open(o Options) (_ *Store, err error) {
 		return nil, err
 	}
 	o.Retention = o.Retention.withDefaults()
+	if o.Maintenance == nil {
+		o.Maintenance = func(string, time.Time, time.Time) []availability.Window { return nil }
+	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open history: %w", err)
 	}
@@ -96,7 +107,7 @@ func Open(o Options) (_ *Store, err error) {
 			_ = s.Close() // the first error is the one that matters
 		}
 	}()
-	path := filepath.Join(o.Dir, "history.db")
+	path := filepath.Join(o.Dir, historyFile)
 	if s.db, err = openSQLite(path, "NORMAL", 1); err != nil {
 		return nil, fmt.Errorf("open history: %w", err)
 	}

@@ -2,8 +2,11 @@ package history
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
+	"varde/coordinator/internal/availability"
 	"varde/coordinator/internal/history/cell"
 	"varde/coordinator/internal/verdict"
 )
@@ -56,21 +59,29 @@ func (s *Store) Strip(ctx context.Context, q Query) ([]StripCell, error) {
 // count fills in how much was looked in every cell.
 func (s *Store) count(ctx context.Context, q Query, cells *strip) error {
 	config := s.options.Config()
-	tallies := make([]*tally, len(cells.cells))
+	seen := make([]map[string]availability.Cell, len(cells.cells))
 	err := s.tally(ctx, q, cells.w, latencies|failures, func(region string, at time.Time, t cell.Total) {
 		i := cells.index(at)
-		if tallies[i] == nil {
-			tallies[i] = newTally(config)
+		if seen[i] == nil {
+			seen[i] = make(map[string]availability.Cell)
 		}
-		tallies[i].add(region, t)
+		seen[i][region] = seen[i][region].Merge(cellOf(t))
 	})
-	for i, t := range tallies {
-		if t != nil {
-			n := t.number()
-			cells.cells[i].Coverage, cells.cells[i].Runs, cells.cells[i].Failed = n.Coverage, n.Runs, n.Failed
-		}
+	for i := range cells.cells {
+		cells.cells[i].look(config, seen[i])
 	}
 	return err
+}
+
+// look fills in what the regions saw.
+func (c *StripCell) look(config *Config, seen map[string]availability.Cell) {
+	var regions []availability.Region
+	for _, id := range slices.Sorted(maps.Keys(seen)) {
+		r := seen[id]
+		regions = append(regions, availability.Region{Weight: config.weight(id), Sums: r.Sums, Coverage: r.Coverage})
+		c.Runs, c.Failed = c.Runs+r.Runs, c.Failed+r.Failed
+	}
+	_, c.Coverage, _ = availability.Overall(regions)
 }
 
 // strip is a row of cells.

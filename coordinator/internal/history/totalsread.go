@@ -106,7 +106,7 @@ func passed(at time.Time, unit time.Duration, now time.Time) time.Duration {
 
 // readMinutes reads minutes, an hour at a time.
 func (s *Store) readMinutes(ctx context.Context, t target, w window, p piece, fn func(time.Time, cell.Total)) error {
-	minProbes := s.options.Config().MinProbes
+	minProbes := s.options.Config().quorum(t.Check)
 	for start := p.from.Truncate(time.Hour); start.Before(p.to); start = start.Add(time.Hour) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -219,7 +219,7 @@ func (s *Store) openTotals(t target, p piece, known map[time.Time]cell.Total) er
 			return err
 		}
 		if h != nil {
-			known[time.Unix(start, 0).UTC()] = h.Total(s.options.Config().MinProbes)
+			known[time.Unix(start, 0).UTC()] = h.Total(s.options.Config().quorum(t.Check))
 		}
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +20,8 @@ type Verdict struct {
 	// Counts are the probes that it rests on. A rostered probe of the region that
 	// says nothing counts as unknown.
 	verdict.Counts
+	// Evidence is what it rests on: what began it, and what each probe says now.
+	Evidence verdict.Evidence `json:"-"`
 	// Failed of Runs scheduled runs failed lately, of which Intermittent is made;
 	// what was told as Down is left out.
 	Failed int `json:"-"`
@@ -43,11 +44,29 @@ func (s *Store) Verdicts() []Verdict {
 		}
 		c := j.Counts(rule, now)
 		c.Unknown = max(c.Unknown, config.probesIn(series.Region)-c.Up-c.Down)
-		v := Verdict{Series: series, State: j.State(), Since: j.Since(), Reason: j.Reason(rule, now), Counts: c}
-		v.Failed, v.Runs = j.Loss()
+		v := Verdict{Series: series, State: j.State(), Since: j.Since(), Reason: j.Reason(rule, now), Counts: c, Evidence: j.Evidence(rule, now)}
+		v.Failed, v.Runs = j.Loss(rule)
 		out = append(out, v)
 	}
 	return out
+}
+
+// ToldUntil is the time up to which every told change of verdict is on disk: none that
+// is written later was judged before it.
+func (s *Store) ToldUntil() time.Time {
+	b := s.board
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if len(b.changes) > 0 {
+		return b.changes[0].At.Add(-1)
+	}
+	return b.panel.Clock()
+}
+
+// FinalUntil is the end of the newest hour that was judged; zero if none was.
+func (s *Store) FinalUntil(ctx context.Context) (time.Time, error) {
+	_, until, err := s.finalRange(ctx)
+	return until, err
 }
 
 // Notices returns what operators should look at although it changes no verdict, by
@@ -113,7 +132,7 @@ func appendSpan(out []Span, s Span) []Span {
 
 // spans reads the states of one kind in [from, to), the last one ending at to.
 func (s *Store) spans(ctx context.Context, kind string, id int64, series verdict.Series, from, to time.Time) ([]verdict.Span, error) {
-	const columns = `SELECT at, was, state, since, reason, up, down, unknown FROM verdict WHERE kind = ? AND series = ? `
+	const columns = `SELECT ` + changeColumns + ` FROM verdict WHERE kind = ? AND series = ? `
 	before, err := s.changes(ctx, series, columns+`AND at <= ? ORDER BY at DESC, id DESC LIMIT 1`, kind, id, from.UnixNano())
 	if err != nil {
 		return nil, err
@@ -132,31 +151,14 @@ func (s *Store) spans(ctx context.Context, kind string, id int64, series verdict
 }
 
 func (s *Store) changes(ctx context.Context, series verdict.Series, query string, args ...any) ([]verdict.Change, error) {
-	rows, err := s.reads.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	var out []verdict.Change
-	for rows.Next() {
-		c, err := scanChange(rows, series)
-		if err != nil {
-			return nil, err
-		}
+	err := s.eachRow(ctx, query, args, func(rows *sql.Rows) error {
+		c, err := scanChange(rows)
+		c.Series = series
 		out = append(out, c)
-	}
-	return out, rows.Err()
-}
-
-func scanChange(rows *sql.Rows, series verdict.Series) (verdict.Change, error) {
-	c := verdict.Change{Series: series}
-	var at, since int64
-	var was, state string
-	if err := rows.Scan(&at, &was, &state, &since, &c.Reason, &c.Counts.Up, &c.Counts.Down, &c.Counts.Unknown); err != nil {
-		return c, err
-	}
-	c.At, c.Since = time.Unix(0, at).UTC(), time.Unix(0, since).UTC()
-	return c, errors.Join(c.From.UnmarshalText([]byte(was)), c.To.UnmarshalText([]byte(state)))
+		return err
+	})
+	return out, err
 }
 
 func earlier(a, b time.Time) time.Time {
