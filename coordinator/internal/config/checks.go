@@ -13,12 +13,13 @@ import (
 
 func (v *validator) checks(c Config) {
 	v.count("checks", len(c.Checks), 0, MaxChecks, "check")
-	v.unique("checks", ".id", collect(c.Checks, func(t checks.Target) string { return t.ID }))
+	v.unique("checks", ".id", collect(c.Checks, func(k Check) string { return k.ID }))
 	services := c.serviceIDs()
 	regions := distinct(collect(c.Regions, func(r Region) string { return r.ID }))
 	for i, t := range c.Checks {
 		at := fmt.Sprintf("checks[%d]", i)
-		v.target(at, t)
+		v.target(at, t.Target)
+		v.verdict(at+".verdict", t)
 		if t.CA != nil && t.CA.File == "" && len(t.CA.PEM) == 0 {
 			v.add(at+".ca.file", "got none, expected the path of a file of PEM certificates")
 		}
@@ -28,11 +29,17 @@ func (v *validator) checks(c Config) {
 			v.add(at+".service", "got %s, expected the id of a service%s", quote(t.Service), oneOf(services))
 			continue
 		}
-		if floor := t.Floor(); t.Every >= checks.MinEvery && t.Every < floor {
-			v.add(at+".every", "got %s, expected at least %s: service %s does not say consent: true",
-				short(t.Every), short(floor), t.Service)
+		if problem, low := t.tooOften(); low && !v.recorded {
+			v.add(at+".every", "%s", problem)
 		}
 	}
+}
+
+// tooOften says what is wrong with a check that looks more often than its floor allows.
+func (k Check) tooOften() (problem string, low bool) {
+	floor := k.Floor()
+	return fmt.Sprintf("got %s, expected at least %s: service %s does not say consent: true", short(k.Every), short(floor), k.Service),
+		k.Every >= checks.MinEvery && k.Every < floor
 }
 
 // target adds what the target and its kind find, in the words of this file.

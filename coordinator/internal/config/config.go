@@ -17,11 +17,10 @@ package config
 
 import (
 	"cmp"
+	"iter"
 	"path/filepath"
 	"slices"
 	"time"
-
-	"varde/checks"
 )
 
 // Config is a coordinator's whole configuration. The struct that is read is
@@ -42,11 +41,13 @@ type Config struct {
 	Controls []string `yaml:"controls"`
 	// MinProbes is how many reporting probes a region needs before it says
 	// anything but unknown, 2 if not given.
-	MinProbes int             `yaml:"min_probes"`
-	Retention Retention       `yaml:"retention"`
-	Regions   []Region        `yaml:"regions"`
-	Services  []Service       `yaml:"services"`
-	Checks    []checks.Target `yaml:"checks"`
+	MinProbes int       `yaml:"min_probes"`
+	Retention Retention `yaml:"retention"`
+	Regions   []Region  `yaml:"regions"`
+	// Providers are those whose services the fleet watches, where it watches several.
+	Providers []Provider `yaml:"providers"`
+	Services  []Service  `yaml:"services"`
+	Checks    []Check    `yaml:"checks"`
 	// Pages are the public pages; the Host of a request chooses by URL and
 	// the first is the default. If none is given there is one, "main", with
 	// every service.
@@ -70,7 +71,6 @@ type Retention struct {
 	// Journal is for raw observations, 7 days if not given.
 	Journal time.Duration `yaml:"journal"`
 	// Evidence is for the observations of incidents, 400 days if not given.
-	// It is read and checked; nothing is kept by it.
 	Evidence time.Duration `yaml:"evidence"`
 	// Minutes, Hours and Days are for the rollups of those widths: 30 days,
 	// 1 year and 10 years if not given. Days are added up from hours, which must
@@ -98,8 +98,8 @@ type Service struct {
 	ID string `yaml:"id"`
 	// Name is what people read, the id if not given.
 	Name string `yaml:"name"`
-	// Provider names whose service it is, where one fleet watches several. No
-	// page shows it.
+	// Provider names whose service it is, where one fleet watches several: the id of
+	// one of Providers, if there are any.
 	Provider string `yaml:"provider"`
 	// SLO is the objective in percent, e.g. 99.9; 0 means that there is none.
 	SLO float64 `yaml:"slo"`
@@ -158,13 +158,17 @@ func (c Config) WithDefaults() Config {
 		c.Regions[i].Name = cmp.Or(r.Name, r.ID)
 		c.Regions[i].Weight = cmp.Or(r.Weight, 1)
 	}
+	c.Providers = slices.Clone(c.Providers)
+	for i, p := range c.Providers {
+		c.Providers[i].Name = cmp.Or(p.Name, p.ID)
+	}
 	c.Services = slices.Clone(c.Services)
 	for i, s := range c.Services {
 		c.Services[i].Name = cmp.Or(s.Name, s.ID)
 	}
 	c.Checks = slices.Clone(c.Checks)
 	for i, t := range c.Checks {
-		c.Checks[i] = t.WithDefaults().NameSecrets()
+		c.Checks[i].Target = t.WithDefaults().NameSecrets()
 		c.Checks[i].Consent = slices.ContainsFunc(c.Services, func(s Service) bool { return s.ID == t.Service && s.Consent })
 	}
 	c.Pages = c.pagesWithDefaults()
@@ -226,12 +230,44 @@ func (c *Config) resolve(dir string) {
 		}
 	}
 	abs(&c.Data)
-	for i := range c.Checks {
-		for _, s := range c.Checks[i].Secrets() {
-			abs(&s.File)
+	for p := range c.files() {
+		abs(p)
+	}
+}
+
+// files are the places of the paths of all files that are named beside the data folder;
+// some are empty.
+func (c *Config) files() iter.Seq[*string] {
+	return func(yield func(*string) bool) {
+		for _, p := range c.Providers {
+			if p.Operators != nil && !yield(&p.Operators.File) {
+				return
+			}
 		}
-		for _, a := range c.Checks[i].Authorities() {
-			abs(&a.File)
+		for i := range c.Checks {
+			for _, s := range c.Checks[i].Secrets() {
+				if !yield(&s.File) {
+					return
+				}
+			}
+			for _, a := range c.Checks[i].Authorities() {
+				if !yield(&a.File) {
+					return
+				}
+			}
 		}
 	}
+}
+
+// Files are the paths of all files that the configuration needs beside itself and the
+// data folder, each once and sorted: passwords, keys, tokens and certificates.
+func (c Config) Files() []string {
+	var out []string
+	for p := range c.files() {
+		if *p != "" {
+			out = append(out, *p)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -14,7 +14,7 @@ import (
 // readFiles reads the certificates that checks name into them, and makes sure
 // that every password can be read.
 func (c *Config) readFiles() []*checks.FieldError {
-	var faults []*checks.FieldError
+	_, faults := c.ProviderTokens()
 	total := 0
 	for i := range c.Checks {
 		at := fmt.Sprintf("checks[%d].", i)

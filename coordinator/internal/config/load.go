@@ -36,6 +36,23 @@ func Load(path string) (Config, error) {
 	return finish(c, d, c.readFiles())
 }
 
+// LoadPolicy reads the configuration at path as that by which recordings are judged:
+// no file that it names is looked for, and a check below its floor is a matter for
+// [Config.Hasty]. The error is as that of Load.
+func LoadPolicy(path string) (Config, error) {
+	var c Config
+	d, err := document.Load(path, &c)
+	if err != nil {
+		return Config{}, err
+	}
+	c = c.WithDefaults()
+	v := &validator{recorded: true}
+	if err := d.Err(notCaused(d.Unread(), v.all(c))...); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
 // DataFolder returns the data folder that the configuration at path names, or
 // its default. Faults of other keys do not matter: a command must reach the
 // running coordinator while its file is being edited.

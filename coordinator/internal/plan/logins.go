@@ -38,39 +38,53 @@ type note struct {
 func assign(targets []checks.Target, in Input) []note {
 	var notes []note
 	for _, a := range accounts(targets) {
-		var of []*checks.Target
-		for i := range targets {
-			if accountOf(targets[i]) == a {
-				of = append(of, &targets[i])
-			}
-		}
-		regions := a.ranked(of, in)
-		all, allowed := 0, allowance(of)
-		enough := 0
-		for _, probes := range regions {
-			all += len(probes)
-			enough += min(len(probes), in.MinProbes)
-		}
-		chosen := min(all, max(allowed, enough))
-		if sparing(of) {
-			chosen = min(all, allowed)
-		}
-		if chosen == all && chosen <= allowed {
+		s := a.share(targets, in)
+		if s.chosen == s.all && s.chosen <= s.allowed {
 			continue
 		}
-		if chosen < all {
-			names := choose(regions, chosen)
-			for _, t := range of {
+		if s.chosen < s.all {
+			names := choose(s.regions, s.chosen)
+			for _, t := range s.of {
 				t.LoginProbes = names
 			}
 		}
-		n := a.note(of, all, chosen, allowed)
-		if chosen < enough {
+		n := a.note(s)
+		if s.chosen < s.enough {
 			n.effect += ": too few for a verdict of every region"
 		}
 		notes = append(notes, n)
 	}
 	return notes
+}
+
+// share is who can log in with one account.
+type share struct {
+	// of are the targets that do.
+	of []*checks.Target
+	// regions are the probes that run them, by region.
+	regions [][]string
+	// Of all probes allowed may log in, enough are needed for verdicts, and chosen are
+	// those that do.
+	all, allowed, enough, chosen int
+}
+
+// share says how many probes log in with the account for its targets.
+func (a account) share(targets []checks.Target, in Input) (s share) {
+	for i := range targets {
+		if accountOf(targets[i]) == a {
+			s.of = append(s.of, &targets[i])
+		}
+	}
+	s.regions, s.allowed = a.ranked(s.of, in), allowance(s.of)
+	for _, probes := range s.regions {
+		s.all += len(probes)
+		s.enough += min(len(probes), in.MinProbes)
+	}
+	s.chosen = min(s.all, max(s.allowed, s.enough))
+	if sparing(s.of) {
+		s.chosen = min(s.all, s.allowed)
+	}
+	return s
 }
 
 // accounts are those of the targets, each once.
@@ -103,15 +117,22 @@ func accountOf(t checks.Target) account {
 // did not agree to more gets a round trip from the whole fleet more often than
 // one probe may make it.
 func allowance(of []*checks.Target) int {
-	var load float64 // of one probe
 	most := math.MaxInt32
 	for _, t := range of {
-		load += float64(t.WithDefaults().Timeout) / float64(max(t.Every, time.Second))
 		if sparing(of) {
 			most = min(most, int(t.Every/checks.FloorRoundTrip))
 		}
 	}
-	return max(1, min(most, int(MaxConnections/load+1e-9)))
+	return max(1, min(most, int(MaxConnections/load(of)+1e-9)))
+}
+
+// load is how many connections one probe has at once for the targets, on average and
+// at most.
+func load(of []*checks.Target) (sum float64) {
+	for _, t := range of {
+		sum += float64(t.WithDefaults().Timeout) / float64(max(t.Every, time.Second))
+	}
+	return sum
 }
 
 // sparing says whether the targets are round trips of somebody who did not agree
@@ -126,7 +147,7 @@ func sparing(of []*checks.Target) bool {
 func (a account) ranked(of []*checks.Target, in Input) [][]string {
 	var out [][]string
 	for _, r := range in.Regions {
-		if !slices.ContainsFunc(of, func(t *checks.Target) bool { return runsIn(*t, r.ID) }) {
+		if !slices.ContainsFunc(of, func(t *checks.Target) bool { return t.In(r.ID) }) {
 			continue
 		}
 		var names []string
@@ -146,11 +167,6 @@ func (a account) hash(probe string) string {
 	return string(sum[:])
 }
 
-// runsIn says whether the probes of a region run the target.
-func runsIn(t checks.Target, region string) bool {
-	return len(t.Regions) == 0 || slices.Contains(t.Regions, region)
-}
-
 // choose takes n names, one of each region in turn.
 func choose(regions [][]string, n int) []string {
 	var out []string
@@ -167,20 +183,20 @@ func choose(regions [][]string, n int) []string {
 
 // note says what becomes of an account of which not all probes make use, or too
 // many do.
-func (a account) note(of []*checks.Target, all, chosen, allowed int) note {
+func (a account) note(s share) note {
 	n := note{
 		effect: "not all probes log in, or one account would have too many connections at once",
-		user:   a.user, probes: all, chosen: chosen, remedy: "a longer every, a shorter timeout, or a second account for some of the regions",
+		user:   a.user, probes: s.all, chosen: s.chosen, remedy: "a longer every, a shorter timeout, or a second account for some of the regions",
 	}
-	if chosen > allowed {
+	if s.chosen > s.allowed {
 		n.effect = "one account can have too many connections at once: fewer probes would not be enough for verdicts"
 	}
-	if sparing(of) {
+	if sparing(s.of) {
 		n.effect = "not all probes send mail, or the provider would have more than its floor allows"
 		n.remedy = "a longer every, or consent of the service"
 	}
 	var ids []string
-	for _, t := range of {
+	for _, t := range s.of {
 		ids = append(ids, t.ID)
 	}
 	n.checks = strings.Join(ids, ", ")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -202,6 +203,36 @@ func TestLostFileBeginsANewGeneration(t *testing.T) {
 		w.make(t, m, true)
 		if after, _ := m.Current(); !after.Number.After(before.Number) || after.Number.Revision != 1 {
 			t.Errorf("number %v is not after %v", after.Number, before.Number)
+		}
+	})
+}
+
+// TestSupersede: the plan that a restored folder makes is newer than whatever was made
+// after the copy, also by a clock that is behind, and it is made although nothing else
+// in it changed.
+func TestSupersede(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.open(t)
+		w.make(t, m, true)
+		before, _ := m.Current()
+		for _, at := range []time.Time{time.Now().Add(time.Hour), time.Unix(-5, 0)} {
+			if err := plan.Supersede(w.kept, at); err != nil {
+				t.Fatal(err)
+			}
+			m = w.open(t)
+			w.make(t, m, true)
+			after, _ := m.Current()
+			if after.Number.Generation <= before.Number.Generation {
+				t.Errorf("number %v, want a later generation than %v", after.Number, before.Number)
+			}
+			before = after
+		}
+		if err := os.WriteFile(filepath.Join(w.kept, "plan.json"), []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := plan.Supersede(w.kept, time.Now()); err == nil {
+			t.Error("a file that cannot be read was replaced")
 		}
 	})
 }

@@ -32,7 +32,7 @@ type use struct {
 // neededBy says whether one of the probe's checks uses the secret.
 func (s secret) neededBy(p Probe) bool {
 	return slices.ContainsFunc(s.uses, func(u use) bool {
-		return runsIn(u.target, p.Region) && (!u.login || u.target.MayLogIn(p.Name))
+		return u.target.In(p.Region) && (!u.login || u.target.MayLogIn(p.Name))
 	})
 }
 
