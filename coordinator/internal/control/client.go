@@ -22,8 +22,10 @@ type Client struct {
 }
 
 var (
-	_ Roster   = (*Client)(nil)
-	_ Reporter = (*Client)(nil)
+	_ Roster    = (*Client)(nil)
+	_ Reporter  = (*Client)(nil)
+	_ Incidents = (*Client)(nil)
+	_ Windows   = (*Client)(nil)
 )
 
 // NewClient returns a client for the coordinator of a data folder. It does not

@@ -107,6 +107,8 @@ type Status struct {
 	// message of the journal; both 0 while it is empty.
 	JournalFirst uint64 `json:"journal_first"`
 	JournalLast  uint64 `json:"journal_last"`
+	// JournalSince is when the oldest message came; zero while it is empty.
+	JournalSince time.Time `json:"journal_since,omitzero"`
 	// NewestObservation is when the newest one was received; zero for none.
 	NewestObservation time.Time `json:"newest_observation,omitzero"`
 	// Notices are what an operator should know, one sentence each.

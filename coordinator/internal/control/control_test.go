@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -18,7 +19,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"varde/coordinator/internal/incident"
 	"varde/coordinator/internal/presence"
+	"varde/coordinator/internal/register"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,8 +31,13 @@ type coordinator struct {
 	mu     sync.Mutex
 	probes map[string]Probe
 	added  []NewProbe
-	hold   chan struct{} // Status waits for it when set
-	held   chan struct{}
+	orders []incident.Order
+	// announced are the windows, and what was said of those that are to be cancelled.
+	announced []register.Window
+	hold      chan struct{} // Status waits for it when set
+	held      chan struct{}
+	// wrapped counts the commands that came through Options.Wrap.
+	wrapped atomic.Int64
 }
 
 func (c *coordinator) AddProbe(_ context.Context, p NewProbe) (Invitation, error) {
@@ -71,6 +79,14 @@ func (c *coordinator) Status(ctx context.Context) (Status, error) {
 	return Status{Name: "c1", Version: "0.1.0", Connected: 2, Probes: 3}, ctx.Err()
 }
 
+// counted counts the commands.
+func (c *coordinator) counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.wrapped.Add(1)
+		h.ServeHTTP(w, r)
+	})
+}
+
 // start serves c in a fresh data folder; stop ends it and returns its error.
 func start(t *testing.T, c *coordinator) (data string, stop func() error) {
 	t.Helper()
@@ -80,7 +96,7 @@ func start(t *testing.T, c *coordinator) (data string, stop func() error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Options{Roster: c, Reporter: c, Logger: slog.New(slog.DiscardHandler)})
+	s, err := New(Options{Roster: c, Reporter: c, Incidents: c, Evidence: c, Windows: c, Backup: c, Exporter: c, Rebuilder: c, Logger: slog.New(slog.DiscardHandler), Wrap: c.counted})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +139,9 @@ func TestCommandsReachTheCoordinator(t *testing.T) {
 	}
 	if status, err := client.Status(ctx); err != nil || status.Name != "c1" || status.Probes != 3 {
 		t.Errorf("status: got %+v, %v", status, err)
+	}
+	if n := c.wrapped.Load(); n != 6 {
+		t.Errorf("%d commands came through what is put around them, want all 6", n)
 	}
 }
 

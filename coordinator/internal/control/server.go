@@ -17,25 +17,43 @@ import (
 
 // Options are what a Server needs.
 type Options struct {
-	Roster   Roster
-	Reporter Reporter
+	Roster    Roster
+	Reporter  Reporter
+	Incidents Incidents
+	Evidence  Evidence
+	Windows   Windows
+	Backup    Backup
+	Exporter  Exporter
+	Rebuilder Rebuilder
 	// Logger gets one line for each change that a command made.
 	Logger *slog.Logger
+	// Wrap is put around the handler of all commands; nothing is if nil.
+	Wrap func(http.Handler) http.Handler
 }
 
 // Server serves commands.
 type Server struct {
-	roster   Roster
-	reporter Reporter
-	logger   *slog.Logger
+	roster    Roster
+	reporter  Reporter
+	incidents Incidents
+	evidence  Evidence
+	windows   Windows
+	backup    Backup
+	exporter  Exporter
+	rebuilder Rebuilder
+	logger    *slog.Logger
+	wrap      func(http.Handler) http.Handler
 }
 
 // New returns a Server. It opens nothing.
 func New(o Options) (*Server, error) {
-	if o.Roster == nil || o.Reporter == nil || o.Logger == nil {
-		return nil, errors.New("new control server: roster, reporter and logger are required")
+	if o.Roster == nil || o.Reporter == nil || o.Incidents == nil || o.Evidence == nil || o.Windows == nil || o.Backup == nil || o.Exporter == nil || o.Rebuilder == nil || o.Logger == nil {
+		return nil, errors.New("new control server: roster, reporter, incidents, evidence, windows, backup, exporter, rebuilder and logger are required")
 	}
-	return &Server{o.Roster, o.Reporter, o.Logger}, nil
+	if o.Wrap == nil {
+		o.Wrap = func(h http.Handler) http.Handler { return h }
+	}
+	return &Server{o.Roster, o.Reporter, o.Incidents, o.Evidence, o.Windows, o.Backup, o.Exporter, o.Rebuilder, o.Logger, o.Wrap}, nil
 }
 
 // ErrRunning says that another coordinator answers in the data folder.
@@ -78,7 +96,7 @@ func private(_, _ string, c syscall.RawConn) error {
 // a few seconds, and closes l. It returns nil when ctx ended.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
-		Handler: s.routes(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		Handler: s.wrap(s.routes()), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: timeout, IdleTimeout: timeout, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
 	}
@@ -130,6 +148,12 @@ func (s *Server) routes() http.Handler {
 			return removal, err
 		})
 	})
+	s.incidentRoutes(mux)
+	s.evidenceRoutes(mux)
+	s.windowRoutes(mux)
+	s.backupRoutes(mux)
+	s.exportRoutes(mux)
+	s.rebuildRoutes(mux)
 	return mux
 }
 

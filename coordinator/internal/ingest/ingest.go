@@ -59,7 +59,8 @@ func New(o Options) (*Ingest, error) {
 	if o.Journal == nil || o.Authority == nil || o.Plans == nil || o.TLS == nil || o.Logger == nil {
 		return nil, errors.New("ingest: Journal, Authority, Plans, TLS and Logger are required")
 	}
-	m := newMetrics()
+	in := make(chan *submission, queued)
+	m := newMetrics(func() int { return len(in) })
 	f := newFleet(m)
 	if err := m.register(o.Metrics); err != nil {
 		return nil, fmt.Errorf("ingest: register metrics: %w", err)
@@ -68,7 +69,7 @@ func New(o Options) (*Ingest, error) {
 		opts: o, log: o.Logger, metrics: m, fleet: f, stopping: make(chan struct{}),
 		committer: &committer{
 			journal: o.Journal, window: cmp.Or(o.Window, defaultWindow), metrics: m, fleet: f, log: o.Logger,
-			in: make(chan *submission, queued),
+			in: in,
 		},
 	}, nil
 }

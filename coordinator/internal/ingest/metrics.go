@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,10 +15,12 @@ type metrics struct {
 	refusal *prometheus.CounterVec
 	commits *prometheus.HistogramVec
 	streams *prometheus.GaugeVec
+	queue   prometheus.GaugeFunc
 }
 
-func newMetrics() *metrics {
-	return &metrics{
+// newMetrics makes them; queue says how many batches wait.
+func newMetrics(queue func() int) *metrics {
+	m := &metrics{
 		records: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "varde_ingest_records_total",
 			Help: "Records that probes sent: accepted (on disk), duplicate (were there already), dropped (kept as a gap: lost by the probe or not believed).",
@@ -35,7 +38,19 @@ func newMetrics() *metrics {
 			Name: "varde_ingest_streams",
 			Help: "Open streams, by kind.",
 		}, []string{"kind"}),
+		queue: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "varde_ingest_queue_batches",
+			Help: fmt.Sprintf("Batches that wait for the commit under way; at %d the streams wait too.", queued),
+		}, func() float64 { return float64(queue()) }),
 	}
+	// What is there from the start has a rate from the first time that it happens.
+	for _, result := range []string{"accepted", "duplicate", "dropped"} {
+		m.records.WithLabelValues(result)
+	}
+	for _, cause := range []string{"before_joining", "hole", "internal", "journal", "state", "stranger", "unknown_check", "unknown_message"} {
+		m.refusal.WithLabelValues(cause)
+	}
+	return m
 }
 
 // register adds the metrics to r, which may be nil.
@@ -43,7 +58,7 @@ func (m *metrics) register(r prometheus.Registerer) error {
 	if r == nil {
 		return nil
 	}
-	for _, c := range []prometheus.Collector{m.records, m.refusal, m.commits, m.streams} {
+	for _, c := range []prometheus.Collector{m.records, m.refusal, m.commits, m.streams, m.queue} {
 		if err := r.Register(c); err != nil {
 			return err
 		}

@@ -335,13 +335,22 @@ func TestMetrics(t *testing.T) {
 		got := map[string]float64{}
 		for _, f := range families {
 			for _, m := range f.GetMetric() {
-				got[f.GetName()+" "+m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+				name := f.GetName()
+				for _, l := range m.GetLabel() {
+					name += " " + l.GetValue()
+				}
+				got[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 			}
 		}
 		want := map[string]float64{
 			"varde_ingest_records_total accepted": 12, "varde_ingest_records_total duplicate": 5, "varde_ingest_records_total dropped": 8,
 			"varde_ingest_refused_total hole": 1, "varde_ingest_refused_total journal": 1,
 			"varde_ingest_append_seconds ok": 3, "varde_ingest_append_seconds error": 1, "varde_ingest_streams report": 0,
+			"varde_ingest_queue_batches": 0,
+		}
+		// What did not happen is 0 from the start: the first time has a rate.
+		for _, cause := range []string{"before_joining", "internal", "state", "stranger", "unknown_check", "unknown_message"} {
+			want["varde_ingest_refused_total "+cause] = 0
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("metrics (-want +got):\n%s", d)
