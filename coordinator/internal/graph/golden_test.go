@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"varde/coordinator/internal/availability"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -97,6 +99,17 @@ func someDelays(w Window) Delays {
 	return d
 }
 
+// someWorst holds windows that kept an objective of 99 %, broke it, had nothing wrong in
+// them, and were not looked at.
+func someWorst() WorstWindows {
+	w := WorstWindows{Words: Words{"w", "Worst <&>", "all down for a minute"}, Objective: 0.99}
+	for i, ratio := range []float64{0, 0.2, 0.984, 0.9999, 0.999999, 1} {
+		w.Windows = append(w.Windows, availability.Worst{Length: availability.CurveLengths()[i], Known: true, Ratio: ratio, From: noon})
+	}
+	w.Windows = append(w.Windows, availability.Worst{Length: 7 * 24 * time.Hour})
+	return w
+}
+
 func TestGolden(t *testing.T) {
 	w := Last(12*time.Hour, time.Hour, noon.Add(-time.Minute))
 	strip := Strip{Words: Words{"s", "IMAP", "One day"}, Cells: someCells(), Lines: []float64{2.5}}
@@ -113,7 +126,9 @@ func TestGolden(t *testing.T) {
 		"strip.svg": []byte(strip.HTML()), "strip-spaced.svg": []byte(spaced.HTML()), "panel.html": []byte(panel.HTML()),
 		"delays.html": []byte(someDelays(w).HTML()), "stack.html": []byte(someStack(w).HTML()), "bars.svg": []byte(bars.HTML()), "waterfall.html": []byte(fall.HTML()),
 		"ridge.html": []byte(ridge.HTML()), "axis.svg": []byte(w.Axis("00:00", "now")), "letters.svg": []byte(w.Letters([]time.Time{w.From, w.From, noon})),
-		"standalone.svg": someStandalone(w).SVG(), "badge.svg": Badge{"IMAP", "unreachable: Oceania", Down}.SVG(),
+		"worst.html": []byte(someWorst().HTML()), "worst-axis.svg": []byte(someWorst().Axis()), "budget.svg": []byte(Budget{Words: Words{"u", "Budget <&>", "half"}, Used: 0.5}.HTML()),
+		"budget-gone.svg": []byte(Budget{Words: Words{"u", "Budget", "gone"}, Used: 1.2}.HTML()),
+		"standalone.svg":  someStandalone(w).SVG(), "badge.svg": Badge{"IMAP", "unreachable: Oceania", Down}.SVG(),
 	} {
 		t.Run(name, func(t *testing.T) { golden(t, name, got) })
 	}

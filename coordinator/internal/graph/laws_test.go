@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"varde/coordinator/internal/availability"
 )
 
 // wellFormed reads a fragment or a document to its end as XML.
@@ -86,7 +88,12 @@ func fragments(t *rapid.T) []template.HTML {
 		delays.Points = append(delays.Points, DelayPoint{p.At, p.P50, p.N, p.N % 3, p.N % 4, p.N % 2, p.N % 5, p.N % 7})
 	}
 	delays.Scale = DelayScale(delays.Points)
+	worst := WorstWindows{Words: words, Objective: anyFloat().Draw(t, "objective"), Height: size}
+	for _, p := range points {
+		worst.Windows = append(worst.Windows, availability.Worst{Length: p.P50, Known: p.N > 0, Ratio: anyFloat().Draw(t, "worst"), From: p.At})
+	}
 	return []template.HTML{
+		worst.HTML(), worst.Axis(), Budget{words, anyFloat().Draw(t, "used"), size}.HTML(),
 		Strip{words, cells, size, anyFloat().Draw(t, "ground"), anyFloat().Draw(t, "gap"), []float64{size}}.HTML(),
 		Panel{words, w, points, ScaleOf(points), size, []Window{w}, names, size, []time.Time{w.From}}.HTML(),
 		Panel{Words: words, Window: w, Points: points, Scale: Scale{anyDuration().Draw(t, "low"), anyDuration().Draw(t, "high")}}.HTML(),

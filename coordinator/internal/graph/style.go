@@ -13,6 +13,11 @@ var marksCSS string
 //go:embed delays.css
 var delaysCSS string
 
+// numbersCSS is not in a stand-alone SVG either.
+//
+//go:embed numbers.css
+var numbersCSS string
+
 //go:embed symbols.svg
 var symbolsSVG string
 
@@ -22,7 +27,7 @@ func Palette() string { return paletteCSS }
 
 // Style is the style sheet of everything that this package draws; it needs
 // [Palette] before it.
-func Style() string { return marksCSS + delaysCSS }
+func Style() string { return marksCSS + delaysCSS + numbersCSS }
 
 // Symbols is the hidden SVG with the shapes and patterns that the fragments
 // refer to. A page holds it once, before them.

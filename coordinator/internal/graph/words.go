@@ -43,7 +43,7 @@ func Looked(coverage float64) string {
 
 // ThinCoverage is the share of a window that must have been looked at before
 // its availability is taken at its word.
-const ThinCoverage = 0.8
+const ThinCoverage = availability.Enough
 
 // Span writes a duration in words, to the minute from one minute on: "48 s",
 // "6 min", "2 h 38 min", "12 d". Days are given from two days on.

@@ -23,6 +23,8 @@ type gate struct {
 	// token is what operators must show; empty on loopback, where everybody
 	// who reaches the listener may read.
 	token string
+	// providers returns those whose people have a token of their own.
+	providers func() []Provider
 	// hosts returns the names under which we may be asked.
 	hosts func() []string
 	// key signs sessions and page tokens. It is made of the token, or of chance
@@ -73,10 +75,30 @@ func sameOrigin(r *http.Request) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
-// bearer says whether the request shows the token in its Authorization.
-func (g *gate) bearer(r *http.Request) bool {
+// viewer is somebody who may read: an operator of the fleet, or one of the people of
+// a provider, who sees what is theirs.
+type viewer struct{ provider string }
+
+// bearer says whose token the request shows in its Authorization.
+func (g *gate) bearer(r *http.Request) (viewer, bool) {
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	return ok && g.token != "" && same(given, g.token)
+	if !ok {
+		return viewer{}, false
+	}
+	return g.owner(given)
+}
+
+// owner says whose a token is. It looks at all of them, whichever it is.
+func (g *gate) owner(token string) (v viewer, ok bool) {
+	for _, p := range g.providers() {
+		if p.Token != "" && same(token, p.Token) {
+			v, ok = viewer{p.ID}, true
+		}
+	}
+	if g.token != "" && same(token, g.token) {
+		v, ok = viewer{}, true
+	}
+	return v, ok
 }
 
 // same compares two secrets in a time that tells nothing about them.
@@ -85,23 +107,57 @@ func same(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// admitted says whether the request may read.
-func (g *gate) admitted(r *http.Request) bool {
-	if g.token == "" || g.bearer(r) {
-		return true
+// admitted says who reads; ok is false for somebody who may not.
+func (g *gate) admitted(r *http.Request) (v viewer, ok bool) {
+	if v, ok := g.bearer(r); ok {
+		return v, true
 	}
-	c, err := r.Cookie(sessionCookie)
-	return err == nil && g.holds("session", c.Value)
+	if c, err := r.Cookie(sessionCookie); err == nil {
+		if v, ok := g.sits(c.Value); ok {
+			return v, true
+		}
+	}
+	return viewer{}, g.token == ""
+}
+
+// sits says whose session a cookie is: "PROVIDER:" and what was signed for it.
+func (g *gate) sits(cookie string) (v viewer, ok bool) {
+	provider, signed, ok := strings.Cut(cookie, ":")
+	if !ok {
+		return viewer{}, false
+	}
+	v = viewer{provider}
+	purpose, known := g.purpose(v)
+	return v, known && g.holds(purpose, signed)
+}
+
+// purpose is what a session of the viewer is signed for. A provider's token is part
+// of it: with a new one the sessions of the old one end.
+func (g *gate) purpose(v viewer) (purpose string, ok bool) {
+	if v.provider == "" {
+		return "session", true
+	}
+	i := slices.IndexFunc(g.providers(), func(p Provider) bool { return p.ID == v.provider && p.Token != "" })
+	if i < 0 {
+		return "", false
+	}
+	token := sha256.Sum256([]byte(g.providers()[i].Token))
+	return "session of " + v.provider + " " + hex.EncodeToString(token[:]), true
 }
 
 // changeAllowed says whether the request may change something. A Bearer header
 // is not sent by a browser on its own; everything else must come from a form
 // of ours.
 func (g *gate) changeAllowed(r *http.Request) bool {
-	if g.bearer(r) {
+	if _, ok := g.bearer(r); ok {
 		return true
 	}
 	return sameOrigin(r) && g.holds("page", r.PostFormValue("page_token"))
+}
+
+// closed says whether somebody could log in here, and so out.
+func (g *gate) closed() bool {
+	return g.token != "" || slices.ContainsFunc(g.providers(), func(p Provider) bool { return p.Token != "" })
 }
 
 // pageToken is what our forms carry.
@@ -109,9 +165,10 @@ func (g *gate) pageToken() string { return g.sign("page", time.Now().Add(pageTok
 
 // session is the cookie of an operator who knew the token. It goes with
 // requests of our own pages only, and no script can read it.
-func (g *gate) session(secure bool) *http.Cookie {
+func (g *gate) session(v viewer, secure bool) *http.Cookie {
+	purpose, _ := g.purpose(v)
 	return &http.Cookie{
-		Name: sessionCookie, Value: g.sign("session", time.Now().Add(sessionLength)), Path: "/",
+		Name: sessionCookie, Value: v.provider + ":" + g.sign(purpose, time.Now().Add(sessionLength)), Path: "/",
 		MaxAge: int(sessionLength / time.Second), HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: secure,
 	}
 }

@@ -116,7 +116,7 @@ func TestLogin(t *testing.T) {
 		if w := get(s, "/", "Cookie", value); w.Code != 200 {
 			t.Fatalf("with the cookie: got %d", w.Code)
 		}
-		seconds, mac, _ := strings.Cut(c.Value, ".")
+		seconds, mac, _ := strings.Cut(c.Value, ".") // the former with the colon of nobody's provider
 		for _, forged := range []string{"", ".", "99999999999." + mac, seconds + ".00", page, seconds} {
 			if w := get(s, "/", "Cookie", c.Name+"="+forged); w.Code != 303 {
 				t.Errorf("the cookie %q: got %d, want to be sent to the form", forged, w.Code)

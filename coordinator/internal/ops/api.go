@@ -10,8 +10,6 @@ import (
 
 	"varde/checks"
 	"varde/coordinator/internal/graph"
-	"varde/coordinator/internal/statuspage"
-	"varde/coordinator/internal/verdict"
 )
 
 // answer sends v as JSON.
@@ -88,91 +86,6 @@ func list[T any](items []T) []T {
 	return items
 }
 
-// serviceJSON is one service as /api/v1/services publishes it.
-type serviceJSON struct {
-	ID      string              `json:"id"`
-	Name    string              `json:"name"`
-	Status  *statuspage.Status  `json:"status"`
-	Regions []serviceRegionJSON `json:"regions"`
-}
-
-// serviceRegionJSON is one region of a service. While nothing is known of it,
-// the status is the last one known; null if there never was one.
-type serviceRegionJSON struct {
-	Region string             `json:"region"`
-	Status *statuspage.Status `json:"status"`
-	State  verdict.State      `json:"state"`
-	Since  *time.Time         `json:"since"`
-}
-
-func (s *Server) apiServices(w http.ResponseWriter, r *http.Request) {
-	s.withNow(w, r, func(ctx context.Context, now Now) error {
-		out := make([]serviceJSON, len(now.Services))
-		for i, service := range now.Services {
-			var err error
-			if out[i], err = s.service(ctx, now, service); err != nil {
-				return err
-			}
-		}
-		s.answer(w, out)
-		return nil
-	})
-}
-
-// service is what its regions say: in each, the worst of its checks.
-func (s *Server) service(ctx context.Context, now Now, service Service) (serviceJSON, error) {
-	out := serviceJSON{ID: service.ID, Name: service.Name, Regions: []serviceRegionJSON{}}
-	var statuses []statuspage.Status
-	for _, region := range now.Regions {
-		v := now.verdicts(func(v Verdict) bool { return v.Service == service.ID && v.Region == region.ID })
-		if len(v) == 0 {
-			continue
-		}
-		worst := worstOf(v)
-		status, err := s.statusOf(ctx, now, worst.state, v)
-		if err != nil {
-			return out, err
-		}
-		if status != nil {
-			statuses = append(statuses, *status)
-		}
-		out.Regions = append(out.Regions, serviceRegionJSON{region.ID, status, worst.state, known(worst.since)})
-	}
-	if len(statuses) > 0 {
-		out.Status = new(statuspage.Combine(statuses))
-	}
-	return out, nil
-}
-
-// statusOf is the status of several series whose worst state is given: the one
-// that was known last where none is now, nil where none ever was.
-func (s *Server) statusOf(ctx context.Context, now Now, state verdict.State, series []Verdict) (*statuspage.Status, error) {
-	if state != verdict.Unknown {
-		return new(statuspage.StatusOf(state)), nil
-	}
-	var last time.Time
-	for _, v := range series {
-		was, at, err := s.history.Last(ctx, v.Series, now.At)
-		if err != nil {
-			return nil, fmt.Errorf("read last verdict of %s: %w", v.Check, err)
-		}
-		if at.After(last) || at.Equal(last) && was > state {
-			state, last = was, at
-		}
-	}
-	if last.IsZero() {
-		return nil, nil //nolint:nilnil // null is the answer
-	}
-	return new(statuspage.StatusOf(state)), nil
-}
-
-// apiIncidents lists none: nothing opens incidents, so there are none.
-func (s *Server) apiIncidents(w http.ResponseWriter, _ *http.Request) { s.answer(w, []struct{}{}) }
-
-func (s *Server) apiIncident(w http.ResponseWriter, r *http.Request) {
-	apiError(w, http.StatusNotFound, fmt.Sprintf("incident %q does not exist", r.PathValue("id")))
-}
-
 // expect refuses names that are not configured.
 func (n Now) expect(q *question, check, region string) {
 	if check != "" && !slices.ContainsFunc(n.Checks, func(c checks.Target) bool { return c.ID == check }) {
@@ -192,12 +105,17 @@ type sumsJSON struct {
 	UnknownS     float64  `json:"unknown_s"`
 	Low          *float64 `json:"low"`
 	High         *float64 `json:"high"`
+	// WithoutMaintenance is the ratio of what was not announced maintenance.
+	WithoutMaintenance *float64 `json:"without_maintenance"`
 }
 
 func (s Sums) json() sumsJSON {
 	out := sumsJSON{Coverage: s.Coverage, UpS: s.Up.Seconds(), DownS: s.Down.Seconds(), UnknownS: s.Unknown.Seconds()}
 	if s.Ratio.Known {
 		out.Availability, out.Low, out.High = &s.Ratio.Value, &s.Low, &s.High
+	}
+	if s.WithoutMaintenance.Known {
+		out.WithoutMaintenance = &s.WithoutMaintenance.Value
 	}
 	return out
 }

@@ -42,15 +42,22 @@ func send(h http.Handler, r *http.Request, header ...string) *httptest.ResponseR
 // TestBrowser looks at the pages as an operator does.
 func TestBrowser(t *testing.T) {
 	b := pagetest.Start(t)
-	open := newServerAnswers(t, nil, "/", "/check/imap-login?range=24h", "/probes", "/probe/akl-1", "/probe/fra-2", "/mail")
+	open := newServerAnswers(t, nil, "/", "/check/imap-login?range=24h", "/probes", "/probe/akl-1", "/probe/fra-2", "/mail", "/numbers", "/numbers/imap")
+	troubles := troubled(newFake())
+	id := troubles.register.Cases[1].ID
+	hit := newServerAnswers(t, withIncidents(troubles), "/incidents", "/incident/"+id)
 	closed := newServerAnswers(t, func(o *Options) { o.Listen, o.Token = ":8081", "a token of some length" }, "/login")
 	for _, v := range []pagetest.View{
 		{Name: "ops-overview", URL: open + "/"},
 		{Name: "ops-check", URL: open + "/check/imap-login?range=24h"},
 		{Name: "ops-mail", URL: open + "/mail"},
+		{Name: "ops-numbers", URL: open + "/numbers"},
+		{Name: "ops-numbers-service", URL: open + "/numbers/imap"},
 		{Name: "ops-probes", URL: open + "/probes"},
 		{Name: "ops-probe", URL: open + "/probe/akl-1"},
 		{Name: "ops-probe-unfit", URL: open + "/probe/fra-2"},
+		{Name: "ops-incidents", URL: hit + "/incidents"},
+		{Name: "ops-incident", URL: hit + "/incident/" + id},
 		{Name: "ops-login", URL: closed + "/login"},
 	} {
 		b.Look(t, v)

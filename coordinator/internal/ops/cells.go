@@ -73,21 +73,10 @@ func (n Now) word(state verdict.State, ids ...string) string {
 // mark is what the pages show.
 func (w worst) mark() graph.Mark { return graph.MarkOf(w.state) }
 
-// familyWord names an address family as people write it.
-func familyWord(f checks.Family) string {
-	switch f {
-	case checks.IPv4:
-		return "IPv4"
-	case checks.IPv6:
-		return "IPv6"
-	}
-	return "no family"
-}
-
 func familyWords(families []checks.Family) string {
 	words := make([]string, len(families))
 	for i, f := range families {
-		words[i] = familyWord(f)
+		words[i] = f.Name()
 	}
 	return graph.List(words)
 }

@@ -51,17 +51,20 @@ type fake struct {
 	latency LatencyQuery
 	listed  []ObservationQuery
 	mailed  MailQuery
+	delayed MailQuery
 	noted   AnnotationQuery
+
+	numbered []NumbersQuery
 }
 
 func newFake() *fake {
 	f := &fake{began: morning.Add(-400 * 24 * time.Hour), calls: map[string]int{}, rtt: map[string]float64{"eu-north": 9, "eu-central": 24, "us-east": 92, "asia-se": 172, "oceania": 285}}
 	f.now = Now{At: morning, Coordinator: "c1", Plan: 418}
 	for i, r := range [][2]string{{"eu-north", "Northern Europe"}, {"eu-central", "Central Europe"}, {"us-east", "Eastern US"}, {"asia-se", "Southeast Asia"}, {"oceania", "Oceania"}} {
-		f.now.Regions = append(f.now.Regions, Region{r[0], r[1], morning.Add(-time.Duration(2+i) * time.Second)})
+		f.now.Regions = append(f.now.Regions, Region{r[0], r[1], 1, morning.Add(-time.Duration(2+i) * time.Second)})
 	}
 	for _, s := range [][2]string{{"webmail", "Webmail"}, {"imap", "IMAP"}, {"smtp", "Outgoing mail"}, {"mx", "Incoming mail"}, {"dav", "Calendar"}} {
-		f.now.Services = append(f.now.Services, Service{s[0], s[1], 99.9})
+		f.now.Services = append(f.now.Services, Service{ID: s[0], Name: s[1], SLO: 99.9})
 	}
 	for _, c := range [][4]string{
 		{"webmail-home", "webmail", "https", "https://mail.fjordmail.example/"},
@@ -282,7 +285,7 @@ func (f *fake) Availability(_ context.Context, q AvailabilityQuery) (Availabilit
 	f.mu.Lock()
 	f.asked = q
 	f.mu.Unlock()
-	s := Sums{Ratio: graph.Ratio{Value: 0.9975, Known: true}, Coverage: 0.992, Up: 23 * time.Hour, Down: 3 * time.Minute, Unknown: 12 * time.Minute, Low: 0.996, High: 0.9985}
+	s := Sums{Ratio: graph.Ratio{Value: 0.9975, Known: true}, Coverage: 0.992, Up: 23 * time.Hour, Down: 3 * time.Minute, Unknown: 12 * time.Minute, Low: 0.996, High: 0.9985, WithoutMaintenance: graph.Ratio{Value: 0.998, Known: true}}
 	return Availability{Sums: s, Points: []AvailabilityPoint{{q.From, s}, {q.From.Add(q.Step), Sums{Unknown: q.Step}}}}, f.count("availability")
 }
 

@@ -95,7 +95,9 @@ func (f *fake) Mail(_ context.Context, q MailQuery) (Mail, error) {
 	return m, f.count("mail")
 }
 
-func (f *fake) Delays(_ context.Context, route string, w graph.Window) ([]graph.DelayPoint, error) {
+func (f *fake) Delays(_ context.Context, q MailQuery, step time.Duration) ([]graph.DelayPoint, error) {
+	route, w := q.Route, graph.Window{From: q.From, To: q.To, Step: step}
+	f.delayed = q
 	rnd := rand.New(rand.NewPCG(3, uint64(len(route))))
 	var out []graph.DelayPoint
 	for i := range w.Cells() {

@@ -15,14 +15,16 @@ type Ledger interface {
 	// Mail returns the sums of the mails that are asked for, and lists them, those
 	// sent last first.
 	Mail(ctx context.Context, q MailQuery) (Mail, error)
-	// Delays returns what became of the mails of a route, oldest first; steps in
-	// which none was sent may be missing.
-	Delays(ctx context.Context, route string, w graph.Window) ([]graph.DelayPoint, error)
+	// Delays returns what became of the mails that are asked for in steps of the given
+	// width, oldest first; steps in which none was sent may be missing.
+	Delays(ctx context.Context, q MailQuery, step time.Duration) ([]graph.DelayPoint, error)
 }
 
 // MailQuery asks for test mails. What is empty restricts nothing.
 type MailQuery struct {
 	Route string
+	// Services are those of which any will do.
+	Services []string
 	// From and To bound the times at which they were sent, [From, To).
 	From, To time.Time
 	// Notable lists only those that did not arrive in time, in the inbox and

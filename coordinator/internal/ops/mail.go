@@ -139,7 +139,7 @@ func (s *Server) routeViews(ctx context.Context, now Now, routes []mail.Route, w
 	series := make([][]graph.DelayPoint, len(routes))
 	for i, r := range routes {
 		var err error
-		if series[i], err = s.ledger.Delays(ctx, r.Route, w); err != nil {
+		if series[i], err = s.ledger.Delays(ctx, MailQuery{Route: r.Route, From: w.From, To: w.To}, w.Step); err != nil {
 			return nil, fmt.Errorf("read delays of %s: %w", r.Route, err)
 		}
 	}

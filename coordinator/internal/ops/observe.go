@@ -144,7 +144,7 @@ func viewOf(o checks.Observation, at time.Time, q checkQuery) observationView {
 
 func (s *Server) one(ctx context.Context, now Now, o checks.Observation) (*oneView, error) {
 	v := &oneView{
-		Line: fmt.Sprintf("%s (%s), %s, %s UTC, no. %s, %s", o.Probe, now.regionName(o.Region), familyWord(o.Family),
+		Line: fmt.Sprintf("%s (%s), %s, %s UTC, no. %s, %s", o.Probe, now.regionName(o.Region), o.Family.Name(),
 			o.Started.UTC().Format("2 Jan, 15:04:05.000"), graph.Thousands(int(min(o.Seq, 1<<50))), triggerWords(o.Trigger)),
 		Class: outcomeMark(o.Outcome).Class(), Outcome: o.Outcome.String(), Code: string(o.Class), Detail: o.Detail, Address: o.Address,
 	}

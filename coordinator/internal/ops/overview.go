@@ -43,6 +43,9 @@ type overviewView struct {
 	Troubles []troubleView
 	// MoreTroubles are those that are not shown.
 	MoreTroubles int
+	// Windows are those in force and those to come.
+	Windows     []windowView
+	MoreWindows int
 	// Notices are what is to be mended although everything may be up.
 	Notices     []noticeView
 	MoreNotices int
@@ -123,6 +126,7 @@ func (s *Server) overviewOf(now Now, m matrix, f filter) overviewView {
 		All: len(cells), Axis: m.window.NarrowAxis(), Presence: presenceWords(now.Probes), Probes: now.probeViews(),
 	}
 	v.Troubles, v.MoreTroubles = now.troubles(cells)
+	v.Windows, v.MoreWindows = now.windowViews()
 	v.Chips = chips(cells, f)
 	kept := slices.DeleteFunc(slices.Clone(cells), func(c cell) bool { return !f.keeps(c) })
 	v.Found = len(kept)

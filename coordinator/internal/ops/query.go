@@ -112,9 +112,12 @@ func (q *question) cursor(name string) Cursor {
 }
 
 // window reads from and to; without them it is the last day.
-func (q *question) window(now time.Time) (from, to time.Time) {
+func (q *question) window(now time.Time) (from, to time.Time) { return q.windowOf(now, defaultWindow) }
+
+// windowOf reads from and to; without them it is the given time until now.
+func (q *question) windowOf(now time.Time, usual time.Duration) (from, to time.Time) {
 	to = q.time("to", now.UTC())
-	from = q.time("from", to.Add(-defaultWindow))
+	from = q.time("from", to.Add(-usual))
 	if !from.Before(to) {
 		q.fail("from %s is not before to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
 	}

@@ -22,6 +22,8 @@ type Options struct {
 	Observations Observations
 	Ledger       Ledger
 	Servers      Servers
+	// Incidents is where incidents come from; there are none if nil.
+	Incidents Incidents
 	// Logger takes what could not be read. Required.
 	Logger *slog.Logger
 	// Listen is the address that the handler is served on, "127.0.0.1:8081".
@@ -30,6 +32,9 @@ type Options struct {
 	// Token is what operators must show, at least MinToken characters. Required
 	// unless Listen is on loopback, where it is not asked for.
 	Token string
+	// Providers returns those whose people have tokens of their own and see what is
+	// theirs; it is asked for every request. None if nil.
+	Providers func() []Provider
 	// Hosts returns further names, without ports, under which operators ask now;
 	// addresses and "localhost" always do. None if nil.
 	Hosts func() []string
@@ -51,6 +56,7 @@ type Server struct {
 	observations Observations
 	ledger       Ledger
 	servers      Servers
+	incidents    Incidents
 	logger       *slog.Logger
 	gate         *gate
 	metrics      http.Handler
@@ -58,8 +64,11 @@ type Server struct {
 	views        *views
 	strips       *page.Memo[struct{}, matrix]
 	standing     *page.Memo[struct{}, standing]
+	accounts     *page.Memo[accountKey, account]
+	refresh      time.Duration
 	hub          *hub
 	mux          *http.ServeMux
+	rooms        *rooms
 }
 
 // readTimeout bounds one reading of the facts.
@@ -70,7 +79,7 @@ func New(o Options) (*Server, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("make operators' pages: %w", err)
 	}
-	g := &gate{key: make([]byte, sha256.Size), hosts: o.Hosts}
+	g := &gate{key: make([]byte, sha256.Size), hosts: o.Hosts, providers: o.Providers}
 	if _, err := rand.Read(g.key); err != nil {
 		return nil, fmt.Errorf("make operators' pages: %w", err)
 	}
@@ -85,13 +94,20 @@ func New(o Options) (*Server, error) {
 	if g.hosts == nil {
 		g.hosts = func() []string { return nil }
 	}
+	if g.providers == nil {
+		g.providers = func() []Provider { return nil }
+	}
+	if o.Incidents == nil {
+		o.Incidents = noIncidents{}
+	}
 	if o.Refresh <= 0 {
 		o.Refresh = 3 * time.Second
 	}
 	s := &Server{
-		live: o.Live, history: o.History, observations: o.Observations, ledger: o.Ledger, servers: o.Servers, logger: o.Logger, gate: g,
+		live: o.Live, history: o.History, observations: o.Observations, ledger: o.Ledger, servers: o.Servers, incidents: o.Incidents, logger: o.Logger, gate: g,
 		metrics: o.Metrics, ready: o.Ready, views: v, strips: page.NewMemo[struct{}, matrix](o.Refresh),
-		standing: page.NewMemo[struct{}, standing](noticesFor), hub: newHub(),
+		standing: page.NewMemo[struct{}, standing](noticesFor), accounts: page.NewMemo[accountKey, account](accountFor), hub: newHub(),
+		refresh: o.Refresh, rooms: &rooms{of: make(map[string]*Server)},
 	}
 	s.routes()
 	return s, nil
@@ -114,6 +130,11 @@ func (s *Server) routes() {
 	for path, handler := range map[string]http.HandlerFunc{
 		"GET /{$}":                   s.overview,
 		"GET /check/{id}":            s.check,
+		"GET /incidents":             s.incidentsPage,
+		"GET /incident/{id}":         s.incidentPage,
+		"POST /incident/{id}":        s.actOn,
+		"GET /numbers":               s.numbersPage,
+		"GET /numbers/{service}":     s.serviceNumbersPage,
 		"GET /mail":                  s.mailPage,
 		"GET /probes":                s.probes,
 		"GET /probe/{name}":          s.probe,
@@ -130,6 +151,7 @@ func (s *Server) routes() {
 		"GET /api/v1/incidents/{id}": s.apiIncident,
 		"GET /api/v1/observations":   s.apiObservations,
 		"GET /api/v1/availability":   s.apiAvailability,
+		"GET /api/v1/numbers":        s.apiNumbers,
 		"GET /api/v1/latency":        s.apiLatency,
 		"GET /api/v1/mail":           s.apiMail,
 		"GET /api/v1/annotations":    s.apiAnnotations,
@@ -158,10 +180,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.mux.ServeHTTP(w, r)
 	case !reads(r) && !s.gate.changeAllowed(r):
 		s.turnAway(w, r, http.StatusForbidden, "the request does not come from a page of ours, expected its Origin and page token")
-	case r.URL.Path != "/login" && !s.gate.admitted(r):
-		s.demand(w, r)
 	default:
-		s.mux.ServeHTTP(w, r)
+		v, ok := s.gate.admitted(r)
+		if r.URL.Path != "/login" && !ok {
+			s.demand(w, r)
+			return
+		}
+		s.room(v.provider).mux.ServeHTTP(w, r)
 	}
 }
 

@@ -33,6 +33,8 @@ type History interface {
 	Check(ctx context.Context, check string, w graph.Window) (CheckHistory, error)
 	// Availability returns the numbers of one service or one check.
 	Availability(ctx context.Context, q AvailabilityQuery) (Availability, error)
+	// Numbers returns all that is said of one service.
+	Numbers(ctx context.Context, q NumbersQuery) (Numbers, error)
 	// Latency returns the percentiles of one check, oldest first. Steps without
 	// a completed run may be missing or have N = 0.
 	Latency(ctx context.Context, q LatencyQuery) ([]graph.LatencyPoint, error)
@@ -65,11 +67,27 @@ type Now struct {
 	Changes []verdict.Change
 	// Notices are what was found beside the verdicts, by check.
 	Notices []verdict.Notice
+	// Windows are those that people announced and that are not over, in order of their
+	// beginning.
+	Windows []Window
+}
+
+// Window is a stretch of time that a person announced.
+type Window struct {
+	ID string
+	// Kind is maintenance or watch.
+	Kind string
+	// Services are those that it is about; Regions restricts it, none means all.
+	Services, Regions []string
+	From, To          time.Time
+	Title, By         string
 }
 
 // Region is one region of the fleet.
 type Region struct {
 	ID, Name string
+	// Weight is the share of users there, in any unit.
+	Weight float64
 	// Newest is when the newest observation from there was made; zero if there
 	// is none.
 	Newest time.Time
@@ -78,6 +96,8 @@ type Region struct {
 // Service is one service of the configuration.
 type Service struct {
 	ID, Name string
+	// Provider is the id of whose service it is; empty where there is one provider.
+	Provider string
 	// SLO is its objective in per cent; zero if it has none.
 	SLO float64
 }
@@ -92,6 +112,8 @@ type Verdict struct {
 	Reason string
 	// Counts are of probes, by their latest current vote.
 	Counts verdict.Counts
+	// Evidence is what Reason says, as data.
+	Evidence verdict.Evidence
 }
 
 // MarshalJSON writes the verdict as /api/v1/verdicts publishes it.
@@ -107,7 +129,9 @@ func (v Verdict) MarshalJSON() ([]byte, error) {
 		Up      int           `json:"up"`
 		Down    int           `json:"down"`
 		Unknown int           `json:"unknown"`
-	}{v.Check, v.Service, v.Region, v.Family, v.State, known(v.Since), v.Reason, v.Counts.Up, v.Counts.Down, v.Counts.Unknown})
+
+		Evidence verdict.Evidence `json:"evidence"`
+	}{v.Check, v.Service, v.Region, v.Family, v.State, known(v.Since), v.Reason, v.Counts.Up, v.Counts.Down, v.Counts.Unknown, v.Evidence})
 }
 
 // Strip is one check in one region over a window.
@@ -180,6 +204,8 @@ type Sums struct {
 	Up, Down, Unknown time.Duration
 	// Low and High are the ends of the 95 % interval of Ratio.
 	Low, High float64
+	// WithoutMaintenance is the ratio of the time that was not announced maintenance.
+	WithoutMaintenance graph.Ratio
 }
 
 // AvailabilityPoint is one step that begins at At.
@@ -202,6 +228,8 @@ type LatencyQuery struct {
 // ObservationQuery asks for raw results. What is empty restricts nothing.
 type ObservationQuery struct {
 	Check, Probe, Region string
+	// Checks are those of which any will do.
+	Checks []string
 	// Epoch and Seq, together with Probe, name one observation.
 	Epoch    string
 	Seq      uint64

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"varde/coordinator/internal/incident"
 )
 
 // The bounds of the stream.
@@ -25,6 +27,8 @@ const (
 type hub struct {
 	mu      sync.Mutex
 	readers map[*reader]struct{}
+	// dropped counts those that were let go because they were too slow.
+	dropped uint64
 }
 
 // reader is one open stream. Its channel is closed by the hub, when it is too
@@ -61,17 +65,59 @@ func (h *hub) publish(event []byte) {
 		default:
 			close(r.events)
 			delete(h.readers, r)
+			h.dropped++
 		}
 	}
 }
 
+func (h *hub) count() (open int, dropped uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.readers), h.dropped
+}
+
+// Readers says how many read the stream now, and how many were let go since the start
+// because they were too slow.
+func (s *Server) Readers() (open int, dropped uint64) {
+	open, dropped = s.hub.count()
+	for _, room := range s.entered {
+		more, gone := room.hub.count()
+		open, dropped = open+more, dropped+gone
+	}
+	return open, dropped
+}
+
 // PublishVerdict tells the readers of the stream that a verdict has changed.
 // It never blocks.
-func (s *Server) PublishVerdict(v Verdict) { s.publish("verdict", v) }
+func (s *Server) PublishVerdict(v Verdict) {
+	s.publish("verdict", v)
+	for provider, room := range s.entered {
+		if provider == s.providerOf(v.Service) {
+			room.publish("verdict", v)
+		}
+	}
+}
 
 // PublishProbe tells the readers of the stream that a probe has come, gone or
 // changed. It never blocks.
-func (s *Server) PublishProbe(p Probe) { s.publish("probe", p) }
+func (s *Server) PublishProbe(p Probe) {
+	s.publish("probe", p)
+	for _, room := range s.entered {
+		room.publish("probe", p)
+	}
+}
+
+// PublishIncident tells the readers of the stream that an incident is new or has
+// changed. It never blocks.
+func (s *Server) PublishIncident(w incident.World, c incident.Case) {
+	event := jsonOf(incident.View(w, c))
+	s.publish("incident", event)
+	for provider, room := range s.entered {
+		if len(Register{World: w, Cases: []incident.Case{c}}.of(provider).Cases) > 0 {
+			room.publish("incident", event)
+		}
+	}
+}
 
 func (s *Server) publish(kind string, v any) {
 	body, err := json.Marshal(v)

@@ -81,7 +81,7 @@ func TestStream(t *testing.T) {
 			t.Errorf("header %v", w.header)
 		}
 		want := "retry: 3000\n\n" +
-			`event: verdict` + "\n" + `data: {"check":"imap-login","service":"imap","region":"oceania","family":"ipv4","state":"down","since":"2026-11-22T07:42:10Z","reason":"the last 4 runs failed with connect_timeout, 3 of 3 probes, 21 s after the first failure","up":0,"down":3,"unknown":0}` + "\n\n" +
+			`event: verdict` + "\n" + `data: {"check":"imap-login","service":"imap","region":"oceania","family":"ipv4","state":"down","since":"2026-11-22T07:42:10Z","reason":"the last 4 runs failed with connect_timeout, 3 of 3 probes, 21 s after the first failure","up":0,"down":3,"unknown":0,"evidence":{"part":""}}` + "\n\n" +
 			`event: probe` + "\n" + `data: {"name":"fra-2","region":"eu-central","site":"fra","asn":51167,"version":"0.1.0","state":"connected","last_seen":"2026-11-22T10:20:11Z","clock_offset_ms":0,"plan_revision":418,"spool":12,"qualified":false,"reason":"0 of 3 controls answer over ipv4","relay":"","faults":[],"counts":{"runs":180004,"late_runs":0,"missed_runs":0,"panicked_runs":0,"dropped_records":0,"confirms_asked":0,"confirms_run":0,"confirms_refused":0,"disqualified_failures":58,"mesh_refused":0,"plans_refused":0,"plans_from_peers":0,"relayed_connections":0,"relay_connections_used":0}}` + "\n\n" +
 			": still here\n\n"
 		if got := w.String(); got != want {
@@ -113,6 +113,9 @@ func TestASlowReaderHoldsUpNobody(t *testing.T) {
 		}
 		if n := strings.Count(quick.String(), "event: verdict"); n != events {
 			t.Errorf("the quick reader got %d of %d events", n, events)
+		}
+		if open, dropped := s.Readers(); open != 1 || dropped != 1 {
+			t.Errorf("%d readers and %d let go, want the quick one and the slow one", open, dropped)
 		}
 		close(slow.hold)
 		<-slowDone // it was let go, and ends by itself

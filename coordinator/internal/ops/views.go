@@ -107,7 +107,7 @@ func (s *Server) bar(now Now, current string) bar {
 	if !newest.IsZero() {
 		b.Newest = graph.Span(now.At.Sub(newest))
 	}
-	if s.gate.token != "" {
+	if s.gate.closed() {
 		b.PageToken = s.gate.pageToken()
 	}
 	return b
@@ -129,7 +129,7 @@ type loginView struct {
 }
 
 func (s *Server) loginForm(w http.ResponseWriter, r *http.Request) {
-	if s.gate.admitted(r) {
+	if v, ok := s.gate.admitted(r); ok && (s.gate.token != "" || v.provider != "" || !s.gate.closed()) {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
@@ -143,17 +143,18 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, status int, w
 }
 
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	if s.gate.token == "" || !same(r.PostFormValue("token"), s.gate.token) {
+	v, ok := s.gate.owner(r.PostFormValue("token"))
+	if !ok {
 		s.logger.Warn("login refused", "remote", r.RemoteAddr)
 		s.showLogin(w, r, http.StatusForbidden, true)
 		return
 	}
-	http.SetCookie(w, s.gate.session(r.TLS != nil))
+	http.SetCookie(w, s.gate.session(v, r.TLS != nil))
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
-	c := s.gate.session(r.TLS != nil)
+	c := s.gate.session(viewer{}, r.TLS != nil)
 	c.Value, c.MaxAge = "", -1
 	http.SetCookie(w, c)
 	http.Redirect(w, r, "/login", http.StatusSeeOther)

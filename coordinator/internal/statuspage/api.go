@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"time"
 
+	"varde/coordinator/internal/status"
 	"varde/coordinator/internal/verdict"
 )
 
@@ -23,20 +24,23 @@ type apiPage struct {
 }
 
 type apiComponent struct {
-	ID                 string   `json:"id"`
-	Name               string   `json:"name"`
-	Status             Status   `json:"status"`
-	CreatedAt          apiTime  `json:"created_at"`
-	UpdatedAt          apiTime  `json:"updated_at"`
-	Position           int      `json:"position"`
-	Description        *string  `json:"description"`
-	Showcase           bool     `json:"showcase"`
-	StartDate          string   `json:"start_date"`
-	GroupID            *string  `json:"group_id"`
-	PageID             string   `json:"page_id"`
-	Group              bool     `json:"group"`
-	OnlyShowIfDegraded bool     `json:"only_show_if_degraded"`
-	Components         []string `json:"components,omitempty"`
+	ID                 string        `json:"id"`
+	Name               string        `json:"name"`
+	Status             status.Status `json:"status"`
+	CreatedAt          apiTime       `json:"created_at"`
+	UpdatedAt          apiTime       `json:"updated_at"`
+	Position           int           `json:"position"`
+	Description        *string       `json:"description"`
+	Showcase           bool          `json:"showcase"`
+	StartDate          string        `json:"start_date"`
+	GroupID            *string       `json:"group_id"`
+	PageID             string        `json:"page_id"`
+	Group              bool          `json:"group"`
+	OnlyShowIfDegraded bool          `json:"only_show_if_degraded"`
+	Components         []string      `json:"components,omitempty"`
+	// weight is that of its region, gap says that not all of it is measured.
+	weight float64
+	gap    bool
 }
 
 // apiTime is RFC 3339 in UTC with milliseconds, as Statuspage writes it.
@@ -105,23 +109,23 @@ func apiNames() []string {
 // components lists each service as a group, followed by its regions.
 func (s scene) components() ([]apiComponent, rollup) {
 	out := make([]apiComponent, 0, len(s.services)*(len(s.regions)+1))
-	var services []Status
+	var services []status.Status
 	gaps := false
 	for i, service := range s.services {
 		group := s.component(service.Name, i+1, service.ID)
 		group.Group = true
 		children := s.children(service, group.ID)
-		statuses := make([]Status, len(children))
+		parts := make([]status.Component, len(children))
 		for k, c := range children {
-			gaps = gaps || c.Description != nil
-			statuses[k] = c.Status
+			gaps = gaps || c.gap
+			parts[k] = status.Component{Status: c.Status, Weight: c.weight}
 			group.Components = append(group.Components, c.ID)
 			group.UpdatedAt = group.UpdatedAt.latest(c.UpdatedAt)
 		}
 		if len(children) == 0 {
 			group.Description, gaps = described("No data yet"), true
 		}
-		group.Status = Combine(statuses)
+		group.Status = status.OfService(parts)
 		services = append(services, group.Status)
 		out = append(append(out, group), children...)
 	}
@@ -161,18 +165,20 @@ func (s scene) children(service Service, group string) []apiComponent {
 			continue
 		}
 		c := s.component(region.Name, len(out)+1, service.ID+"/"+region.ID)
-		c.GroupID, c.Status = &group, StatusOf(r.State)
+		c.GroupID, c.Status, c.weight, c.gap = &group, r.status(), region.Weight, r.Partial
 		changed := r.Since
 		switch {
 		case r.Maintenance:
-			c.Status = Maintenance
+			c.Status = status.Maintenance
 		case r.State == verdict.Unknown:
-			c.Status = StatusOf(r.Last)
+			c.Status, c.gap = status.Of(r.Last), true
 			words := "No data yet"
 			if !r.LastAt.IsZero() {
 				words, changed = "No data since "+moment(r.LastAt, s.at), r.LastAt
 			}
 			c.Description = &words
+		case r.Scope != status.Scope{}:
+			c.Description = described(capital(scopeWords(r.Scope)))
 		case r.Partial:
 			c.Description = described("A part is not measured")
 		}

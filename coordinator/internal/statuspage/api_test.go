@@ -6,34 +6,20 @@ import (
 	"testing"
 	"time"
 
+	"varde/coordinator/internal/status"
 	"varde/coordinator/internal/verdict"
 )
 
-func TestStatusMapping(t *testing.T) {
-	for state, want := range map[verdict.State]Status{
-		verdict.Up: Operational, verdict.Slow: Degraded, verdict.Intermittent: Degraded, verdict.Down: Major, verdict.Unknown: Operational,
+func TestLineOverEverything(t *testing.T) {
+	for worst, want := range map[status.Status]rollup{
+		status.Operational: {"none", "All Systems Operational"},
+		status.Maintenance: {"maintenance", "Service Under Maintenance"},
+		status.Degraded:    {"minor", "Partially Degraded Service"},
+		status.Partial:     {"major", "Partial System Outage"},
+		status.Major:       {"critical", "Major Service Outage"},
 	} {
-		if got := StatusOf(state); got != want {
-			t.Errorf("%v: got %s, want %s", state, got, want)
-		}
-	}
-	for _, c := range []struct {
-		regions []Status
-		want    Status
-		line    rollup
-	}{
-		{nil, Operational, rollup{"none", "All Systems Operational"}},
-		{[]Status{Operational, Operational, Operational}, Operational, rollup{"none", "All Systems Operational"}},
-		{[]Status{Operational, Operational, Major}, Partial, rollup{"major", "Partial System Outage"}},
-		{[]Status{Operational, Major, Major}, Major, rollup{"critical", "Major Service Outage"}},
-		{[]Status{Major}, Major, rollup{"critical", "Major Service Outage"}},
-		{[]Status{Operational, Major}, Partial, rollup{"major", "Partial System Outage"}},
-		{[]Status{Operational, Degraded, Maintenance}, Degraded, rollup{"minor", "Partially Degraded Service"}},
-		{[]Status{Operational, Maintenance}, Maintenance, rollup{"maintenance", "Service Under Maintenance"}},
-	} {
-		got := Combine(c.regions)
-		if got != c.want || rollupOf([]Status{Operational, got}) != c.line {
-			t.Errorf("%v: got %s and %v, want %s and %v", c.regions, got, rollupOf([]Status{got}), c.want, c.line)
+		if got := rollupOf([]status.Status{status.Operational, worst}); got != want {
+			t.Errorf("%s: got %v, want %v", worst, got, want)
 		}
 	}
 }
@@ -71,13 +57,13 @@ func TestNotMeasuredKeepsTheLastStatusAndSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := component(t, d, "IMAP", "Oceania")
-	if c.Status != Major || c.Description == nil || *c.Description != "No data since 09:51 UTC" || !time.Time(c.UpdatedAt).Equal(morning.Add(-29*time.Minute)) {
+	if c.Status != status.Major || c.Description == nil || *c.Description != "No data since 09:51 UTC" || !time.Time(c.UpdatedAt).Equal(morning.Add(-29*time.Minute)) {
 		t.Errorf("got %+v", c)
 	}
-	if c := component(t, d, "IMAP", ""); c.Status != Partial || c.Description != nil {
+	if c := component(t, d, "IMAP", ""); c.Status != status.Partial || c.Description != nil {
 		t.Errorf("the group is %+v", c)
 	}
-	if c := component(t, d, "Outgoing mail", "Oceania"); c.Status != Operational || c.Description == nil || *c.Description != "No data yet" {
+	if c := component(t, d, "Outgoing mail", "Oceania"); c.Status != status.Operational || c.Description == nil || *c.Description != "No data yet" {
 		t.Errorf("got %+v", c)
 	}
 	f = newFake(false)
@@ -101,7 +87,7 @@ func TestServiceThatNothingMeasures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := component(t, d, "IMAP", ""); c.Status != Operational || c.Description == nil || *c.Description != "No data yet" || len(c.Components) != 0 {
+	if c := component(t, d, "IMAP", ""); c.Status != status.Operational || c.Description == nil || *c.Description != "No data yet" || len(c.Components) != 0 {
 		t.Errorf("the group is %+v", c)
 	}
 	if d.Status.Description != "All Measured Systems Operational" {

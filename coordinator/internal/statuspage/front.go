@@ -8,6 +8,7 @@ import (
 
 	"varde/coordinator/internal/graph"
 	"varde/coordinator/internal/page"
+	"varde/coordinator/internal/status"
 )
 
 // frontView is what the front page shows.
@@ -156,10 +157,12 @@ func (s scene) small(r Reading, silent bool) string {
 		return "no data yet"
 	case mark == graph.Unknown:
 		return "too little data yet"
+	case !r.Since.IsZero() && r.Scope != status.Scope{}:
+		return scopeWords(r.Scope) + ", since " + clock(r.Since, s.at)
 	case !r.Since.IsZero():
 		return "since " + clock(r.Since, s.at)
 	}
-	return ""
+	return scopeWords(r.Scope)
 }
 
 // legend says how to read a strip.

@@ -1,11 +1,13 @@
 package statuspage
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"varde/coordinator/internal/graph"
 	"varde/coordinator/internal/mail"
+	"varde/coordinator/internal/status"
 	"varde/coordinator/internal/verdict"
 )
 
@@ -62,11 +64,15 @@ type Service struct {
 }
 
 // Reading is what is known of one service in one region: the worst verdict of
-// its checks and address families.
+// its checks and address families, and which of them it is about.
 type Reading struct {
 	// Region is the id of the region.
 	Region string
 	State  verdict.State
+	// Status is what the checks and families come to together, that of State alone if
+	// it is empty; Scope is how much of the service State is about.
+	Status status.Status
+	Scope  status.Scope
 	// Partial says that State speaks for a part: other checks or address
 	// families of the service there are not measured now.
 	Partial bool
@@ -87,6 +93,8 @@ type Reading struct {
 	Failed, Runs int
 }
 
+func (r Reading) status() status.Status { return cmp.Or(r.Status, status.Of(r.State)) }
+
 // mark is what the page shows for the reading.
 func (r Reading) mark() graph.Mark {
 	if r.Maintenance {
@@ -102,7 +110,7 @@ func (r Reading) showing() showing {
 	case m == graph.Up && r.Partial:
 		return showing{mark: graph.Unknown, part: true}
 	default:
-		return showing{mark: m, late: m == graph.Slow && r.Late}
+		return showing{mark: m, late: m == graph.Slow && r.Late, scope: r.Scope}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/status"
 )
 
 // trouble is one finding: these services, in these regions, in this state. A
@@ -30,6 +31,8 @@ type showing struct {
 	part bool
 	// late says of what is slow that it is mail that arrives late.
 	late bool
+	// scope is how much of the service it is about.
+	scope status.Scope
 }
 
 // word is what a cell and a badge say.
@@ -125,21 +128,24 @@ func (s scene) order(t trouble) int {
 
 // sentence says what cannot be done, and from where.
 func (t trouble) sentence() string {
-	who := capital(graph.List(serviceNames(t.services)))
+	who := capital(t.who())
 	many := len(t.services) > 1
 	switch t.mark {
 	case graph.Down:
-		if t.everything && many {
+		switch {
+		case t.everything && many && t.scope == status.Scope{}:
 			return "No service can be reached " + t.from("any region") + "."
+		case t.scope.Extent == status.Logins || t.scope.Extent == status.Deliveries:
+			return who + " fails " + t.in() + "."
 		}
-		return who + " cannot be reached " + t.from("any region") + "."
+		return who + " cannot be reached" + t.over() + " " + t.from("any region") + "."
 	case graph.Intermittent:
-		return who + verb(many, " fails", " fail") + " at times " + t.in() + "."
+		return who + verb(many && !t.acts(), " fails", " fail") + " at times" + t.over() + " " + t.in() + "."
 	case graph.Slow:
 		if t.late {
 			return "Mail arrives late " + t.in() + ": " + graph.List(serviceNames(t.services)) + "."
 		}
-		return who + verb(many, " is", " are") + " slow " + t.in() + "."
+		return who + verb(many && !t.acts(), " is", " are") + " slow" + t.over() + " " + t.in() + "."
 	case graph.Maintenance:
 		return who + verb(many, " is", " are") + " under maintenance " + t.in() + "."
 	}
@@ -150,6 +156,50 @@ func (t trouble) sentence() string {
 		who = "everything"
 	}
 	return "Not measured: " + who + " " + t.from("every region") + "."
+}
+
+// who is what the sentence is about: services, a part of them, or what people do
+// with them.
+func (t trouble) who() string {
+	names := graph.List(serviceNames(t.services))
+	switch t.scope.Extent {
+	case status.Logins:
+		return "logging in to " + names
+	case status.Deliveries:
+		return "delivery of mail by " + names
+	case status.Some:
+		return "a part of " + names
+	}
+	return names
+}
+
+// acts says whether the subject is one thing, however many services it names.
+func (t trouble) acts() bool {
+	return t.scope.Extent != status.Whole && t.scope.Extent != status.OneFamily
+}
+
+// over names the address family, where the other one is better off.
+func (t trouble) over() string {
+	if t.scope.Extent == status.OneFamily {
+		return " " + scopeWords(t.scope)
+	}
+	return ""
+}
+
+// scopeWords are what a cell says of the part that has trouble; nothing if it is
+// the whole service.
+func scopeWords(s status.Scope) string {
+	switch s.Extent {
+	case status.OneFamily:
+		return "over " + s.Family.Name()
+	case status.Logins:
+		return "logging in"
+	case status.Deliveries:
+		return "delivery of mail"
+	case status.Some:
+		return "a part of it"
+	}
+	return ""
 }
 
 func verb(many bool, one, more string) string {

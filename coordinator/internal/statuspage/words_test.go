@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"varde/checks"
 	"varde/coordinator/internal/mail"
+	"varde/coordinator/internal/status"
 	"varde/coordinator/internal/verdict"
 )
 
@@ -24,6 +26,13 @@ func partial(r *Reading) { r.Partial = true }
 func slow(r *Reading)    { r.State = verdict.Slow }
 func late(r *Reading)    { r.State, r.Late = verdict.Slow, true }
 func flaky(r *Reading)   { r.State = verdict.Intermittent }
+
+// only is a change that is about a part of the service.
+func only(change func(*Reading), scope status.Scope) func(*Reading) {
+	return func(r *Reading) { change(r); r.Scope = scope }
+}
+
+func logins(r *Reading) { only(slow, status.Scope{Extent: status.Logins})(r) }
 
 func TestHeadline(t *testing.T) {
 	for _, c := range []struct {
@@ -51,6 +60,13 @@ func TestHeadline(t *testing.T) {
 		{"late mail", func(f *fake) { f.set("smtp", "", late); f.set("imap", "", late) }, "Mail arrives late everywhere: IMAP and outgoing mail.", "Everything else works."},
 		{"late mail beside a slow page", func(f *fake) { f.set("smtp", "oceania", late); f.set("webmail", "oceania", slow) }, "Webmail is slow in Oceania.", "Mail arrives late in Oceania: outgoing mail. Everything else works."},
 		{"down is not late", func(f *fake) { f.set("smtp", "oceania", late); f.set("smtp", "oceania", down) }, "Outgoing mail cannot be reached from Oceania.", "Everything else works."},
+		{"one address family", func(f *fake) {
+			f.set("imap", "oceania", only(down, status.Scope{Extent: status.OneFamily, Family: checks.IPv6}))
+		}, "IMAP cannot be reached over IPv6 from Oceania.", "Everything else works."},
+		{"logins alone", func(f *fake) { f.set("imap", "", only(down, status.Scope{Extent: status.Logins})) }, "Logging in to IMAP fails everywhere.", "Everything else works."},
+		{"slow logins of two", func(f *fake) { f.set("imap", "oceania", logins); f.set("webmail", "oceania", logins) }, "Logging in to Webmail and IMAP is slow in Oceania.", "Everything else works."},
+		{"delivery at times", func(f *fake) { f.set("smtp", "oceania", only(flaky, status.Scope{Extent: status.Deliveries})) }, "Delivery of mail by outgoing mail fails at times in Oceania.", "Everything else works."},
+		{"some checks", func(f *fake) { f.set("imap", "oceania", only(down, status.Scope{Extent: status.Some})) }, "A part of IMAP cannot be reached from Oceania.", "Everything else works."},
 		{"maintenance", func(f *fake) { f.set("dav", "us-east", func(r *Reading) { r.Maintenance = true }) }, "Calendar and contacts is under maintenance in North America.", "Everything else works."},
 		{"a gap is no part of everything", func(f *fake) { f.set("imap", "oceania", unknown) }, "Everything that we measure works.", "Not measured: IMAP from Oceania."},
 		{"a silent region", func(f *fake) {
@@ -101,6 +117,31 @@ func TestHeadlineOfOneService(t *testing.T) {
 	}
 }
 
+// TestScopeIsNamed looks at every place that says how a service is while a part of
+// it has trouble.
+func TestScopeIsNamed(t *testing.T) {
+	f := newFake(false)
+	f.set("imap", "oceania", func(r *Reading) {
+		down(r)
+		r.Status, r.Scope = status.Partial, status.Scope{Extent: status.OneFamily, Family: checks.IPv6}
+	})
+	s := f.all()
+	reading, _ := f.services[1].reading("oceania")
+	if got := s.small(reading, false); got != "over IPv6, since 09:20" {
+		t.Errorf("cell says %q", got)
+	}
+	d, err := s.document("summary")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := component(t, d, "IMAP", "Oceania"); c.Status != status.Partial || c.Description == nil || *c.Description != "Over IPv6" {
+		t.Errorf("component is %+v", c)
+	}
+	if c := component(t, d, "IMAP", ""); c.Status != status.Partial {
+		t.Errorf("group is %+v", c)
+	}
+}
+
 // TestPartIsNeverSilent looks at every place that says how a service is while a
 // part of it is not measured.
 func TestPartIsNeverSilent(t *testing.T) {
@@ -116,7 +157,7 @@ func TestPartIsNeverSilent(t *testing.T) {
 	}
 	n := 0
 	for _, c := range components {
-		if c.Description != nil && *c.Description == "A part is not measured" && c.Status == Operational {
+		if c.Description != nil && *c.Description == "A part is not measured" && c.Status == status.Operational {
 			n++
 		}
 	}
