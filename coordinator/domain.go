@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"text/tabwriter"
 
 	"varde/checks"
@@ -14,17 +13,8 @@ import (
 
 // search finds what a domain offers. A signal ends it.
 func (p *process) search(ctx context.Context, domain string) (*discovery.Report, error) {
-	ctx, stop := context.WithCancelCause(ctx)
-	var watch sync.WaitGroup
-	defer watch.Wait()
-	defer stop(nil)
-	watch.Go(func() {
-		select {
-		case sig := <-p.signals:
-			stop(fmt.Errorf("stopped by %s", sig))
-		case <-ctx.Done():
-		}
-	})
+	ctx, release := p.stoppable(ctx)
+	defer release()
 	o := discovery.Options{Domain: domain, Resolver: p.resolver, Network: p.network, Roots: p.roots}
 	if p.terminal(p.stderr) {
 		o.Progress = func(words string) { fmt.Fprintf(p.stderr, "\r\x1b[K%s …", words) }

@@ -19,7 +19,10 @@ import (
 	"varde"
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/control"
+	"varde/coordinator/internal/incident"
 	"varde/coordinator/internal/presence"
+	"varde/coordinator/internal/recording"
+	"varde/coordinator/internal/register"
 	"varde/proto/wire"
 )
 
@@ -31,7 +34,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	p := &process{stdout: &out, stderr: &err, now: func() time.Time { return noon }}
+	p := &process{stdout: &out, stderr: &err, now: func() time.Time { return noon }, user: func() string { return "kari" }}
 	code = p.run(t.Context(), args)
 	return code, out.String(), err.String()
 }
@@ -158,7 +161,7 @@ func TestValidateTellsEveryFault(t *testing.T) {
 	code, out, errs := call(t, "validate", file)
 	want := file + `:1:13: advertise[0]: got "c1", expected host:port that probes can dial
 ` + file + `:2:16: regions[0].id: got "A", expected 1 to 63 of a-z, 0-9 and -
-` + file + `:3:1: colour: got an unknown key, expected one of name, data, listen, advertise, controls, min_probes, retention, regions, services, checks, pages
+` + file + `:3:1: colour: got an unknown key, expected one of name, data, listen, advertise, controls, min_probes, retention, regions, providers, services, checks, pages
 `
 	if code != 1 || out != "" || errs != want {
 		t.Errorf("exit %d, %q\n%s\nwant 1 and\n%s", code, out, errs, want)
@@ -216,7 +219,19 @@ func TestNobodyRuns(t *testing.T) {
 }
 
 // fleet answers commands as a coordinator would.
-type fleet struct{ asked []control.NewProbe }
+type fleet struct {
+	// data is what a backup is of.
+	data   string
+	asked  []control.NewProbe
+	orders []incident.Order
+	// windows are those that were announced, cancelled the ids of those taken back.
+	windows   []register.Window
+	cancelled []string
+	exported  []recording.Wanted
+	// barren is one whose journal holds nothing, polls how often it said how far it is.
+	barren bool
+	polls  int
+}
 
 func (f *fleet) AddProbe(_ context.Context, p control.NewProbe) (control.Invitation, error) {
 	f.asked = append(f.asked, p)
@@ -254,7 +269,7 @@ func (f *fleet) Status(context.Context) (control.Status, error) {
 func serve(t *testing.T, data string) *fleet {
 	t.Helper()
 	f := &fleet{}
-	s, err := control.New(control.Options{Roster: f, Reporter: f, Logger: slog.New(slog.DiscardHandler)})
+	s, err := control.New(control.Options{Roster: f, Reporter: f, Incidents: f, Evidence: f, Windows: f, Backup: f, Exporter: f, Rebuilder: f, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

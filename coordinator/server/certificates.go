@@ -27,21 +27,17 @@ func (s *Server) endingCertificates(ctx context.Context) []string {
 	return ops.Endings(s.presentedNow(ctx), time.Now())
 }
 
-// firstEnds are when the first certificate ends of those that the servers of each
-// check present: the server's own, or one that it needs.
-func (s *Server) firstEnds(ctx context.Context) map[string]time.Time {
-	return firstEndsOf(s.presentedNow(ctx))
-}
-
-func firstEndsOf(presented []ops.Presented) map[string]time.Time {
-	out := map[string]time.Time{}
+// firstEndsBy are when the first certificate ends of those that servers present: a
+// server's own, or one that it needs.
+func firstEndsBy[K comparable](presented []ops.Presented, key func(ops.Presented) K) map[K]time.Time {
+	out := map[K]time.Time{}
 	for _, p := range presented {
 		for i, c := range p.Handshake.Chain {
 			// One that trusts itself, or was sent after its end, is not needed; or the
 			// check fails.
 			idle := i > 0 && (c.Subject == c.Issuer || c.NotAfter.Before(p.At))
-			if first, known := out[p.Check]; !idle && (!known || c.NotAfter.Before(first)) {
-				out[p.Check] = c.NotAfter
+			if first, known := out[key(p)]; !idle && (!known || c.NotAfter.Before(first)) {
+				out[key(p)] = c.NotAfter
 			}
 		}
 	}

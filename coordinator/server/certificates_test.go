@@ -25,7 +25,7 @@ func TestFirstEnds(t *testing.T) {
 		"cross-signed long ago":  {[]checks.Certificate{cert("a", "R", 20), cert("R", "Root", 90), cert("Root", "Old Root", -400)}, 20},
 		"it trusts itself alone": {[]checks.Certificate{cert("a", "a", 5)}, 5},
 	} {
-		got := firstEndsOf([]ops.Presented{{Check: "imap", At: now, Handshake: &checks.Handshake{Chain: c.chain}}})
+		got := firstEndsBy([]ops.Presented{{Check: "imap", At: now, Handshake: &checks.Handshake{Chain: c.chain}}}, func(p ops.Presented) string { return p.Check })
 		if want := now.AddDate(0, 0, c.want); len(got) != 1 || !got["imap"].Equal(want) {
 			t.Errorf("%s: got %v, want %s", name, got, want)
 		}

@@ -34,7 +34,7 @@ func (c *changes) load(ctx context.Context, store *history.Store) error {
 			from, to := spans[i-1], spans[i]
 			list = append(list, verdict.Change{
 				Series: v.Series, From: from.State, To: to.State, At: to.From,
-				Since: to.Since, Reason: to.Reason, Counts: to.Counts,
+				Since: to.Since, Reason: to.Reason, Counts: to.Counts, Evidence: to.Evidence,
 			})
 		}
 	}

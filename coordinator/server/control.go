@@ -28,7 +28,7 @@ func (s *Server) serveControl(ctx context.Context) error {
 	if !s.opts.Socket {
 		return nil
 	}
-	c, err := control.New(control.Options{Roster: roster{s}, Reporter: s, Logger: s.log.With("component", "control")})
+	c, err := control.New(control.Options{Roster: roster{s}, Reporter: s, Incidents: cases{s}, Evidence: s, Windows: announced{s}, Backup: s, Exporter: s, Rebuilder: rebuilds{s}, Logger: s.log.With("component", "control"), Wrap: s.timings.of("control")})
 	if err != nil {
 		return err
 	}
@@ -124,6 +124,9 @@ func (s *Server) Status(ctx context.Context) (control.Status, error) {
 	if out.Loaded, err = s.lastReload(); err != nil {
 		out.ReloadError = err.Error()
 	}
+	if b, ok, err := s.history.Rebuilding(ctx); err == nil && ok {
+		out.Notices = append(out.Notices, fmt.Sprintf("the history since %s is made again: %d of %d messages are read", b.Since.Format(time.RFC3339), b.Done, b.All))
+	}
 	if err := s.ready(ctx); err != nil {
 		out.Notices = append(out.Notices, "not ready: "+err.Error())
 	}
@@ -148,6 +151,9 @@ func (s *Server) Status(ctx context.Context) (control.Status, error) {
 	out.Notices = append(out.Notices, s.endingCertificates(ctx)...)
 	if first, last := s.journal.Bounds(); first <= last {
 		out.JournalFirst, out.JournalLast = first, last
+		if out.JournalSince, err = s.journal.Oldest(ctx); err != nil {
+			return out, err
+		}
 	}
 	for _, at := range s.history.NewestObservation() {
 		if at.After(out.NewestObservation) {

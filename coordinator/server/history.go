@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"varde/checks"
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/ops"
@@ -18,8 +17,8 @@ func (s *Server) openHistory(ctx context.Context) (err error) {
 	s.learn(c)
 	s.history, err = history.Open(history.Options{
 		Dir: filepath.Join(c.Data, "history"), Source: source{s.journal}, Config: s.fleet.Load,
-		Retention: history.Retention{Minutes: c.Retention.Minutes, Hours: c.Retention.Hours, Days: c.Retention.Days},
-		Logger:    s.log.With("component", "history"),
+		Retention:   history.Retention{Minutes: c.Retention.Minutes, Hours: c.Retention.Hours, Days: c.Retention.Days},
+		Maintenance: s.maintenance, Logger: s.log.With("component", "history"),
 	})
 	if err != nil {
 		return err
@@ -30,7 +29,7 @@ func (s *Server) openHistory(ctx context.Context) (err error) {
 	if s.rollup, err = history.NewRollup(s.history); err != nil {
 		return err
 	}
-	if s.final, err = history.NewFinal(s.history); err != nil {
+	if s.final, err = history.NewFinal(history.FinalOptions{Store: s.history, Judged: s.hourJudged}); err != nil {
 		return err
 	}
 	return s.changes.load(ctx, s.history)
@@ -38,24 +37,24 @@ func (s *Server) openHistory(ctx context.Context) (err error) {
 
 // learn gives the history what it needs to know of the fleet as it is now.
 func (s *Server) learn(c config.Config) {
-	out := &history.Config{MinProbes: c.MinProbes}
-	for _, r := range c.Regions {
-		out.Regions = append(out.Regions, history.Region{ID: r.ID, Weight: r.Weight})
-	}
-	for _, t := range c.Checks {
-		out.Checks = append(out.Checks, history.Check{
-			ID: t.ID, Service: t.Service, Every: t.Every, Families: t.Families, Regions: t.Regions, Limited: t.Kind == checks.RoundTrip,
-		})
-	}
+	out := fleetOf(c)
 	for _, e := range s.authority.Roster() {
 		out.Probes = append(out.Probes, history.Probe{Name: e.Name, Region: e.Region})
 	}
 	s.fleet.Store(out)
+	if s.meter != nil {
+		s.meter.Learn(c.Targets())
+	}
+	s.learnWorld(c)
 }
+
+// hourJudged is told of every hour whose final verdicts are on disk.
+func (s *Server) hourJudged(hour time.Time) { s.incidents.Judged(hour) }
 
 // verdictsChanged is told of every change after it is on disk.
 func (s *Server) verdictsChanged(list []verdict.Change) {
 	s.changes.add(list)
+	s.incidents.Told()
 	services := map[string]string{}
 	for _, t := range s.current().Checks {
 		services[t.ID] = t.Service
@@ -64,7 +63,7 @@ func (s *Server) verdictsChanged(list []verdict.Change) {
 		if s.ops != nil {
 			s.ops.PublishVerdict(ops.Verdict{
 				Series: c.Series, Service: services[c.Series.Check], State: c.To,
-				Since: c.Since, Reason: c.Reason, Counts: c.Counts,
+				Since: c.Since, Reason: c.Reason, Counts: c.Counts, Evidence: c.Evidence,
 			})
 		}
 	}

@@ -2,34 +2,17 @@ package server
 
 import (
 	"context"
-	"log/slog"
-	"path/filepath"
 
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/journal"
+	"varde/coordinator/internal/recording"
 	"varde/proto/wire"
 )
 
 // ReadJournal hands every batch that a stopped coordinator's data folder holds
 // to fn, in order, until fn returns an error.
 func ReadJournal(ctx context.Context, data string, fn func(wire.Batch) error) error {
-	j, err := journal.Open(ctx, journal.Options{Dir: filepath.Join(data, "journal"), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	first, last := j.Bounds()
-	err = j.Read(ctx, first, last, func(e journal.Entry) error {
-		for _, b := range e.Batches {
-			if err := fn(b); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if closeErr := j.Close(); err == nil {
-		err = closeErr
-	}
-	return err
+	return recording.EachBatch(ctx, data, fn)
 }
 
 // source is the journal as the history reads it.

@@ -11,7 +11,7 @@ import (
 
 // Mail reads what became of test mails.
 func (p past) Mail(ctx context.Context, q ops.MailQuery) (out ops.Mail, err error) {
-	hq := history.MailQuery{Route: q.Route, From: q.From, To: q.To, Notable: q.Notable, Limit: q.Limit}
+	hq := history.MailQuery{Route: q.Route, Services: q.Services, From: q.From, To: q.To, Notable: q.Notable, Limit: q.Limit}
 	if out.Sums, out.Routes, err = p.history.MailSums(ctx, hq); err != nil {
 		return out, err
 	}
@@ -20,8 +20,8 @@ func (p past) Mail(ctx context.Context, q ops.MailQuery) (out ops.Mail, err erro
 }
 
 // Delays reads how long the mails of a route took.
-func (p past) Delays(ctx context.Context, route string, w graph.Window) ([]graph.DelayPoint, error) {
-	steps, err := p.history.MailSteps(ctx, history.MailQuery{Route: route, From: w.From, To: w.To}, w.Step)
+func (p past) Delays(ctx context.Context, q ops.MailQuery, step time.Duration) ([]graph.DelayPoint, error) {
+	steps, err := p.history.MailSteps(ctx, history.MailQuery{Route: q.Route, Services: q.Services, From: q.From, To: q.To}, step)
 	out := make([]graph.DelayPoint, len(steps))
 	for i, s := range steps {
 		out[i] = graph.DelayPoint(s)

@@ -8,8 +8,8 @@ import (
 
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/ingest"
+	"varde/coordinator/internal/meter"
 	"varde/coordinator/internal/presence"
-	"varde/coordinator/internal/verdict"
 	"varde/proto/wire"
 )
 
@@ -46,18 +46,12 @@ func timestamp(name, help string, labels []string, read func(f facts, tell func(
 	})
 }
 
-// truth is how Prometheus writes yes and no.
-func truth(yes bool) float64 {
-	if yes {
-		return 1
-	}
-	return 0
-}
-
 // metrics are all of them.
 func metrics() []metric {
 	var all []metric
-	for _, some := range [][]metric{ownMetrics(), probeMetrics(), countMetrics(), journalMetrics(), historyMetrics()} {
+	for _, some := range [][]metric{
+		ownMetrics(), serviceMetrics(), incidentMetrics(), mailMetrics(), regionMetrics(), probeMetrics(), countMetrics(), journalMetrics(), historyMetrics(),
+	} {
 		all = append(all, some...)
 	}
 	return all
@@ -68,14 +62,12 @@ func ownMetrics() []metric {
 		gauge("varde_build_info", "Always 1; the labels say which program runs.", []string{"version", "goversion"},
 			func(f facts, tell tell) { tell(1, f.version, runtime.Version()) }),
 		gauge("varde_ready", "Whether the journal keeps what probes send, and the history can be read.", nil,
-			func(f facts, tell tell) { tell(truth(f.ready)) }),
+			func(f facts, tell tell) { tell(meter.Truth(f.ready)) }),
 		gauge("varde_plan_revision", "Revision of the newest plan.", nil,
 			func(f facts, tell tell) { tell(float64(f.plan.Revision)) }),
-		gauge("varde_verdict", "What is told of a series: 1 for the state that holds, 0 for the others.",
-			[]string{"check", "service", "region", "family", "state"}, tellVerdicts),
 		timestamp("varde_check_certificate_expiry_timestamp_seconds", "When the first certificate ends that the servers of a check present.", []string{"check", "service"},
 			func(f facts, tell func(time.Time, ...string)) {
-				for check, end := range f.certificates {
+				for check, end := range f.reckoned.ends {
 					tell(end, check, f.services[check])
 				}
 			}),
@@ -86,23 +78,15 @@ func ownMetrics() []metric {
 				}
 			}),
 		gauge("varde_config_last_reload_successful", "Whether the configuration was put in force when it was last read.", nil,
-			func(f facts, tell tell) { tell(truth(f.reload == nil)) }),
+			func(f facts, tell tell) { tell(meter.Truth(f.reload == nil)) }),
 		timestamp("varde_config_last_reload_success_timestamp_seconds", "When the configuration in force was read.", nil,
 			func(f facts, tell func(time.Time, ...string)) { tell(f.loaded) }),
-		timestamp("varde_region_newest_observation_timestamp_seconds", "When the newest observation from a region ended.", []string{"region"},
-			func(f facts, tell func(time.Time, ...string)) {
-				for region, at := range f.newest {
-					tell(at, region)
-				}
-			}),
-	}
-}
-
-func tellVerdicts(f facts, tell tell) {
-	for _, v := range f.verdicts {
-		for state := range verdict.State(verdict.States) {
-			tell(truth(state == v.State), v.Check, f.services[v.Check], v.Region, v.Family.String(), state.String())
-		}
+		gauge("varde_stream_readers", "Who reads the stream of events now.", nil,
+			func(f facts, tell tell) { tell(float64(f.readers)) }),
+		counter("varde_stream_dropped_readers_total", "Readers of the stream of events that were let go because they were too slow.", nil,
+			func(f facts, tell tell) { tell(float64(f.dropped)) }),
+		timestamp("varde_numbers_timestamp_seconds", "When the numbers, mails and certificates were read that are told here.", nil,
+			func(f facts, tell func(time.Time, ...string)) { tell(f.reckoned.at) }),
 	}
 }
 
@@ -126,14 +110,14 @@ func probeMetrics() []metric {
 	labels := []string{"probe", "region"}
 	return []metric{
 		gauge("varde_probe_connected", "Whether a probe of the roster reports now.", labels,
-			ofProbes(func(_ facts, p ingest.Probe) (float64, bool) { return truth(p.State == presence.Connected), true })),
+			ofProbes(func(_ facts, p ingest.Probe) (float64, bool) { return meter.Truth(p.State == presence.Connected), true })),
 		gauge("varde_probe_qualified", "Whether a probe that reports now holds itself fit to judge; absent while it has not judged itself.", labels,
 			ofProbes(func(_ facts, p ingest.Probe) (float64, bool) {
-				return truth(p.Qualified == wire.Qualified), p.State == presence.Connected && p.Qualified != wire.NotJudged
+				return meter.Truth(p.Qualified == wire.Qualified), p.State == presence.Connected && p.Qualified != wire.NotJudged
 			})),
 		gauge("varde_probe_relayed", "Whether a probe that reports now does so through another one.", labels,
 			ofProbes(func(_ facts, p ingest.Probe) (float64, bool) {
-				return truth(p.Relay != ""), p.State == presence.Connected && p.Epoch != ""
+				return meter.Truth(p.Relay != ""), p.State == presence.Connected && p.Epoch != ""
 			})),
 		gauge("varde_probe_faults", "Faults of its host or network that a probe sees; its page says which.", labels,
 			saidOf(func(p ingest.Probe) uint64 { return uint64(len(p.Faults)) })),
@@ -189,6 +173,14 @@ func journalMetrics() []metric {
 	return []metric{
 		gauge("varde_journal_messages", "Messages that the journal keeps.", nil, ofSize(func(f facts) uint64 { return f.messages })),
 		gauge("varde_journal_bytes", "Bytes that the messages of the journal take.", nil, ofSize(func(f facts) uint64 { return f.bytes })),
+		gauge("varde_journal_max_bytes", "Bytes above which the journal drops its oldest messages; absent where nothing bounds it.", nil,
+			func(f facts, tell tell) {
+				if f.most > 0 {
+					tell(float64(f.most))
+				}
+			}),
+		timestamp("varde_journal_oldest_message_timestamp_seconds", "When the oldest message of the journal arrived.", nil,
+			func(f facts, tell func(time.Time, ...string)) { tell(f.oldest) }),
 		gauge("varde_journal_reader_lag_messages", "Messages of the journal that a reader has not taken yet.", []string{"reader"},
 			func(f facts, tell tell) {
 				for name, place := range f.journalReaders() {

@@ -16,7 +16,7 @@ const maxReads = 20
 // Observations reads raw observations, newest first, and where to go on.
 func (p past) Observations(ctx context.Context, q ops.ObservationQuery) ([]checks.Observation, ops.Cursor, error) {
 	hq := history.ObservationQuery{
-		Check: q.Check, Probe: q.Probe, Region: q.Region, Family: q.Family, Outcomes: q.Outcomes,
+		Check: q.Check, Checks: q.Checks, Probe: q.Probe, Region: q.Region, Family: q.Family, Outcomes: q.Outcomes,
 		Epoch: q.Epoch, Seq: q.Seq, From: q.From, To: q.To, After: history.Position(q.After), Limit: q.Limit,
 	}
 	var out []checks.Observation

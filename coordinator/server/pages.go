@@ -34,16 +34,35 @@ func (s *Server) buildPages() error {
 		return err
 	}
 	s.site.Store(site)
+	providers, err := providersOf(c)
+	if err != nil {
+		return err
+	}
+	s.providers.Store(&providers)
 	token, err := s.operatorToken()
 	if err != nil {
 		return err
 	}
 	s.ops, err = ops.New(ops.Options{
-		Live: present{s}, History: past{s}, Observations: past{s}, Ledger: past{s}, Servers: past{s},
+		Live: present{s}, History: past{s}, Observations: past{s}, Ledger: past{s}, Servers: past{s}, Incidents: cases{s},
 		Logger: s.log.With("component", "ops"), Listen: c.Listen.Ops, Token: token,
-		Hosts: func() []string { return hostNames(s.current().Advertise) }, Metrics: s.metricsHandler(), Ready: s.ready,
+		Providers: func() []ops.Provider { return *s.providers.Load() },
+		Hosts:     func() []string { return hostNames(s.current().Advertise) }, Metrics: s.metricsHandler(), Ready: s.ready,
 	})
 	return err
+}
+
+// providersOf are the providers of a configuration, with the tokens of their people.
+func providersOf(c config.Config) ([]ops.Provider, error) {
+	tokens, faults := c.ProviderTokens()
+	if len(faults) > 0 {
+		return nil, faults[0]
+	}
+	out := make([]ops.Provider, len(c.Providers))
+	for i, p := range c.Providers {
+		out[i] = ops.Provider{ID: p.ID, Token: tokens[p.ID]}
+	}
+	return out, nil
 }
 
 // newSite makes the public pages of a configuration.
@@ -75,7 +94,7 @@ func (p publicSource) History(ctx context.Context, service string, w graph.Windo
 
 // Mail is what became of the test mails of one service.
 func (p publicSource) Mail(ctx context.Context, service string, w graph.Window) (mail.Sums, error) {
-	all, _, err := p.history.MailSums(ctx, history.MailQuery{Service: service, From: w.From, To: w.To})
+	all, _, err := p.history.MailSums(ctx, history.MailQuery{Services: []string{service}, From: w.From, To: w.To})
 	return all, err
 }
 

@@ -84,7 +84,7 @@ func ratio(v *float64) graph.Ratio {
 func (s *Server) regionsOf(t checks.Target) []string {
 	var out []string
 	for _, r := range s.current().Regions {
-		if len(t.Regions) == 0 || slices.Contains(t.Regions, r.ID) {
+		if t.In(r.ID) {
 			out = append(out, r.ID)
 		}
 	}
@@ -98,7 +98,7 @@ const recentRuns = 15 * time.Minute
 func (p past) Matrix(ctx context.Context, w graph.Window) ([]ops.Strip, error) {
 	var out []ops.Strip
 	now := time.Now()
-	for _, t := range p.current().Checks {
+	for _, t := range p.current().Targets() {
 		for _, region := range p.regionsOf(t) {
 			q := history.Query{Check: t.ID, Region: region}
 			strip := ops.Strip{Check: t.ID, Region: region}
@@ -157,11 +157,11 @@ func (p past) Last(ctx context.Context, s verdict.Series, before time.Time) (ver
 
 // Check reads what each region saw of one check.
 func (p past) Check(ctx context.Context, id string, w graph.Window) (ops.CheckHistory, error) {
-	i := slices.IndexFunc(p.current().Checks, func(t checks.Target) bool { return t.ID == id })
+	i := slices.IndexFunc(p.current().Targets(), func(t checks.Target) bool { return t.ID == id })
 	if i < 0 {
 		return ops.CheckHistory{}, nil
 	}
-	t := p.current().Checks[i]
+	t := p.current().Targets()[i]
 	var out ops.CheckHistory
 	for _, region := range p.regionsOf(t) {
 		r, err := p.checkRegion(ctx, t, region, w)
@@ -297,7 +297,21 @@ func sums(n history.Number) ops.Sums {
 	if n.Availability != nil {
 		out.Low, out.High = *n.Low, *n.High
 	}
+	out.WithoutMaintenance = ratio(n.WithoutMaintenance)
 	return out
+}
+
+// Numbers reads all that is said of a service.
+func (p past) Numbers(ctx context.Context, q ops.NumbersQuery) (ops.Numbers, error) {
+	n, err := p.history.Numbers(ctx, history.NumbersQuery(q))
+	out := ops.Numbers{From: n.From, To: n.To, Whole: n.Whole, Maintenance: n.Maintenance, MinutesFrom: n.MinutesFrom}
+	for _, r := range n.Regions {
+		out.Regions = append(out.Regions, ops.RegionNumbers(r))
+	}
+	for _, f := range n.Families {
+		out.Families = append(out.Families, ops.FamilyNumber(f))
+	}
+	return out, err
 }
 
 func seconds(v float64) time.Duration { return time.Duration(v * float64(time.Second)) }

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,5 +30,22 @@ func TestSpread(t *testing.T) {
 	}
 	if got := spread([]graph.StackPoint{{At: at(45), Medians: second}}, latency[:2]); len(got) != 0 {
 		t.Errorf("before the first: got %v", got)
+	}
+}
+
+// TestNumbersOfANewCoordinator: nothing is known, also of a service that has no checks, and
+// no number is made up.
+func TestNumbersOfANewCoordinator(t *testing.T) {
+	s := opened(t, configured(t, small))
+	for path, want := range map[string]string{
+		"/api/v1/numbers?service=imap":      `"regions":[{"region":"eu-north","availability":null,"low":null,"high":null,"coverage":0,"label":"insufficient data"`,
+		"/api/v1/numbers?service=new":       `"regions":[],"families":[],`,
+		"/api/v1/availability?service=imap": `"low":null,"high":null,"without_maintenance":null`,
+		"/numbers":                          "No service has an objective.",
+		"/numbers/new":                      "It is not known how well Brand new service could be reached.",
+	} {
+		if code, body := told(s, path); code != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d, %s", path, code, body)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -13,12 +14,13 @@ import (
 // reaches the probes without anybody thinking of it.
 const secretsEvery = time.Minute
 
-// keepPlan makes a new plan whenever what it is made of changes.
+// keepPlan makes a new plan whenever what it is made of changes, and when a watch
+// begins or ends.
 func (s *Server) keepPlan(ctx context.Context) error {
 	tick := time.NewTicker(secretsEvery)
 	defer tick.Stop()
 	for {
-		changed := s.authority.Changed()
+		changed, announced, now := s.authority.Changed(), s.windows.Changed(), time.Now()
 		s.enacting.Lock()
 		if err := s.makePlan(s.current()); err != nil {
 			s.log.Error("make plan", "error", err) // the last good one stays
@@ -28,15 +30,28 @@ func (s *Server) keepPlan(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
+		case <-announced:
+		case <-time.After(time.Until(cmp.Or(s.windows.NextEdge(now), now.Add(maxAhead)))):
 		case <-tick.C:
 		}
 	}
 }
 
-// makePlan makes the plan of a configuration, and lets the history know it.
+// makePlan makes the plan of a configuration, as it is while the watches of now are in
+// force, and lets the history know the configuration.
 func (s *Server) makePlan(c config.Config) error {
+	in, _ := s.planInput(c).Watched(s.watches(time.Now()))
+	if _, err := s.plans.Make(in); err != nil {
+		return err
+	}
+	s.learn(c)
+	return nil
+}
+
+// planInput is what a plan is made of without watches.
+func (s *Server) planInput(c config.Config) plan.Input {
 	in := plan.Input{
-		Checks: c.Checks, Authorities: s.authority.Authorities(), GossipKeys: s.authority.GossipKeys(),
+		Checks: c.Targets(), Authorities: s.authority.Authorities(), GossipKeys: s.authority.GossipKeys(),
 		Coordinators: c.Advertise, Controls: c.Controls, MinProbes: c.MinProbes,
 	}
 	for _, r := range c.Regions {
@@ -45,11 +60,7 @@ func (s *Server) makePlan(c config.Config) error {
 	for _, e := range s.authority.Roster() {
 		in.Probes = append(in.Probes, plan.Probe{RosterEntry: e.Wire(), Recipient: e.Recipient})
 	}
-	if _, err := s.plans.Make(in); err != nil {
-		return err
-	}
-	s.learn(c)
-	return nil
+	return in
 }
 
 // current is the configuration in force.
@@ -72,9 +83,14 @@ func (s *Server) Reload(c config.Config) error {
 	if err != nil {
 		return err
 	}
+	providers, err := providersOf(c)
+	if err != nil {
+		return err
+	}
 	if err := s.makePlan(c); err != nil {
 		return err
 	}
+	s.providers.Store(&providers)
 	s.mu.Lock()
 	s.config, s.loaded = c, time.Now().UTC()
 	s.mu.Unlock()

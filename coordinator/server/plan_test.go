@@ -69,7 +69,7 @@ func TestReloadIsWholeOrNot(t *testing.T) {
 	}
 	next := configured(t, small+`  - {id: new-a, service: new, kind: imap, url: "imaps://new.example.net", every: 30s}`+"\n")
 	broken := next
-	broken.Checks = append([]checks.Target{}, next.Checks...)
+	broken.Checks = append([]config.Check{}, next.Checks...)
 	broken.Checks[1].CA = &checks.Authority{PEM: bytes.Repeat([]byte("x"), 4<<20)}
 	if err := s.Reload(broken); err == nil || !strings.HasPrefix(err.Error(), "make plan: plan has ") {
 		t.Errorf("a plan that is too large: %v", err)

@@ -12,6 +12,7 @@ import (
 	"varde/coordinator/internal/ingest"
 	"varde/coordinator/internal/ops"
 	"varde/coordinator/internal/presence"
+	"varde/coordinator/internal/status"
 	"varde/coordinator/internal/statuspage"
 	"varde/coordinator/internal/verdict"
 	"varde/proto/wire"
@@ -25,22 +26,22 @@ var _ ops.Live = present{}
 // Now is the snapshot of the operators' pages.
 func (p present) Now(context.Context) (ops.Now, error) {
 	c, now := p.current(), time.Now().UTC()
-	out := ops.Now{At: now, Coordinator: c.Name, Checks: c.Checks, Changes: p.changes.recent(now), Notices: p.history.Notices()}
+	out := ops.Now{At: now, Coordinator: c.Name, Checks: c.Targets(), Changes: p.changes.recent(now), Notices: p.history.Notices(), Windows: p.opsWindows(now)}
 	if plan, ok := p.plans.Current(); ok {
 		out.Plan = plan.Number.Revision
 	}
 	newest := p.history.NewestObservation()
 	for _, r := range c.Regions {
-		out.Regions = append(out.Regions, ops.Region{ID: r.ID, Name: r.Name, Newest: newest[r.ID]})
+		out.Regions = append(out.Regions, ops.Region{ID: r.ID, Name: r.Name, Weight: r.Weight, Newest: newest[r.ID]})
 	}
 	for _, s := range c.Services {
-		out.Services = append(out.Services, ops.Service{ID: s.ID, Name: s.Name, SLO: s.SLO})
+		out.Services = append(out.Services, ops.Service{ID: s.ID, Name: s.Name, Provider: s.Provider, SLO: s.SLO})
 	}
 	services := servicesOf(c)
 	for _, v := range p.history.Verdicts() {
 		out.Verdicts = append(out.Verdicts, ops.Verdict{
 			Series: v.Series, Service: services[v.Check], State: v.State,
-			Since: v.Since, Reason: v.Reason, Counts: v.Counts,
+			Since: v.Since, Reason: v.Reason, Counts: v.Counts, Evidence: v.Evidence,
 		})
 	}
 	for _, probe := range p.ingest.Probes() {
@@ -94,7 +95,7 @@ func (s *Server) publicPresent(ctx context.Context) (statuspage.Now, error) {
 			ID: r.ID, Name: r.Name, Weight: r.Weight, Probes: measuring[r.ID], Newest: newest[r.ID],
 		})
 	}
-	verdicts := s.history.Verdicts()
+	verdicts, active := s.history.Verdicts(), s.windows.Active(now)
 	last := func(series verdict.Series) (verdict.State, time.Time, error) { return s.lastKnown(ctx, series, now) }
 	for _, service := range c.Services {
 		entry := statuspage.Service{ID: service.ID, Name: service.Name}
@@ -107,7 +108,8 @@ func (s *Server) publicPresent(ctx context.Context) (statuspage.Now, error) {
 			if err != nil {
 				return statuspage.Now{}, err
 			}
-			reading.Late = reading.State == verdict.Slow && onlyLate(c, r.ID, made, verdicts)
+			reading.Maintenance = maintained(active, service.ID, r.ID)
+			reading.Late = reading.State == verdict.Slow && onlyLate(r.ID, made, verdicts)
 			entry.Readings = append(entry.Readings, reading)
 		}
 		out.Services = append(out.Services, entry)
@@ -116,11 +118,11 @@ func (s *Server) publicPresent(ctx context.Context) (statuspage.Now, error) {
 }
 
 // checksOf lists the checks of a service that are made in a region.
-func checksOf(c config.Config, service, region string) []string {
-	var out []string
-	for _, t := range c.Checks {
-		if t.Service == service && (len(t.Regions) == 0 || slices.Contains(t.Regions, region)) {
-			out = append(out, t.ID)
+func checksOf(c config.Config, service, region string) []checks.Target {
+	var out []checks.Target
+	for _, t := range c.Targets() {
+		if t.Service == service && t.In(region) {
+			out = append(out, t)
 		}
 	}
 	return out
@@ -130,18 +132,19 @@ func checksOf(c config.Config, service, region string) []string {
 // when it held; the zero time if there was none lately.
 type recall func(verdict.Series) (verdict.State, time.Time, error)
 
-// readingOf is the worst of the verdicts of a service's checks in a region,
-// since when the first of the worst. Unknown is the best of all: it says
+// readingOf rolls up the verdicts of a service's checks in a region. Unknown says
 // nothing as long as another says something, and then only makes the reading
 // partial.
-func readingOf(region string, made []string, verdicts []history.Verdict, last recall) (statuspage.Reading, error) {
+func readingOf(region string, made []checks.Target, verdicts []history.Verdict, last recall) (statuspage.Reading, error) {
 	r := statuspage.Reading{Region: region}
-	unseen, gone := slices.Clone(made), false
+	var readings []status.Reading
+	unseen, gone := checkIDs(made), false
 	for _, v := range verdicts {
-		switch {
-		case v.Region != region || !slices.Contains(made, v.Check):
+		i := slices.IndexFunc(made, func(t checks.Target) bool { return t.ID == v.Check })
+		if v.Region != region || i < 0 {
 			continue
-		case v.State == verdict.Unknown:
+		}
+		if v.State == verdict.Unknown {
 			state, at, err := last(v.Series)
 			if err != nil {
 				return r, err
@@ -151,16 +154,25 @@ func readingOf(region string, made []string, verdicts []history.Verdict, last re
 			}
 			gone = gone || !at.IsZero()
 			continue
-		case v.State > r.State || v.State == r.State && before(v.State, v.Since, r.Since):
-			r.State, r.Since = v.State, v.Since
 		}
+		readings = append(readings, status.Reading{Check: v.Check, Depth: status.DepthOf(made[i]), Family: v.Family, State: v.State, Since: v.Since})
 		unseen = slices.DeleteFunc(unseen, func(check string) bool { return check == v.Check })
 	}
-	r.Partial = r.State != verdict.Unknown && (gone || len(unseen) > 0)
+	part := status.OfRegion(readings)
+	r.State, r.Status, r.Scope, r.Since = part.State, part.Status, part.Scope, part.Since
+	r.Partial = part.Known && (gone || len(unseen) > 0)
 	if r.State == verdict.Intermittent {
-		r.Failed, r.Runs = failing(region, made, verdicts)
+		r.Failed, r.Runs = failing(region, checkIDs(made), verdicts)
 	}
 	return r, nil
+}
+
+func checkIDs(list []checks.Target) []string {
+	out := make([]string, len(list))
+	for i, t := range list {
+		out[i] = t.ID
+	}
+	return out
 }
 
 // failing is how many of the last runs failed of those checks that are intermittent;
@@ -176,22 +188,13 @@ func failing(region string, made []string, verdicts []history.Verdict) (failed, 
 
 // onlyLate says whether all of the checks made in a region that are slow are round
 // trips, which are slow when mail is late.
-func onlyLate(c config.Config, region string, made []string, verdicts []history.Verdict) bool {
+func onlyLate(region string, made []checks.Target, verdicts []history.Verdict) bool {
 	slow := func(t checks.Target) bool {
-		return slices.Contains(made, t.ID) && slices.ContainsFunc(verdicts, func(v history.Verdict) bool {
+		return slices.ContainsFunc(verdicts, func(v history.Verdict) bool {
 			return v.Check == t.ID && v.Region == region && v.State == verdict.Slow
 		})
 	}
-	return !slices.ContainsFunc(c.Checks, func(t checks.Target) bool { return slow(t) && t.Kind != checks.RoundTrip })
-}
-
-// before says which of two times a service in the given state counts from:
-// trouble from the first that had it, health from the last that found it.
-func before(state verdict.State, a, b time.Time) bool {
-	if state == verdict.Up {
-		return a.After(b)
-	}
-	return a.Before(b)
+	return !slices.ContainsFunc(made, func(t checks.Target) bool { return slow(t) && t.Kind != checks.RoundTrip })
 }
 
 // lastKnownFor is how far back a last known verdict is looked for.

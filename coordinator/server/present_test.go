@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"varde/checks"
-	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/history"
+	"varde/coordinator/internal/status"
 	"varde/coordinator/internal/verdict"
 )
 
@@ -37,13 +37,26 @@ func TestReadingSaysWhatItLeavesOut(t *testing.T) {
 		{"nothing is seen", []history.Verdict{gone}, lately, verdict.Unknown, false},
 		{"of another check", []history.Verdict{up, of("greeting", checks.IPv4, verdict.Up), of("removed", checks.IPv4, verdict.Unknown)}, lately, verdict.Up, false},
 	} {
-		got, err := readingOf("oceania", []string{"login", "greeting"}, c.verdicts, c.last)
+		got, err := readingOf("oceania", []checks.Target{{ID: "login", Kind: checks.IMAP}, {ID: "greeting", Kind: checks.IMAP}}, c.verdicts, c.last)
 		if err != nil || got.State != c.state || got.Partial != c.partial {
 			t.Errorf("%s: got %s, partial %t, %v; want %s, partial %t", c.name, got.State, got.Partial, err, c.state, c.partial)
 		}
 		if got.State == verdict.Unknown && (got.Last != verdict.Down || !got.LastAt.Equal(at)) {
 			t.Errorf("%s: last known %s until %s, want down until %s", c.name, got.Last, got.LastAt, at)
 		}
+	}
+}
+
+// TestReadingSaysWhichPart: a dead address family is an outage of a part, and named.
+func TestReadingSaysWhichPart(t *testing.T) {
+	of := func(family checks.Family, state verdict.State) history.Verdict {
+		return history.Verdict{Series: verdict.Series{Check: "login", Region: "oceania", Family: family}, State: state}
+	}
+	never := func(verdict.Series) (verdict.State, time.Time, error) { return verdict.Unknown, time.Time{}, nil }
+	got, err := readingOf("oceania", []checks.Target{{ID: "login", Kind: checks.IMAP}}, []history.Verdict{of(checks.IPv4, verdict.Up), of(checks.IPv6, verdict.Down)}, never)
+	want := status.Scope{Extent: status.OneFamily, Family: checks.IPv6}
+	if err != nil || got.State != verdict.Down || got.Status != status.Partial || got.Scope != want {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
@@ -63,7 +76,7 @@ func TestReadingSaysHowOftenItFails(t *testing.T) {
 		{of("a", verdict.Intermittent, 0), of("b", verdict.Up, 1), 0, 0},
 		{of("a", verdict.Down, 30), of("b", verdict.Intermittent, 8), 0, 0},
 	} {
-		got, err := readingOf("oceania", []string{"a", "b"}, []history.Verdict{c.a, c.b}, never)
+		got, err := readingOf("oceania", []checks.Target{{ID: "a"}, {ID: "b"}}, []history.Verdict{c.a, c.b}, never)
 		if err != nil || got.Failed != c.failed || got.Runs != c.runs {
 			t.Errorf("%s and %s: got %d of %d, %v; want %d of %d", c.a.State, c.b.State, got.Failed, got.Runs, err, c.failed, c.runs)
 		}
@@ -72,7 +85,7 @@ func TestReadingSaysHowOftenItFails(t *testing.T) {
 
 // TestOnlyLate: a service is late when nothing but round trips are slow.
 func TestOnlyLate(t *testing.T) {
-	c := config.Config{Checks: []checks.Target{{ID: "loop", Kind: checks.RoundTrip}, {ID: "login", Kind: checks.IMAP}}}
+	made := []checks.Target{{ID: "loop", Kind: checks.RoundTrip}, {ID: "login", Kind: checks.IMAP}}
 	of := func(check, region string, state verdict.State) history.Verdict {
 		return history.Verdict{Series: verdict.Series{Check: check, Region: region, Family: checks.IPv4}, State: state}
 	}
@@ -86,7 +99,7 @@ func TestOnlyLate(t *testing.T) {
 		{"both are", []history.Verdict{of("loop", "oceania", verdict.Slow), of("login", "oceania", verdict.Slow)}, false},
 		{"logins are slow elsewhere", []history.Verdict{of("loop", "oceania", verdict.Slow), of("login", "us-east", verdict.Slow)}, true},
 	} {
-		if got := onlyLate(c, "oceania", []string{"loop", "login"}, v.verdicts); got != v.want {
+		if got := onlyLate("oceania", made, v.verdicts); got != v.want {
 			t.Errorf("%s: got %t", v.name, got)
 		}
 	}

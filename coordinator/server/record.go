@@ -4,41 +4,20 @@ import (
 	"context"
 	"time"
 
-	"varde/checks"
 	"varde/coordinator/internal/history"
+	"varde/coordinator/internal/incident"
+	"varde/coordinator/internal/record"
 	"varde/coordinator/internal/verdict"
 )
 
 // Record is what was judged in a stretch of time, for other programs.
-type Record struct {
-	Verdicts     []RecordedVerdict      `json:"verdicts"`
-	Incidents    []RecordedIncident     `json:"incidents"`
-	Availability []RecordedAvailability `json:"availability"`
-}
+type Record = record.Record
 
-// RecordedVerdict is a stretch of time in which a series had one verdict. The
-// verdicts of one series follow one another without gap or overlap.
-type RecordedVerdict struct {
-	Check  string        `json:"check"`
-	Region string        `json:"region"`
-	Family checks.Family `json:"family"`
-	State  string        `json:"state"`
-	From   time.Time     `json:"from"`
-	// To is nil while the verdict stands.
-	To *time.Time `json:"to"`
-}
+// RecordedVerdict is a stretch of time in which a series had one verdict.
+type RecordedVerdict = record.Verdict
 
-// RecordedIncident is an incident. Nothing makes any.
-type RecordedIncident struct{}
-
-// RecordedAvailability is how well a service could be reached in a region; the
-// number is nil where nothing is known.
-type RecordedAvailability struct {
-	Service      string   `json:"service"`
-	Region       string   `json:"region"`
-	Availability *float64 `json:"availability"`
-	Coverage     float64  `json:"coverage"`
-}
+// RecordedIncident is an incident.
+type RecordedIncident = record.Incident
 
 // Told is what was told in [from, to).
 func (s *Server) Told(ctx context.Context, from, to time.Time) (Record, error) {
@@ -46,7 +25,9 @@ func (s *Server) Told(ctx context.Context, from, to time.Time) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	return s.record(ctx, spans, from, to)
+	out, err := s.record(ctx, spans, from, to)
+	out.Incidents = s.recorded(from, to, func(i incident.Incident) bool { return !i.Detected.IsZero() })
+	return out, err
 }
 
 // Final is what the whole set of observations shows in [from, to), as far as that
@@ -57,19 +38,25 @@ func (s *Server) Final(ctx context.Context, from, to time.Time) (out Record, unt
 		return Record{}, time.Time{}, err
 	}
 	out, err = s.record(ctx, spans, from, to)
+	out.Incidents = s.recorded(from, to, func(i incident.Incident) bool { return !i.Unshown })
 	return out, until, err
 }
 
-func (s *Server) record(ctx context.Context, spans []verdict.Span, from, to time.Time) (Record, error) {
-	out := Record{Verdicts: []RecordedVerdict{}, Incidents: []RecordedIncident{}, Availability: []RecordedAvailability{}}
-	for _, v := range spans {
-		end := &v.To
-		if v.To.IsZero() {
-			end = nil
+// recorded are the incidents of which something lies in [from, to).
+func (s *Server) recorded(from, to time.Time, are func(incident.Incident) bool) []record.Incident {
+	out := []record.Incident{}
+	for _, c := range s.incidents.Overlapping(from, to) {
+		if !c.Draft && are(c.Incident) {
+			out = append(out, record.OfIncident(*s.world.Load(), c.Incident))
 		}
-		out.Verdicts = append(out.Verdicts, RecordedVerdict{
-			Check: v.Series.Check, Region: v.Series.Region, Family: v.Series.Family, State: v.State.String(), From: v.From, To: end,
-		})
+	}
+	return out
+}
+
+func (s *Server) record(ctx context.Context, spans []verdict.Span, from, to time.Time) (Record, error) {
+	out := record.New()
+	for _, v := range spans {
+		out.Verdicts = append(out.Verdicts, record.OfSpan(v))
 	}
 	c := s.current()
 	for _, service := range c.Services {
@@ -81,7 +68,7 @@ func (s *Server) record(ctx context.Context, spans []verdict.Span, from, to time
 			if err != nil {
 				return Record{}, err
 			}
-			out.Availability = append(out.Availability, RecordedAvailability{
+			out.Availability = append(out.Availability, record.Availability{
 				Service: service.ID, Region: region.ID, Availability: a.Availability, Coverage: a.Coverage,
 			})
 		}

@@ -25,12 +25,17 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"varde/coordinator/internal/config"
+	"varde/coordinator/internal/evidence"
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/identity"
+	"varde/coordinator/internal/incident"
 	"varde/coordinator/internal/ingest"
 	"varde/coordinator/internal/journal"
+	"varde/coordinator/internal/meter"
 	"varde/coordinator/internal/ops"
+	"varde/coordinator/internal/page"
 	"varde/coordinator/internal/plan"
+	"varde/coordinator/internal/register"
 	"varde/coordinator/internal/statuspage"
 )
 
@@ -69,8 +74,16 @@ type Server struct {
 	told      *history.Told
 	rollup    *history.Rollup
 	final     *history.Final
+	incidents *register.Incidents
+	windows   *register.Windows
+	signs     *page.Memo[string, []incident.Sign]
+	archive   *journal.Archive
+	keeper    *evidence.Keeper
 	ingest    *ingest.Ingest
 	metrics   *prometheus.Registry
+	timings   timings
+	meter     *meter.Meter
+	reckoning *reckoning
 	// site is made anew with every configuration.
 	site      atomic.Pointer[statuspage.Site]
 	ops       *ops.Server
@@ -78,11 +91,17 @@ type Server struct {
 	changes   changes
 	// started is when this process began, began when this coordinator was made.
 	started, began time.Time
+	// providers are those whose people have a token of their own.
+	providers atomic.Pointer[[]ops.Provider]
 	// fleet is what the history needs to know of the configuration and roster.
 	fleet atomic.Pointer[history.Config]
+	// world is the same for the rules of incidents.
+	world atomic.Pointer[incident.World]
 	// enacting is held while a plan is made of a configuration and until the
 	// configuration is in force.
 	enacting sync.Mutex
+	// copying is held while a backup is written.
+	copying sync.Mutex
 
 	mu     sync.Mutex // protects all following fields
 	config config.Config
@@ -105,12 +124,12 @@ func New(opts Options) (*Server, error) {
 		opts.Listen = net.Listen
 	}
 	s := &Server{
-		opts: opts, config: opts.Config, log: opts.Logger, metrics: prometheus.NewRegistry(),
-		started: time.Now().UTC(), loaded: time.Now().UTC(),
+		opts: opts, config: opts.Config, log: opts.Logger, metrics: prometheus.NewRegistry(), timings: newTimings(),
+		started: time.Now().UTC(), loaded: time.Now().UTC(), signs: page.NewMemo[string, []incident.Sign](signsFor),
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{s.openJournal, s.openIdentity, s.openHistory, s.build, s.listen} {
+	for _, step := range []func(context.Context) error{s.openJournal, s.openIdentity, s.openWindows, s.openHistory, s.openIncidents, s.openEvidence, s.build, s.listen} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -137,7 +156,7 @@ func (s *Server) openIdentity(ctx context.Context) error {
 	}
 	c := s.opts.Config
 	s.authority, err = identity.Open(ctx, identity.Options{
-		Dir: c.Data, Store: identityStore{bucket}, Coordinators: c.Advertise,
+		Dir: c.Data, Store: bucketStore{bucket, identity.ErrNotFound, identity.ErrConflict}, Coordinators: c.Advertise,
 		Life: s.opts.CertificateLife, Logger: s.log.With("component", "identity"),
 	})
 	if err != nil {
@@ -158,6 +177,9 @@ func (s *Server) build(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := s.newMeter(); err != nil {
+		return err
+	}
 	if err := s.makePlan(s.opts.Config); err != nil {
 		return err
 	}
@@ -176,11 +198,17 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return s.told.Run(ctx) })
 	g.Go(func() error { return s.rollup.Run(ctx) })
 	g.Go(func() error { return s.final.Run(ctx) })
+	g.Go(func() error { return s.incidents.Run(ctx) })
+	g.Go(func() error { return s.keeper.Run(ctx) })
 	g.Go(func() error { return s.authority.Run(ctx) })
 	g.Go(func() error { return s.keepPlan(ctx) })
 	g.Go(func() error { return s.watchProbes(ctx) })
-	g.Go(func() error { return serveHTTP(ctx, s.listeners.public, http.HandlerFunc(s.public)) })
-	g.Go(func() error { return serveHTTP(ctx, s.listeners.ops, s.ops) })
+	g.Go(func() error { return s.meter.Run(ctx) })
+	g.Go(func() error { return s.reckon(ctx) })
+	g.Go(func() error {
+		return serveHTTP(ctx, s.listeners.public, s.timings.of("public")(http.HandlerFunc(s.public)))
+	})
+	g.Go(func() error { return serveHTTP(ctx, s.listeners.ops, s.timings.of("ops")(s.ops)) })
 	g.Go(func() error { return s.serveControl(ctx) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
