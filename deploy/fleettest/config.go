@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"varde/checks"
+	"varde/deploy/scenario"
 )
 
 // writeConfig writes the coordinator's configuration and the secrets it names.
@@ -36,33 +37,47 @@ func (f *Fleet) config() string {
 	for _, r := range f.regions {
 		fmt.Fprintf(&b, "  - {id: %s}\n", r)
 	}
-	kinds := slices.Sorted(maps.Keys(f.opts.Checks))
+	names := slices.Sorted(maps.Keys(f.opts.Checks))
+	var services []string
+	for _, n := range names {
+		services = append(services, f.opts.Checks[n].Of(n))
+	}
+	slices.Sort(services)
 	b.WriteString("services:\n")
-	for _, k := range kinds {
-		fmt.Fprintf(&b, "  - {id: %s, consent: true}\n", k)
+	for _, id := range slices.Compact(services) {
+		fmt.Fprintf(&b, "  - {id: %s, consent: true%s}\n", id, promise(f.opts.Objective))
 	}
 	b.WriteString("checks:\n")
-	for _, k := range kinds {
-		fmt.Fprintf(&b, "  - {id: %s, service: %s, kind: %s, every: %s, %s}\n", k, k, k, f.opts.Checks[k], f.target(k))
+	for _, n := range names {
+		c := f.opts.Checks[n]
+		fmt.Fprintf(&b, "  - {id: %s, service: %s, kind: %s, every: %s, %s}\n", n, c.Of(n), c.Is(n), c.Every, f.target(c.Is(n), c))
 	}
 	return b.String()
 }
 
-// target is what the check of a kind asks. It logs in where it can: passwords are
-// shown under TLS only.
-func (f *Fleet) target(kind string) string {
+// promise is an objective as a key of a service, nothing if there is none.
+func promise(objective float64) string {
+	if objective == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", slo: %g", objective)
+}
+
+// target is what a check of a kind asks. It logs in where it can, unless it is told
+// not to: passwords are shown under TLS only.
+func (f *Fleet) target(kind string, c scenario.Check) string {
 	const account, authority = "login: {user: " + user + ", password: {file: password}}", "ca: {file: ca.pem}"
 	out := []string{"timeout: 5s", fmt.Sprintf("url: %q", f.place(kind).url)}
 	switch checks.Kind(kind) {
 	case checks.RoundTrip:
 		return strings.Join([]string{
-			fmt.Sprintf("timeout: %s, late: %s", tripTimeout(f.opts.Checks[kind]), f.late()),
+			fmt.Sprintf("timeout: %s, late: %s", tripTimeout(c.Every), late(c.Every)),
 			"from: probe@" + officeName, "to: probe@" + officeName, authority,
 			fmt.Sprintf("submit: {url: %q, %s}", "smtps://"+officeName, account),
 			fmt.Sprintf("receive: {url: %q, %s}", "imaps://"+officeName, account),
 		}, ", ")
 	case checks.IMAP, checks.SMTP, checks.POP3:
-		if f.secure(kind) {
+		if f.secure(kind) && c.LogsIn() {
 			out = append(out, account)
 		}
 	case checks.TCP:

@@ -161,7 +161,22 @@ func (f *Fleet) Isolate(regions ...string) {
 // isLonelyLocked says whether a probe does not reach the other end because that is
 // the coordinator.
 func (f *Fleet) isLonelyLocked(m *member, other netip.AddrPort) bool {
-	return m != nil && other.Addr() == coordinatorAddr && slices.Contains(f.lonely, m.region)
+	return m != nil && other.Addr() == coordinatorAddr && (slices.Contains(f.lonely, m.region) ||
+		slices.ContainsFunc(f.faults, func(x scenario.Fault) bool {
+			return x.Effect == scenario.NoCoordinator && x.HitsProbe(m.name, m.region)
+		}))
+}
+
+// ahead is how far the clock of a probe is ahead. Faults of it add up.
+func (f *Fleet) ahead(m *member) (sum time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, x := range f.faults {
+		if x.HitsProbe(m.name, m.region) {
+			sum += time.Duration(x.Clock)
+		}
+	}
+	return sum
 }
 
 // dividedLocked says whether two probes are on different sides of any split of the mesh.

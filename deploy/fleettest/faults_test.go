@@ -1,6 +1,7 @@
 package fleettest
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -51,6 +52,45 @@ func TestMailAndStreams(t *testing.T) {
 	} {
 		if got := f.drawLocked(a, "roundtrip", checks.IPv4, time.Now(), may).effect; got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// TestClocks: those of a region, and of a probe in it, are wrong by both together,
+// while they are wrong; what a probe runs is none of their business.
+func TestClocks(t *testing.T) {
+	f, a, b, _ := bare(t)
+	s := scenario.Scenario{Faults: []scenario.Fault{
+		{From: 1, To: 3, Regions: []string{"a"}, Clock: 20}, {From: 2, To: 4, Probes: []string{"a-1"}, Clock: -90},
+	}}
+	for at, want := range []time.Duration{0, 20, -70, -90, 0} {
+		f.turn(s, time.Duration(at))
+		if f.ahead(a) != want || f.ahead(b) != 0 {
+			t.Errorf("at %d: a is %d ahead and b %d, want %d and 0", at, f.ahead(a), f.ahead(b), want)
+		}
+		if got := f.drawLocked(a, "imap", checks.IPv4, time.Now(), scenario.Effect.OfStream); got.effect != "" {
+			t.Errorf("at %d: a run meets %q", at, got.effect)
+		}
+	}
+}
+
+// TestNoCoordinator: who does not reach the coordinator reaches everybody else.
+func TestNoCoordinator(t *testing.T) {
+	f, a, b, _ := bare(t)
+	f.hosts = map[netip.Addr]*member{netip.MustParseAddr("10.1.0.1"): a, netip.MustParseAddr("10.2.0.1"): b}
+	f.Hit(scenario.Fault{To: forever, Probes: []string{"a-1"}, Effect: scenario.NoCoordinator})
+	for _, tt := range []struct {
+		from, to string
+		want     checktest.Effect
+	}{
+		{"10.1.0.1:9", "10.200.0.1:7950", checktest.Drop},
+		{"10.200.0.1:7950", "10.1.0.1:9", checktest.Drop},
+		{"10.2.0.1:9", "10.200.0.1:7950", checktest.Pass},
+		{"10.1.0.1:9", "10.2.0.1:7947", checktest.Pass},
+		{"10.1.0.1:9", "203.0.113.1:993", checktest.Pass},
+	} {
+		if got := f.rule(netip.MustParseAddrPort(tt.from), netip.MustParseAddrPort(tt.to), "tcp"); got != tt.want {
+			t.Errorf("%s to %s: got %v, want %v", tt.from, tt.to, got, tt.want)
 		}
 	}
 }

@@ -37,9 +37,8 @@ type Options struct {
 	// Regions maps a region's id to the number of its probes, named
 	// "<region>-1" and so on.
 	Regions map[string]int
-	// Checks maps a kind ("imap", "smtp", "https") to its interval. The
-	// service and the check are named like the kind.
-	Checks map[string]time.Duration
+	// Checks maps a name to the check of that name.
+	Checks map[string]scenario.Check
 	// Families are those in which the servers can be reached, IPv4 if not given.
 	Families []checks.Family
 	// Plain leaves out TLS, and with it the login in HTTP and SMTP, where no
@@ -49,6 +48,8 @@ type Options struct {
 	Secure []string
 	// MinProbes is the coordinator's min_probes; its default if zero.
 	MinProbes int
+	// Objective is what is promised of every service, in percent; nothing if zero.
+	Objective float64
 	// Brisk keeps the mesh at its ordinary pace.
 	Brisk bool
 	// Chance decides which runs a fault hits that does not hit all; the same

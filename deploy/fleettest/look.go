@@ -61,6 +61,9 @@ type Probe struct {
 	LastSeen  time.Time `json:"last_seen"`
 	Qualified *bool     `json:"qualified"`
 	Reason    string    `json:"reason"`
+	// ClockOffset is how far its clock is ahead, in milliseconds; nil while that is not
+	// known.
+	ClockOffset *float64 `json:"clock_offset_ms"`
 	// Relay is by which peer its records come; empty for by themselves.
 	Relay  string   `json:"relay"`
 	Faults []string `json:"faults"`

@@ -27,8 +27,12 @@ const (
 	password = "password"
 )
 
-// stall is longer than any client waits.
-const stall = time.Minute
+const (
+	// stall is longer than any client waits.
+	stall = time.Minute
+	// slowly is how long what is slow takes.
+	slowly = 2 * time.Second
+)
 
 // admit says what becomes of a login before anybody looks at its password.
 func (f *Fleet) admit(kind string, client, server net.Addr, refusal error) error {
@@ -38,6 +42,8 @@ func (f *Fleet) admit(kind string, client, server net.Addr, refusal error) error
 		return refusal
 	case scenario.AuthTempfail:
 		return refusal
+	case scenario.SlowLogin:
+		time.Sleep(slowly)
 	}
 	return nil
 }

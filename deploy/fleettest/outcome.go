@@ -19,6 +19,9 @@ type Outcome struct {
 	Duplicates int           `json:"duplicates"`
 	// Lost is how many records were spooled and are not in the journal.
 	Lost int `json:"-"`
+	// readings and figures are what was made of the maintenance, if there was any.
+	readings []scenario.Reading
+	figures  []scenario.Figures
 }
 
 // published is when every play starts for those who read about it.
@@ -32,29 +35,45 @@ func (o Outcome) Published() Outcome {
 }
 
 func shifted(r server.Record, by time.Duration) server.Record {
-	r.Verdicts = slices.Clone(r.Verdicts)
+	r.Verdicts, r.Incidents = slices.Clone(r.Verdicts), slices.Clone(r.Incidents)
 	for i, v := range r.Verdicts {
-		r.Verdicts[i].From = v.From.Add(by).UTC()
-		if v.To != nil {
-			to := v.To.Add(by).UTC()
-			r.Verdicts[i].To = &to
-		}
+		r.Verdicts[i].From, r.Verdicts[i].To = v.From.Add(by).UTC(), later(v.To, by)
+	}
+	for i, v := range r.Incidents {
+		r.Incidents[i].StartedAt = v.StartedAt.Add(by).UTC()
+		r.Incidents[i].DetectedAt, r.Incidents[i].ResolvedAt = later(v.DetectedAt, by), later(v.ResolvedAt, by)
 	}
 	return r
 }
 
-// Spans are the verdicts of a record for the judge.
-func (o Outcome) Spans(r server.Record) []scenario.Span {
-	out := make([]scenario.Span, len(r.Verdicts))
+// later is a time by so much later, nil where there is none.
+func later(at *time.Time, by time.Duration) *time.Time {
+	if at == nil {
+		return nil
+	}
+	return new(at.Add(by).UTC())
+}
+
+// Record is a record for the judge.
+func (o Outcome) Record(r server.Record) (out scenario.Record) {
+	out.Readings, out.Figures = o.readings, o.figures
+	out.Verdicts = make([]scenario.Span, len(r.Verdicts))
 	for i, v := range r.Verdicts {
 		to := o.End
 		if v.To != nil {
 			to = *v.To
 		}
-		out[i] = scenario.Span{
+		out.Verdicts[i] = scenario.Span{
 			Check: v.Check, Region: v.Region, Family: v.Family, State: scenario.State(v.State),
 			From: v.From.Sub(o.Start), To: to.Sub(o.Start),
 		}
+	}
+	for _, v := range r.Incidents {
+		i := scenario.Incident{ID: v.ID, Services: v.Services, Regions: v.Regions, Began: v.StartedAt.Sub(o.Start), Told: v.DetectedAt != nil, Open: v.ResolvedAt == nil}
+		if !i.Open {
+			i.Ended = v.ResolvedAt.Sub(o.Start)
+		}
+		out.Incidents = append(out.Incidents, i)
 	}
 	return out
 }

@@ -26,13 +26,22 @@ func Play(t *testing.T, s scenario.Scenario) Outcome {
 		Regions: s.Regions, Checks: s.Checks, Families: s.Families, Chance: s.Chance,
 		Plain: true, Secure: secured(s), Brisk: moves(s),
 	})
-	for _, at := range turns(s) {
+	f.maintain(s, start)
+	var readings []scenario.Reading
+	turns := turns(s)
+	for _, at := range slices.Compact(slices.Sorted(slices.Values(append(looks(s), turns...)))) {
 		f.Wait(time.Until(start.Add(at)))
-		f.turn(s, at)
+		if slices.Contains(turns, at) {
+			f.turn(s, at)
+			continue
+		}
+		readings = append(readings, f.readPage(at)...)
 	}
 	f.Wait(time.Until(start.Add(s.Length)))
 	f.turn(scenario.Scenario{}, s.Length)
-	return f.outcome(start, start.Add(s.Length))
+	o := f.outcome(s, start, start.Add(s.Length))
+	o.readings = readings
+	return o
 }
 
 // startOf is the first start from which a play of that length ends on a full hour.
@@ -48,9 +57,9 @@ func startOf(after time.Time, length time.Duration) time.Time {
 func secured(s scenario.Scenario) (out []string) {
 	for _, x := range s.Faults {
 		switch x.Effect {
-		case scenario.TLSStall, scenario.AuthStall, scenario.AuthTempfail:
-			for kind := range s.Checks {
-				if x.Effect.Means(kind) && (len(x.Checks) == 0 || slices.Contains(x.Checks, kind)) {
+		case scenario.TLSStall, scenario.AuthStall, scenario.AuthTempfail, scenario.SlowLogin:
+			for name, c := range s.Checks {
+				if kind := c.Is(name); x.Effect.Means(kind) && (len(x.Checks) == 0 || slices.Contains(x.Checks, kind)) {
 					out = append(out, kind)
 				}
 			}
@@ -91,7 +100,7 @@ func (f *Fleet) turn(s scenario.Scenario, at time.Duration) {
 		if x.Partition != nil {
 			partitions = append(partitions, x.Partition)
 		}
-		if x.Effect != "" {
+		if x.Effect != "" || x.Clock != 0 {
 			now = append(now, x)
 		}
 	}
@@ -132,13 +141,13 @@ func (f *Fleet) stopProbes(faults []scenario.Fault) {
 const (
 	// draining is how long the last of what was seen takes to be told.
 	draining = 90 * time.Second
-	// finalWithin is when the last hour is judged finally at the latest.
+	// finalWithin is how long after its end an hour is judged finally at the latest.
 	finalWithin = 20 * time.Minute
 )
 
 // outcome waits until everything has arrived and was judged, stops the fleet and
 // counts.
-func (f *Fleet) outcome(start, end time.Time) (o Outcome) {
+func (f *Fleet) outcome(s scenario.Scenario, start, end time.Time) (o Outcome) {
 	f.t.Helper()
 	f.Wait(draining)
 	var err error
@@ -146,14 +155,8 @@ func (f *Fleet) outcome(start, end time.Time) (o Outcome) {
 	if o.Told, err = f.server.Told(f.Context(), start, end); err != nil {
 		f.t.Fatal(err)
 	}
-	for until, deadline := start, time.Now().Add(finalWithin); until.Before(end); f.Wait(time.Minute) {
-		if o.Final, until, err = f.server.Final(f.Context(), start, end); err != nil {
-			f.t.Fatal(err)
-		}
-		if time.Now().After(deadline) {
-			f.t.Fatalf("final verdicts until %s, expected until %s", until, end)
-		}
-	}
+	o.Final = f.Final(start, end)
+	o.figures = f.figures(s, start, end)
 	o.count(f)
 	return o
 }

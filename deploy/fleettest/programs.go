@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"varde/coordinator/server"
+	"varde/deploy/scenario"
 	"varde/probe/agent"
 	"varde/proto/wire"
 )
@@ -38,7 +39,7 @@ func (f *Fleet) StartCoordinator() {
 // configuration and makes the running coordinator read it again.
 func (f *Fleet) Watch(kind string, every time.Duration) {
 	f.t.Helper()
-	f.opts.Checks[kind] = every
+	f.opts.Checks[kind] = scenario.Check{Every: every}
 	config, err := server.Load(f.writeConfig())
 	if err != nil {
 		f.t.Fatal(err)
@@ -85,6 +86,7 @@ func (f *Fleet) StartProbe(name string) {
 		State: m.dir, MeshBind: fmt.Sprintf("0.0.0.0:%d", meshPort), MeshAdvertise: m.host.Addrs()[0].String(),
 		PeerBind: fmt.Sprintf("0.0.0.0:%d", peerPort),
 		Network:  network{m.host, f, m}, Logger: f.opts.Logger.With("program", name), Version: "test", NoSync: true, SlowMesh: !f.opts.Brisk,
+		Ahead: func() time.Duration { return f.ahead(m) },
 	})
 	if err != nil {
 		f.t.Fatal(err)

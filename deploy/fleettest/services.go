@@ -118,10 +118,10 @@ func (f *Fleet) serveMail() {
 
 	checktest.Serve(f.t, listen("pop3"), f.pop3)
 	checktest.Serve(f.t, listen("tcp"), banner)
-	if _, asked := f.opts.Checks["dns"]; asked {
+	if f.asks(checks.DNS) {
 		f.serveNames(host, addrs)
 	}
-	if _, asked := f.opts.Checks["roundtrip"]; asked {
+	if f.asks(checks.RoundTrip) {
 		f.servePost()
 	}
 }
@@ -153,9 +153,18 @@ func (f *Fleet) serveNames(host *checktest.Host, addrs []netip.Addr) {
 	checktest.ServeNames(f.t, host, checktest.Zone(zone...))
 }
 
-// late is after how long a test mail is late.
-func (f *Fleet) late() time.Duration {
-	every := f.opts.Checks["roundtrip"]
+// asks says whether any check is of a kind.
+func (f *Fleet) asks(kind checks.Kind) bool {
+	for name, c := range f.opts.Checks {
+		if c.Is(name) == string(kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// late is after how long a test mail is late that is handed in so often.
+func late(every time.Duration) time.Duration {
 	return min(checks.DefaultLate, every-tripTimeout(every))
 }
 
@@ -177,7 +186,7 @@ func (f *Fleet) servePost() {
 		case scenario.MailLoss:
 			return "", 0
 		case scenario.MailDelay:
-			return "INBOX", f.late() + time.Minute
+			return "INBOX", checks.DefaultLate + time.Minute
 		}
 		return "INBOX", 0
 	})

@@ -68,7 +68,7 @@ func (s *stage) play(conn net.Conn) {
 		s.fleet.ignore(conn)
 		return
 	case scenario.Slow2s:
-		s.idle(2 * time.Second)
+		s.idle(slowly)
 	}
 	conn, err := s.shake(conn)
 	if err != nil {

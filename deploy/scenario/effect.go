@@ -21,6 +21,8 @@ const (
 	TLSStall      Effect = "tls_stall"
 	GreetingStall Effect = "greeting_stall"
 	AuthStall     Effect = "auth_stall"
+	// SlowLogin answers logins two seconds late.
+	SlowLogin Effect = "slow_login"
 	// Busy is a server that says in its greeting that it cannot now, AuthTempfail
 	// one that says so at the login.
 	Busy         Effect = "busy"
@@ -38,6 +40,8 @@ const (
 	// OwnNetwork cuts a probe off from everything, its controls and the
 	// coordinator too.
 	OwnNetwork Effect = "own_network"
+	// NoCoordinator keeps a probe from the coordinator, but from nothing else.
+	NoCoordinator Effect = "no_coordinator"
 	// Stopped means that the program of a probe does not run.
 	Stopped Effect = "stopped"
 )
@@ -52,13 +56,13 @@ func effects() map[Effect][]checks.Kind {
 	return map[Effect][]checks.Kind{
 		ConnectTimeout: all, ConnectRefused: all, ConnectReset: all, Loss: all,
 		TLSStall: secure, GreetingStall: talking, AuthStall: mail, Busy: mail, AuthTempfail: mail,
-		Slow2s: talking, HTTP503: {checks.HTTPS}, MailDelay: {checks.RoundTrip}, MailLoss: {checks.RoundTrip},
-		OwnNetwork: nil, Stopped: nil,
+		Slow2s: talking, SlowLogin: mail, HTTP503: {checks.HTTPS}, MailDelay: {checks.RoundTrip}, MailLoss: {checks.RoundTrip},
+		OwnNetwork: nil, NoCoordinator: nil, Stopped: nil,
 	}
 }
 
-// kinds are the kinds of check that a scenario can have.
-func kinds() []string {
+// allKinds are the kinds of check that a scenario can have.
+func allKinds() []string {
 	var out []string
 	for _, k := range effects()[ConnectTimeout] {
 		out = append(out, string(k))
@@ -71,7 +75,7 @@ func kinds() []string {
 func (e Effect) Means(kind string) bool { return slices.Contains(effects()[e], checks.Kind(kind)) }
 
 // OfProbe says that the effect hits all that a probe does.
-func (e Effect) OfProbe() bool { return e == OwnNetwork || e == Stopped }
+func (e Effect) OfProbe() bool { return e == OwnNetwork || e == NoCoordinator || e == Stopped }
 
 // OfMail says that the effect hits a test mail that was handed in.
 func (e Effect) OfMail() bool { return e == MailDelay || e == MailLoss }
@@ -83,7 +87,7 @@ func (e Effect) OfStream() bool { return !e.OfProbe() && !e.OfMail() }
 // not slow.
 func layers() [][]Effect {
 	return [][]Effect{
-		{Stopped, OwnNetwork},
+		{Stopped, OwnNetwork, NoCoordinator},
 		{ConnectTimeout, ConnectRefused, ConnectReset},
 		{Loss},
 		{TLSStall},
@@ -91,7 +95,7 @@ func layers() [][]Effect {
 		{Busy},
 		{AuthStall, AuthTempfail},
 		{HTTP503},
-		{Slow2s},
+		{Slow2s, SlowLogin},
 		{MailLoss},
 		{MailDelay},
 	}

@@ -50,14 +50,24 @@ const (
 	intermittentExcusedFor = 40 * time.Minute
 )
 
-// Judge says what of the told and final verdicts was expected, and what was
-// expected of them in vain.
-func (s Scenario) Judge(told, final []Span) Judgement {
+// Record is what was said in a play: as it was told, or as it is known afterwards.
+type Record struct {
+	Verdicts  []Span
+	Incidents []Incident
+	// Readings and Figures are what the page and the numbers made of maintenance, of
+	// what was told; nobody looks at them where none was announced.
+	Readings []Reading
+	Figures  []Figures
+}
+
+// Judge says what of the told and final record was expected, and what was expected
+// of them in vain.
+func (s Scenario) Judge(told, final Record) Judgement {
 	var j Judgement
 	for _, e := range s.Expect {
-		record := told
+		record := told.Verdicts
 		if e.History {
-			record = final
+			record = final.Verdicts
 		}
 		after, err := s.find(e, record)
 		if err != nil && e.permitted {
@@ -74,10 +84,12 @@ func (s Scenario) Judge(told, final []Span) Judgement {
 			j.Detected = append(j.Detected, after)
 		}
 	}
-	for _, f := range s.falsehoods(append(slices.Clone(told), final...)) {
+	for _, f := range s.falsehoods(append(slices.Clone(told.Verdicts), final.Verdicts...)) {
 		j.False++
 		j.Complaints = append(j.Complaints, "false: "+f.String())
 	}
+	s.incidents(&j, told.Incidents, final.Incidents)
+	s.maintenance(&j, told)
 	return j
 }
 
@@ -122,7 +134,7 @@ func (s Scenario) within(e Expectation, told State) time.Duration {
 	if told == Intermittent || told == Slow {
 		return othersWithin
 	}
-	return downWithin + 2*s.Checks[e.Check]
+	return downWithin + 2*s.Checks[e.Check].Every
 }
 
 // first is when the first verdict that is allowed was there, if it was there in

@@ -93,8 +93,8 @@ func TestJudge(t *testing.T) {
 		"may be seen":                     {expect: []Expectation{maybe}, told: "61m:down 121m:up", found: 1, after: minute},
 		"two, one of them in the history": {expect: []Expectation{expected(Down), late}, told: "61m:down 121m:up", final: "60m30s:down 121m:up", found: 2, after: 30 * time.Second},
 	} {
-		s := Scenario{Regions: map[string]int{"eu": 3}, Checks: map[string]time.Duration{"imap": 30 * time.Second}, Expect: tt.expect}
-		j := s.Judge(story(t, tt.told), story(t, tt.final))
+		s := Scenario{Regions: map[string]int{"eu": 3}, Checks: map[string]Check{"imap": {Every: 30 * time.Second}}, Expect: tt.expect}
+		j := s.Judge(Record{Verdicts: story(t, tt.told)}, Record{Verdicts: story(t, tt.final)})
 		if j.Found != tt.found || j.Missed != tt.missed || j.False != tt.falsehoods || j.Expected != tt.found+tt.missed {
 			t.Errorf("%s: got %+v, want %d found, %d missed, %d false", name, j, tt.found, tt.missed, tt.falsehoods)
 			continue
@@ -116,7 +116,7 @@ func TestJudgeOneFamily(t *testing.T) {
 		v.Family = checks.IPv6
 		told = append(told, v)
 	}
-	s := Scenario{Checks: map[string]time.Duration{"imap": 30 * time.Second}, Families: []checks.Family{checks.IPv4, checks.IPv6}}
+	s := Scenario{Checks: map[string]Check{"imap": {Every: 30 * time.Second}}, Families: []checks.Family{checks.IPv4, checks.IPv6}}
 	e := expected(Down)
 	e.Families = []checks.Family{checks.IPv6}
 	for _, tt := range []struct {
@@ -124,7 +124,7 @@ func TestJudgeOneFamily(t *testing.T) {
 		falsehoods int
 	}{{e, 1}, {expected(Down), 0}} {
 		s.Expect = []Expectation{tt.expect}
-		if j := s.Judge(told, nil); j.Found != 1 || j.False != tt.falsehoods {
+		if j := s.Judge(Record{Verdicts: told}, Record{}); j.Found != 1 || j.False != tt.falsehoods {
 			t.Errorf("expecting %v: got %+v, want %d false", tt.expect.Families, j, tt.falsehoods)
 		}
 	}
@@ -140,13 +140,13 @@ func TestJudgeEachFamily(t *testing.T) {
 		}
 		return out
 	}
-	s := Scenario{Checks: map[string]time.Duration{"imap": 30 * time.Second}, Families: []checks.Family{checks.IPv4, checks.IPv6}, Expect: []Expectation{expected(Down)}}
+	s := Scenario{Checks: map[string]Check{"imap": {Every: 30 * time.Second}}, Families: []checks.Family{checks.IPv4, checks.IPv6}, Expect: []Expectation{expected(Down)}}
 	for six, found := range map[string]int{"60m:up": 0, "61m:down 121m:up": 1, "": 1} {
 		told := story(t, "62m:down 121m:up")
 		if six != "" {
 			told = append(told, over(checks.IPv6, six)...)
 		}
-		if j := s.Judge(told, nil); j.Found != found {
+		if j := s.Judge(Record{Verdicts: told}, Record{}); j.Found != found {
 			t.Errorf("over ipv6 %q: got %+v, want %d found", six, j, found)
 		}
 	}
@@ -154,7 +154,7 @@ func TestJudgeEachFamily(t *testing.T) {
 
 // TestComplaints: they say what was told instead.
 func TestComplaints(t *testing.T) {
-	s := Scenario{Checks: map[string]time.Duration{"imap": 30 * time.Second}, Expect: []Expectation{expected(Down)}}
+	s := Scenario{Checks: map[string]Check{"imap": {Every: 30 * time.Second}}, Expect: []Expectation{expected(Down)}}
 	for told, want := range map[string]string{
 		"70m:slow 121m:up": "missed: imap in eu, expected [down] from 1h0m0s to 2h0m0s, got up at 0s, slow at 1h10m0s",
 		"61m:down 62m:up":  "missed: imap in eu, expected [down] from 1h0m0s to 2h0m0s, got it at 1h1m0s for 1m0s only",
@@ -162,7 +162,7 @@ func TestComplaints(t *testing.T) {
 		"60m:down 120m:up 5h:down":                     "false: imap in eu over ipv4 down from 5h0m0s to 6h0m0s",
 		"60m:down 129m:slow 131m:up ":                  "false: imap in eu over ipv4 slow from 2h10m0s to 2h11m0s",
 	} {
-		if j := s.Judge(story(t, told), nil); len(j.Complaints) != 1 || j.Complaints[0] != want {
+		if j := s.Judge(Record{Verdicts: story(t, told)}, Record{}); len(j.Complaints) != 1 || j.Complaints[0] != want {
 			t.Errorf("%s: got %q, want %q", told, j.Complaints, want)
 		}
 	}

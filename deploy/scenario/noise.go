@@ -27,10 +27,32 @@ func (s Scenario) Chance(purpose string) *rand.Rand {
 	return rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "%d %s", max(s.Noise.Seed, 1), purpose))))
 }
 
+// Sown are the plays of a scenario, one for each of its seeds. If seeds is above zero
+// and the scenario has a seed, there is one for each from 1 to that.
+func (s Scenario) Sown(seeds int) []Scenario {
+	first, plays := max(s.Noise.Seed, 1), max(s.Noise.Seeds, 1)
+	if seeds > 0 && s.Noise.Seed > 0 {
+		first, plays = 1, seeds
+	}
+	if plays == 1 && (seeds == 0 || s.Noise.Seed == 0) {
+		return []Scenario{s}
+	}
+	var out []Scenario
+	for n := range plays {
+		one := s
+		one.Noise.Seed, one.Noise.Seeds = first+n, 0
+		one.Name = fmt.Sprintf("%s-seed-%d", s.Name, one.Noise.Seed)
+		out = append(out, one)
+	}
+	return out
+}
+
 // Unfold returns the scenario with its noise as faults, and as expectations what
-// of it is true. Uplinks that fail for a share of the time fail wholly, now and then.
+// of it is true. What comes and goes is one fault each time that it comes, and
+// uplinks that fail for a share of the time fail wholly, now and then.
 func (s Scenario) Unfold() Scenario {
-	s.Faults, s.Expect = s.uplinks(), slices.Clone(s.Expect)
+	s.Faults, s.Expect, s.ExpectIncidents = s.pulses(), slices.Clone(s.Expect), slices.Clone(s.ExpectIncidents)
+	s.Faults = s.uplinks()
 	s.flakes()
 	for _, region := range slices.Sorted(maps.Keys(s.Regions)) {
 		s.path(region)
@@ -40,6 +62,23 @@ func (s Scenario) Unfold() Scenario {
 	}
 	s.Noise = Noise{Seed: s.Noise.Seed}
 	return s
+}
+
+// pulses are the faults with those that come and go in pieces.
+func (s Scenario) pulses() (out []Fault) {
+	for _, f := range s.Faults {
+		pulse := f.Pulse
+		if pulse == (Pulse{}) {
+			out = append(out, f)
+			continue
+		}
+		for end := min(f.To, Offset(s.Length)); f.From < end; f.From += Offset(pulse.Every) {
+			piece := f
+			piece.To, piece.Pulse = min(f.From+Offset(pulse.For), end), Pulse{}
+			out = append(out, piece)
+		}
+	}
+	return out
 }
 
 // uplinks are the faults with those of uplinks in pieces, so that the runs of a
@@ -81,11 +120,16 @@ func (s *Scenario) path(region string) {
 	for f := range s.spells(chance, float64(s.Noise.Path), pathMean) {
 		f.Regions, f.Effect = []string{region}, ConnectTimeout
 		s.Faults = append(s.Faults, f)
+		cause := ExpectedIncident{Services: s.Services(), Regions: f.Regions, From: f.From, To: f.To, ofNoise: true}
 		for _, check := range slices.Sorted(maps.Keys(s.Checks)) {
+			short := time.Duration(f.To-f.From) < 2*s.Checks[check].Every
 			s.Expect = append(s.Expect, Expectation{
-				Region: region, Check: check, State: States{Down}, From: f.From, To: f.To,
-				permitted: time.Duration(f.To-f.From) < 2*s.Checks[check],
+				Region: region, Check: check, State: States{Down}, From: f.From, To: f.To, permitted: short,
 			})
+			cause.permitted = cause.permitted || short
+		}
+		if s.ExpectIncidents != nil {
+			s.ExpectIncidents = append(s.ExpectIncidents, cause)
 		}
 	}
 }

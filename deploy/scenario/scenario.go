@@ -10,7 +10,6 @@
 package scenario
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -32,14 +31,28 @@ type Scenario struct {
 	// Regions maps the id of a region to the number of its probes, which are named
 	// "<region>-1" and so on.
 	Regions map[string]int `yaml:"regions"`
-	// Checks maps a kind to its interval; a check and its service are named like
-	// the kind.
-	Checks map[string]time.Duration `yaml:"checks"`
+	// Checks maps a name to the check of that name.
+	Checks map[string]Check `yaml:"checks"`
 	// Families are those that all hosts have, IPv4 if not given.
 	Families []checks.Family `yaml:"families"`
 	Noise    Noise           `yaml:"noise"`
 	Faults   []Fault         `yaml:"faults"`
-	Expect   []Expectation   `yaml:"expect"`
+	// Maintenance is what is announced before the play begins. It changes no verdict,
+	// but what the page says and what the numbers are.
+	Maintenance []Window      `yaml:"maintenance"`
+	Expect      []Expectation `yaml:"expect"`
+	// ExpectIncidents are all the incidents that there are beside those of the noise;
+	// nothing is said of any if not given.
+	ExpectIncidents []ExpectedIncident `yaml:"expect_incidents"`
+}
+
+// Window is a time for which maintenance is announced.
+type Window struct {
+	From Offset `yaml:"from"`
+	To   Offset `yaml:"to"`
+	// Checks and Regions say of what and where; all of them if not given.
+	Checks  []string `yaml:"checks"`
+	Regions []string `yaml:"regions"`
 }
 
 // Noise is what goes wrong for no reason that anybody wrote down.
@@ -54,27 +67,9 @@ type Noise struct {
 	Path Amount `yaml:"path"`
 	// Seed chooses one of many plays, 1 if not given.
 	Seed int `yaml:"seed"`
-}
-
-// Fault is something that goes wrong for a while.
-type Fault struct {
-	From Offset `yaml:"from"`
-	To   Offset `yaml:"to"`
-	// Regions, Probes, Checks and Families say who and what is hit; all of them
-	// if not given.
-	Regions  []string        `yaml:"regions"`
-	Probes   []string        `yaml:"probes"`
-	Checks   []string        `yaml:"checks"`
-	Families []checks.Family `yaml:"families"`
-	Effect   Effect          `yaml:"effect"`
-	// Share is the share of runs that are hit, all if not given. An uplink fails for
-	// that share of the time, and then for all that its probe does.
-	Share float64 `yaml:"share"`
-	// Coordinator is "down" while there is none.
-	Coordinator string `yaml:"coordinator"`
-	// Partition lists groups of regions between which no probe reaches another;
-	// regions that it does not name are one more.
-	Partition [][]string `yaml:"partition"`
+	// Seeds is how many plays there are, the first with Seed and each other one with
+	// the next; one if not given.
+	Seeds int `yaml:"seeds"`
 }
 
 // Expectation is a verdict that must be told.
@@ -176,33 +171,6 @@ func (s Scenario) Names() (names []string) {
 	}
 	return names
 }
-
-// Hits says whether a fault hits the runs of a check by a probe over a family
-// while it lasts.
-func (f Fault) Hits(probe, region, check string, family checks.Family) bool {
-	return f.HitsProbe(probe, region) && among(f.Checks, check) && among(f.Families, family)
-}
-
-// HitsProbe says whether a fault hits anything of a probe while it lasts.
-func (f Fault) HitsProbe(probe, region string) bool {
-	return among(f.Regions, region) && among(f.Probes, probe)
-}
-
-// Whole says whether the fault hits every run that it can.
-func (f Fault) Whole() bool { return f.Share == 0 || f.Share == 1 }
-
-// Compare puts what shows earlier in a run first; it is 0 where neither does.
-func (f Fault) Compare(other Fault) int { return cmp.Compare(f.Effect.layer(), other.Effect.layer()) }
-
-// hit are the names of the probes of which a fault hits anything, in order.
-func (s Scenario) hit(f Fault) []string {
-	return slices.DeleteFunc(s.Names(), func(name string) bool {
-		return !f.HitsProbe(name, name[:strings.LastIndexByte(name, '-')])
-	})
-}
-
-// At says whether the fault lasts at a time after the start.
-func (f Fault) At(d time.Duration) bool { return time.Duration(f.From) <= d && d < time.Duration(f.To) }
 
 // among says whether an empty list, which means all, or a list has x.
 func among[T comparable](list []T, x T) bool { return len(list) == 0 || slices.Contains(list, x) }

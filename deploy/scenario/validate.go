@@ -20,6 +20,9 @@ type validator struct {
 // maxProbes is how many probes of a region have an address.
 const maxProbes = 250
 
+// maxSeeds is how many plays of one scenario anybody waits for.
+const maxSeeds = 1000
+
 // faults are what is wrong with the scenario beyond its form.
 func (s Scenario) faults() []*checks.FieldError {
 	v := &validator{of: s}
@@ -43,20 +46,26 @@ func (s Scenario) faults() []*checks.FieldError {
 			v.add("regions."+id, "got %d, expected at most %d probes", probes, maxProbes)
 		}
 	}
-	for kind, every := range s.Checks {
-		v.oneOf("checks."+kind, kind, kinds())
-		if every < checks.MinEvery {
-			v.add("checks."+kind, "got %s, expected at least %s", every, checks.MinEvery)
-		}
+	for name, c := range s.Checks {
+		v.check("checks."+name, name, c)
 	}
 	if s.Noise.Flake > 1 {
 		v.add("noise.flake", "got %g, expected a share of at most 1", float64(s.Noise.Flake))
 	}
+	if n := s.Noise.Seeds; n > maxSeeds {
+		v.add("noise.seeds", "got %d, expected at most %d plays", n, maxSeeds)
+	}
 	for i, f := range s.Faults {
 		v.fault(fmt.Sprintf("faults[%d]", i), f)
 	}
+	for i, w := range s.Maintenance {
+		v.window(fmt.Sprintf("maintenance[%d]", i), w)
+	}
 	for i, e := range s.Expect {
 		v.expectation(fmt.Sprintf("expect[%d]", i), e)
+	}
+	for i, e := range s.ExpectIncidents {
+		v.incident(fmt.Sprintf("expect_incidents[%d]", i), e)
 	}
 	return v.found
 }
@@ -65,14 +74,41 @@ func (v *validator) add(key, format string, args ...any) {
 	v.found = append(v.found, &checks.FieldError{Field: key, Problem: fmt.Sprintf(format, args...)})
 }
 
+// check wants a check that can be made.
+func (v *validator) check(at, name string, c Check) {
+	ids := []string{name, c.Of(name)}
+	if c.Kind != "" {
+		v.oneOf(at+".kind", c.Kind, allKinds())
+	} else {
+		v.oneOf(at, name, allKinds())
+		ids = nil // what is named like a kind has an id
+	}
+	for _, id := range ids {
+		if !checks.ValidID(id) {
+			v.add(at, "got %q, expected an id such as imap-banner", id)
+		}
+	}
+	if c.Every < checks.MinEvery {
+		v.add(at, "got %s, expected at least %s", c.Every, checks.MinEvery)
+	}
+	if c.Login != nil && !slices.Contains(canLogIn(), checks.Kind(c.Is(name))) {
+		v.add(at+".login", "got %t, expected it on %s only", *c.Login, strings.Join(words(canLogIn()), ", "))
+	}
+}
+
+func (v *validator) window(at string, w Window) {
+	v.span(at, w.From, w.To)
+	v.begins(at, w.From)
+	v.allOf(at+".checks", w.Checks, v.checks())
+	v.allOf(at+".regions", w.Regions, v.regions())
+}
+
 func (v *validator) fault(at string, f Fault) {
 	v.span(at, f.From, f.To)
-	if time.Duration(f.From) >= v.of.Length {
-		v.add(at+".from", "got %s, expected a time before length (%s)", f.From, v.of.Length)
-	}
+	v.begins(at, f.From)
 	v.allOf(at+".regions", f.Regions, v.regions())
 	v.allOf(at+".probes", f.Probes, v.of.Names())
-	v.allOf(at+".checks", f.Checks, v.checks())
+	v.allOf(at+".checks", f.Checks, v.of.kinds())
 	v.families(at, f.Families)
 	if f.Share > 1 {
 		v.add(at+".share", "got %g, expected a share above 0 and at most 1", f.Share)
@@ -84,17 +120,25 @@ func (v *validator) fault(at string, f Fault) {
 		v.allOf(fmt.Sprintf("%s.partition[%d]", at, i), group, v.regions())
 	}
 	what := 0
-	for _, is := range []bool{f.Effect != "", f.Coordinator != "", f.Partition != nil} {
+	for _, is := range []bool{f.Effect != "", f.Clock != 0, f.Coordinator != "", f.Partition != nil} {
 		if is {
 			what++
 		}
 	}
 	if what != 1 {
-		v.add(at, "got %d of effect, coordinator and partition, expected one", what)
+		v.add(at, "got %d of effect, clock, coordinator and partition, expected one", what)
 	}
+	v.pulse(at+".pulse", f.Pulse)
 	v.partition(at, f)
 	v.selection(at, f)
 	v.effect(at, f)
+}
+
+// pulse wants something that ends before it comes again.
+func (v *validator) pulse(at string, p Pulse) {
+	if p != (Pulse{}) && (p.For < time.Second || p.Every <= p.For) {
+		v.add(at, "got for %s every %s, expected at least a second, and less than it takes to come again", p.For, p.Every)
+	}
 }
 
 // partition wants each region on one side.
@@ -114,12 +158,16 @@ func (v *validator) partition(at string, f Fault) {
 
 // selection wants a fault to hit somebody, and to say nothing that has no meaning.
 func (v *validator) selection(at string, f Fault) {
-	if f.Effect == "" && (f.Regions != nil || f.Probes != nil || f.Checks != nil || f.Families != nil || f.Share != 0) {
+	switch {
+	case f.Effect == "" && f.Clock == 0 && (f.Regions != nil || f.Probes != nil || f.Checks != nil || f.Families != nil || f.Share != 0):
 		v.add(at, "got regions, probes, checks, families or share, expected none: it hits all")
 		return
-	}
-	if f.Effect == Stopped && f.Share != 0 {
-		v.add(at+".share", "got %g, expected none: a program runs or does not", f.Share)
+	case f.Clock != 0 && (f.Checks != nil || f.Families != nil || f.Share != 0):
+		v.add(at, "got checks, families or share, expected none: a probe has one clock")
+	case f.Clock != 0 && slices.Contains(v.of.kinds(), string(checks.RoundTrip)):
+		v.add(at+".clock", "got it beside a roundtrip, expected none: what becomes of a mail is dated by other clocks")
+	case f.Share != 0 && (f.Effect == Stopped || f.Effect == NoCoordinator):
+		v.add(at+".share", "got %g, expected none: %s is whole", f.Share, f.Effect)
 	}
 	if len(v.of.hit(f)) == 0 {
 		v.add(at+".probes", "got none that is in regions (%s), expected one at least", strings.Join(f.Regions, ", "))
@@ -139,7 +187,7 @@ func (v *validator) effect(at string, f Fault) {
 		if f.Checks != nil || f.Families != nil {
 			v.add(at, "got checks or families, expected none: %s hits a probe", f.Effect)
 		}
-	case len(f.Checks) == 0 && !slices.ContainsFunc(v.checks(), f.Effect.Means):
+	case len(f.Checks) == 0 && !slices.ContainsFunc(v.of.kinds(), f.Effect.Means):
 		v.add(at+".effect", "got %s, expected one that has a meaning on a check: it has on %s", f.Effect, meant)
 	case len(f.Checks) > 0 && !slices.ContainsFunc(f.Checks, f.Effect.Means):
 		v.add(at+".checks", "got %s, expected a check on which %s has a meaning (%s)", strings.Join(f.Checks, ", "), f.Effect, meant)
@@ -163,9 +211,31 @@ func (v *validator) expectation(at string, e Expectation) {
 	v.allOf(at+".state", words(e.State), words([]State{Up, Slow, Intermittent, Down, Unknown}))
 }
 
+// incident wants an incident of something, somewhere.
+func (v *validator) incident(at string, e ExpectedIncident) {
+	v.span(at, e.From, e.To)
+	if time.Duration(e.To) > v.of.Length {
+		v.add(at+".to", "got %s, expected at most length (%s)", e.To, v.of.Length)
+	}
+	for key, list := range map[string][]string{".services": e.Services, ".regions": e.Regions} {
+		if len(list) == 0 {
+			v.add(at+key, "got none, expected all that it strikes")
+		}
+	}
+	v.allOf(at+".services", e.Services, v.of.Services())
+	v.allOf(at+".regions", e.Regions, v.regions())
+}
+
 func (v *validator) span(at string, from, to Offset) {
 	if from >= to {
 		v.add(at+".to", "got %s, expected a time after from (%s)", to, from)
+	}
+}
+
+// begins wants what begins to do so while the scenario lasts.
+func (v *validator) begins(at string, from Offset) {
+	if time.Duration(from) >= v.of.Length {
+		v.add(at+".from", "got %s, expected a time before length (%s)", from, v.of.Length)
 	}
 }
 
