@@ -139,7 +139,9 @@ func libraries() []arrow {
 		{to: "github.com/DataDog/sketches-go/...", allowed: []string{"varde/coordinator/internal/history/..."}},
 		{to: "filippo.io/age/...", allowed: []string{"varde/coordinator/internal/plan", "varde/probe/internal/identity", "varde/coordinator/internal/identity", "varde/proto/wire"}},
 		{to: "github.com/goccy/go-yaml/...", allowed: []string{"varde/proto/document"}},
-		{to: "github.com/klauspost/compress/...", allowed: []string{"varde/probe/internal/spool"}},
+		{to: "github.com/klauspost/compress/...", allowed: []string{"varde/probe/internal/spool", "varde/coordinator/internal/recording"}},
+		{to: "github.com/parquet-go/...", allowed: []string{"varde/coordinator/internal/recording"}},
+		{to: "github.com/go-json-experiment/...", allowed: []string{"varde/coordinator/internal/recording"}},
 		{to: "github.com/alecthomas/kong", allowed: []string{"varde"}},
 		{to: "github.com/prometheus/...", allowed: []string{"varde/coordinator/...", "varde/probe/agent"}},
 		{to: "github.com/chromedp/...", allowed: []string{"varde/coordinator/pagetest"}},
@@ -161,21 +163,28 @@ func libraries() []arrow {
 	)
 }
 
-// pure are the rooms that compute and do nothing else: replaying a recording
+// pureRooms are the rooms that compute and do nothing else: replaying a recording
 // through them must give what they gave the first time.
+func pureRooms() []string {
+	return []string{"verdict", "availability", "graph", "status", "incident"}
+}
+
 func pure() []arrow {
 	var list []arrow
-	for _, room := range []string{"verdict", "availability", "graph"} {
+	for _, room := range pureRooms() {
 		for _, to := range []string{"net", "net/http", "net/netip", "os", "io/fs", "context", "sync", "database/sql", "log/slog", "math/rand", "math/rand/v2"} {
 			list = append(list, arrow{
 				from: "varde/coordinator/internal/" + room, to: to,
 				why: room + " is a function of its arguments: no world, no store, no goroutines, no chance",
 			})
 		}
+		allowed := []string{"to varde/checks", "to varde/coordinator/internal/verdict", "to varde/coordinator/internal/availability"}
+		if room == "incident" {
+			allowed = append(allowed, "to varde/coordinator/internal/status")
+		}
 		list = append(list, arrow{
-			from: "varde/coordinator/internal/" + room, to: "varde/...",
-			allowed: []string{"to varde/checks", "to varde/coordinator/internal/verdict", "to varde/coordinator/internal/availability"},
-			why:     room + " knows values, not the rooms that keep or carry them",
+			from: "varde/coordinator/internal/" + room, to: "varde/...", allowed: allowed,
+			why: room + " knows values, not the rooms that keep or carry them",
 		})
 	}
 	return list
@@ -269,6 +278,9 @@ func TestArrowsForbid(t *testing.T) {
 		{"varde/coordinator/internal/verdict", "net/http", true},
 		{"varde/coordinator/internal/verdict", "varde/coordinator/internal/journal", true},
 		{"varde/coordinator/internal/availability", "varde/coordinator/internal/verdict", false},
+		{"varde/coordinator/internal/incident", "varde/coordinator/internal/status", false},
+		{"varde/coordinator/internal/incident", "varde/coordinator/internal/history", true},
+		{"varde/coordinator/internal/status", "varde/coordinator/internal/incident", true},
 		{"varde/coordinator/internal/statuspage", "varde/coordinator/internal/ingest", true},
 		{"varde/coordinator/internal/ingest", "google.golang.org/grpc/codes", false},
 		{"varde/coordinator/internal/history", "google.golang.org/grpc", true},

@@ -21,7 +21,7 @@ const soon = 250 * time.Millisecond
 // oneRegion is a fleet of one region, with one check of the kind every 30 s.
 func oneRegion(probes int, kind string) fleettest.Options {
 	return fleettest.Options{
-		Regions: map[string]int{"eu-north": probes}, Checks: map[string]time.Duration{kind: 30 * time.Second}, Plain: true,
+		Regions: map[string]int{"eu-north": probes}, Checks: map[string]scenario.Check{kind: {Every: 30 * time.Second}}, Plain: true,
 	}
 }
 
@@ -164,7 +164,7 @@ func TestFailedLoginAsksOne(t *testing.T) {
 func TestOnlyThoseWhoMayLogInAreAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := oneRegion(9, "imap")
-		o.Checks["imap"] = 10 * time.Second
+		o.Checks["imap"] = scenario.Check{Every: 10 * time.Second}
 		f := fleettest.New(t, o)
 		f.Wait(5 * time.Minute)
 		if who := byProbe(looks(f, time.Now().Add(-time.Minute))); len(who) != 6 {
@@ -196,7 +196,7 @@ func TestOnlyThoseWhoMayLogInAreAsked(t *testing.T) {
 func TestRoundTripIsNotConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := oneRegion(3, "roundtrip")
-		o.Checks["roundtrip"] = 5 * time.Minute
+		o.Checks["roundtrip"] = scenario.Check{Every: 5 * time.Minute}
 		f := fleettest.New(t, o)
 		f.Wait(5 * time.Minute)
 		began := time.Now()

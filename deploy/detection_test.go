@@ -37,7 +37,7 @@ func TestDetection(t *testing.T) {
 			var delays []time.Duration
 			synctest.Test(t, func(t *testing.T) {
 				delays = outages(t, fleettest.Options{
-					Regions: map[string]int{"eu-north": tt.probes}, Checks: map[string]time.Duration{"https": tt.every},
+					Regions: map[string]int{"eu-north": tt.probes}, Checks: map[string]scenario.Check{"https": {Every: tt.every}},
 					Plain: true, MinProbes: tt.needed,
 				})
 			})
@@ -56,7 +56,7 @@ func TestDetection(t *testing.T) {
 func outages(t *testing.T, o fleettest.Options) (delays []time.Duration) {
 	f := fleettest.New(t, o)
 	f.Wait(10 * time.Minute)
-	every, chance := o.Checks["https"], scenario.Scenario{}.Chance("outages")
+	every, chance := o.Checks["https"].Every, scenario.Scenario{}.Chance("outages")
 	for range playedOutages() {
 		f.Wait(time.Duration(chance.Float64() * float64(every)))
 		began := time.Now()

@@ -16,9 +16,9 @@ import (
 // the runs of that kind fail as the effect says, and those of no other.
 func TestEffects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := fleettest.Options{Regions: map[string]int{"eu-north": 2}, Checks: map[string]time.Duration{}}
+		o := fleettest.Options{Regions: map[string]int{"eu-north": 2}, Checks: map[string]scenario.Check{}}
 		for _, kind := range []string{"https", "imap", "smtp", "pop3", "tcp", "dns"} {
-			o.Checks[kind] = interval
+			o.Checks[kind] = scenario.Check{Every: interval}
 		}
 		f := fleettest.New(t, o)
 		f.Wait(5 * time.Minute)
@@ -71,7 +71,7 @@ func expectEffect(t *testing.T, f *fleettest.Fleet, fault scenario.Fault, class 
 func TestShareOfRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fleettest.New(t, fleettest.Options{
-			Regions: map[string]int{"eu-north": 2}, Checks: map[string]time.Duration{"https": 5 * time.Second}, Plain: true,
+			Regions: map[string]int{"eu-north": 2}, Checks: map[string]scenario.Check{"https": {Every: 5 * time.Second}}, Plain: true,
 		})
 		f.Wait(time.Minute)
 		for _, tt := range []struct {
@@ -110,7 +110,7 @@ func TestShareOfRuns(t *testing.T) {
 // nobody else, whatever befalls them meanwhile.
 func TestSlowUnderTLS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := fleettest.New(t, fleettest.Options{Regions: map[string]int{"eu-north": 2}, Checks: map[string]time.Duration{"https": 5 * time.Second}})
+		f := fleettest.New(t, fleettest.Options{Regions: map[string]int{"eu-north": 2}, Checks: map[string]scenario.Check{"https": {Every: 5 * time.Second}}})
 		f.Wait(time.Minute)
 		ran := func(faults ...scenario.Fault) (took time.Duration, classes map[checks.Class]bool) {
 			began := time.Now()
@@ -132,6 +132,46 @@ func TestSlowUnderTLS(t *testing.T) {
 		}
 		if _, classes := ran(scenario.Fault{Effect: scenario.TLSStall}); len(classes) != 1 || !classes[checks.TLSTimeout] {
 			t.Errorf("stalled: got %v, want %s", classes, checks.TLSTimeout)
+		}
+	})
+}
+
+// TestLogins: what befalls logins befalls those who log in, and nobody who asks the
+// same server and does not.
+func TestLogins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := fleettest.Options{Regions: map[string]int{"eu-north": 2}, Checks: map[string]scenario.Check{}}
+		for _, kind := range []string{"imap", "smtp", "pop3"} {
+			o.Checks[kind] = scenario.Check{Every: interval}
+			o.Checks[kind+"-banner"] = scenario.Check{Kind: kind, Every: interval, Login: new(bool)}
+		}
+		f := fleettest.New(t, o)
+		f.Wait(5 * time.Minute)
+		for _, tt := range []struct {
+			effect  scenario.Effect
+			outcome checks.Outcome
+		}{{scenario.SlowLogin, checks.Up}, {scenario.AuthStall, checks.Down}} {
+			began := time.Now()
+			f.Hit(scenario.Fault{Effect: tt.effect})
+			f.Wait(interval + 10*time.Second)
+			f.Heal()
+			f.Wait(interval)
+			runs := map[string]int{}
+			for _, o := range f.Observations(began, began.Add(interval+10*time.Second), nil) {
+				if o.Trigger != checks.Scheduled {
+					continue
+				}
+				runs[o.Check]++
+				if o.Check == o.Service && (o.Outcome != tt.outcome || o.Elapsed < 2*time.Second) {
+					t.Errorf("%s: got %s %s in %s, want %s in more than two seconds", tt.effect, o.Check, o.Outcome, o.Elapsed, tt.outcome)
+				}
+				if o.Check != o.Service && (o.Outcome != checks.Up || o.Elapsed > time.Second) {
+					t.Errorf("%s: got %s %s in %s, want it up at once", tt.effect, o.Check, o.Outcome, o.Elapsed)
+				}
+			}
+			if len(runs) != len(o.Checks) {
+				t.Errorf("%s: got runs of %v, want them of all checks", tt.effect, runs)
+			}
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"varde/checks"
 	"varde/deploy/fleettest"
+	"varde/deploy/scenario"
 	"varde/proto/wire"
 )
 
@@ -44,7 +45,7 @@ var (
 func threeRegions() fleettest.Options {
 	return fleettest.Options{
 		Regions: map[string]int{"eu-north": 2, "us-east": 2, "oceania": 2},
-		Checks:  map[string]time.Duration{"imap": interval, "smtp": interval, "https": interval},
+		Checks:  map[string]scenario.Check{"imap": {Every: interval}, "smtp": {Every: interval}, "https": {Every: interval}},
 	}
 }
 

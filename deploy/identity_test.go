@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"varde/deploy/fleettest"
+	"varde/deploy/scenario"
 )
 
 // slow is a fleet whose weeks cost little.
 func slow() fleettest.Options {
 	return fleettest.Options{
 		Regions: map[string]int{"eu-north": 2},
-		Checks:  map[string]time.Duration{"https": 12 * time.Hour},
+		Checks:  map[string]scenario.Check{"https": {Every: 12 * time.Hour}},
 	}
 }
 

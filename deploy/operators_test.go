@@ -31,6 +31,8 @@ func TestMetrics(t *testing.T) {
 		f.StartCoordinator()
 		f.Silence("imap", "oceania")
 		f.Wait(3 * time.Minute)
+		f.Text("/metrics") // has the numbers read
+		f.Wait(time.Second)
 		text, _ := f.Text("/metrics")
 		problems, err := promlint.New(strings.NewReader(text)).Lint()
 		if err != nil || len(problems) > 0 {
@@ -53,7 +55,7 @@ func TestMetrics(t *testing.T) {
 			`varde_probe_faults{probe="us-east-1",region="us-east"}`:                               is(0),
 			`varde_probe_relayed{probe="us-east-1",region="us-east"}`:                              is(0),
 			`varde_probe_qualified{probe="oceania-1",region="oceania"}`:                            is(1),
-			`varde_probe_runs_total{probe="us-east-1",region="us-east"}`:                           between(35, 42),
+			`varde_probe_runs_total{probe="us-east-1",region="us-east"}`:                           between(35, 44),
 			`varde_probe_late_runs_total{probe="us-east-1",region="us-east"}`:                      is(0),
 			`varde_probe_missed_runs_total{probe="us-east-1",region="us-east"}`:                    is(0),
 			`varde_probe_dropped_records_total{probe="us-east-1",region="us-east"}`:                is(0),
@@ -64,9 +66,31 @@ func TestMetrics(t *testing.T) {
 			`varde_region_newest_observation_timestamp_seconds{region="oceania"}`:                  between(at-interval.Seconds(), at),
 			`varde_check_certificate_expiry_timestamp_seconds{check="imap",service="imap"}`:        between(at, at+100*365*24*3600),
 
-			`varde_verdict{check="imap",family="ipv4",region="oceania",service="imap",state="down"}`: is(1),
-			`varde_verdict{check="imap",family="ipv4",region="oceania",service="imap",state="up"}`:   is(0),
-			`varde_verdict{check="smtp",family="ipv4",region="oceania",service="smtp",state="up"}`:   is(1),
+			`varde_verdict_state{check="imap",family="ipv4",region="oceania",service="imap",state="down"}`: is(1),
+			`varde_verdict_state{check="imap",family="ipv4",region="oceania",service="imap",state="up"}`:   is(0),
+			`varde_verdict_state{check="smtp",family="ipv4",region="oceania",service="smtp",state="up"}`:   is(1),
+
+			// Two probes look for 3 minutes and the seconds of the scrape.
+			`varde_check_slot_seconds_total{check="imap",family="ipv4",outcome="down",region="oceania",service="imap"}`:               between(330, 390),
+			`varde_check_slot_seconds_total{check="imap",family="ipv4",outcome="up",region="oceania",service="imap"}`:                 between(0, 60),
+			`varde_check_slot_seconds_total{check="smtp",family="ipv4",outcome="up",region="oceania",service="smtp"}`:                 between(330, 390),
+			`varde_check_failures_total{check="imap",class="connect_timeout",region="oceania",service="imap"}`:                        between(11, 13),
+			`varde_check_duration_seconds_count{check="smtp",region="oceania",service="smtp"}`:                                        between(11, 13),
+			`probe_success{check="imap",family="ipv4",instance="imap/oceania/ipv4",region="oceania",service="imap"}`:                  is(0),
+			`probe_success{check="smtp",family="ipv4",instance="smtp/oceania/ipv4",region="oceania",service="smtp"}`:                  is(1),
+			`probe_duration_seconds{check="imap",family="ipv4",instance="imap/oceania/ipv4",region="oceania",service="imap"}`:         is(4),
+			`probe_ssl_earliest_cert_expiry{check="smtp",family="ipv4",instance="smtp/oceania/ipv4",region="oceania",service="smtp"}`: between(at, at+100*365*24*3600),
+			`varde_incidents_open{impact="major"}`:                              is(1),
+			`varde_region_measuring_probes{region="us-east"}`:                   is(1),
+			`varde_quorum_probes`:                                               is(2),
+			`varde_probes{region="us-east",state="silent"}`:                     is(1),
+			`varde_service_under_maintenance{region="oceania",service="imap"}`:  is(0),
+			`varde_service_availability_ratio{region="oceania",service="imap"}`: between(0.5, 0.65),
+			`varde_service_availability_ratio{region="",service="smtp"}`:        is(1),
+			`varde_numbers_timestamp_seconds`:                                   between(at-2, at),
+			`varde_ingest_queue_batches`:                                        is(0),
+			`varde_stream_readers`:                                              is(0),
+			`varde_stream_dropped_readers_total`:                                is(0),
 
 			`varde_journal_messages`:                                          between(50, 1000),
 			`varde_journal_bytes`:                                             between(10_000, 1e6),
@@ -89,7 +113,7 @@ func TestMetrics(t *testing.T) {
 				t.Errorf("%s: nobody said so", series)
 			}
 		}
-		if n := count(got, "varde_verdict{"); n != 3*3*5 {
+		if n := count(got, "varde_verdict_state{"); n != 3*3*5 {
 			t.Errorf("%d series of verdicts, want 3 checks x 3 regions x 1 family x 5 states", n)
 		}
 	})
@@ -135,7 +159,8 @@ type sums struct {
 }
 
 // TestAvailabilitySaysHowSureItIs asks for the numbers of an hour, a part of which
-// is down: each point has the interval that its own runs give.
+// is down: whole blocks of five minutes work or fail, so that each is one event and not
+// the twenty runs in it, and the intervals are as wide as that makes them.
 func TestAvailabilitySaysHowSureItIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fleettest.New(t, threeRegions())
@@ -155,15 +180,15 @@ func TestAvailabilitySaysHowSureItIs(t *testing.T) {
 		if len(got.Points) != 4 {
 			t.Fatalf("got %d points, want 4", len(got.Points))
 		}
-		// Two probes look every 30 s: 20 runs in five minutes. With z = 1.96 the
-		// interval of n good runs is n/(n + z²) to 1, and that of n bad ones 0 to
-		// z²/(n + z²).
+		// Two probes look every 30 s: 20 runs in five minutes, which come to one. With
+		// z = 1.96 the interval of n good runs is n/(n + z²) to 1, and that of n bad ones
+		// 0 to z²/(n + z²).
 		const z2 = 1.959964 * 1.959964
-		expectNumber(t, "all up", got.Points[0].sums, 1, 20/(20+z2), 1)
-		expectNumber(t, "all down", got.Points[3].sums, 0, 0, z2/(20+z2))
-		// Of the whole, 40 of 80 runs were up.
-		if a := got.sums; *a.Availability < 0.45 || *a.Availability > 0.55 || *a.Low < 0.35 || *a.Low > 0.45 || *a.High < 0.55 || *a.High > 0.65 {
-			t.Errorf("the whole: %v, %v to %v, want about 0.5, 0.39 to 0.61", *a.Availability, *a.Low, *a.High)
+		expectNumber(t, "all up", got.Points[0].sums, 1, 1/(1+z2), 1)
+		expectNumber(t, "all down", got.Points[3].sums, 0, 0, z2/(1+z2))
+		// Of the whole, 40 of 80 runs were up, or two of four blocks.
+		if a := got.sums; *a.Availability < 0.45 || *a.Availability > 0.55 || *a.Low < 0.12 || *a.Low > 0.2 || *a.High < 0.8 || *a.High > 0.9 {
+			t.Errorf("the whole: %v, %v to %v, want about 0.5, 0.15 to 0.85", *a.Availability, *a.Low, *a.High)
 		}
 	})
 }

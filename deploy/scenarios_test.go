@@ -45,7 +45,7 @@ func TestScenarios(t *testing.T) {
 				t.Errorf("%v", err)
 				continue
 			}
-			for _, s := range sown(s) {
+			for _, s := range s.Sown(*seeds) {
 				t.Run(s.Name, func(t *testing.T) {
 					if s.Length > playable() && !*long {
 						t.Skipf("%s of virtual time: -long plays it", s.Length)
@@ -74,27 +74,13 @@ func hurry(bubbles int) (undo func()) {
 	}
 }
 
-// sown is a scenario once for each seed that is asked for.
-func sown(s scenario.Scenario) []scenario.Scenario {
-	if *seeds == 0 || s.Noise.Seed == 0 {
-		return []scenario.Scenario{s}
-	}
-	var out []scenario.Scenario
-	for seed := 1; seed <= *seeds; seed++ {
-		one := s
-		one.Name, one.Noise.Seed = fmt.Sprintf("%s-seed-%d", s.Name, seed), seed
-		out = append(out, one)
-	}
-	return out
-}
-
 // play plays one scenario and judges it.
 func play(t *testing.T, s scenario.Scenario) {
 	began := time.Now()
 	var o fleettest.Outcome
 	s = s.Unfold()
 	synctest.Test(t, func(t *testing.T) { o = fleettest.Play(t, s) })
-	j := s.Judge(o.Spans(o.Told), o.Spans(o.Final))
+	j := s.Judge(o.Record(o.Told), o.Record(o.Final))
 	report := s.Report(j, o.Lost, o.Duplicates, time.Since(began))
 	line, err := json.Marshal(report)
 	if err != nil {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what some tests need and a bare Debian 12 with Go and git lacks: a C
-# compiler for the race detector, mail servers, a browser, protoc, what makes
+# compiler for the race detector, mail servers, a browser, protoc, Prometheus, what makes
 # network namespaces, axe-core and the linter. Root is needed when a package is
 # missing; what is there already is left alone. Nothing is started.
 #
@@ -9,7 +9,7 @@
 # Progress goes to stderr, settings for the tests to stdout.
 set -euo pipefail
 
-readonly packages="gcc libc6-dev dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix nginx-light openssl chromium fonts-dejavu-core protobuf-compiler libprotobuf-dev iproute2 nftables"
+readonly packages="gcc libc6-dev dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix nginx-light openssl chromium fonts-dejavu-core protobuf-compiler libprotobuf-dev iproute2 nftables prometheus"
 readonly axe_version=4.14.1 lint_version=v2.15.0
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/varde-tests
 
@@ -82,7 +82,7 @@ namespaces() {
   [ $status = 0 ] || { say "NO NETWORK NAMESPACES HERE, THE TEST IN REAL NAMESPACES IS LEFT OUT: $(head -n 1 "$log")"; return 1; }
 }
 
-require=dovecot,postfix,nginx,chromium,axe,protoc
+require=dovecot,postfix,nginx,chromium,axe,protoc,prometheus
 if namespaces; then require=$require,namespaces; fi
 cat <<EOF
 export VARDE_AXE='$axe'
