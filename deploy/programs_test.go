@@ -42,6 +42,7 @@ type process struct {
 // buildPrograms compiles both programs.
 func buildPrograms(t *testing.T) *programs {
 	t.Helper()
+	needCalm(t)
 	p := &programs{t: t, dir: shortTempDir(t), all: map[string]*process{}}
 	p.probe, p.coord = filepath.Join(p.dir, "varde-probe"), filepath.Join(p.dir, "varde-coordinator")
 	for out, pkg := range map[string]string{p.probe: "varde/probe", p.coord: "varde/coordinator"} {
