@@ -98,7 +98,7 @@ func TestNextCoordinator(t *testing.T) {
 		}},
 		"it answers nothing at all": {30 * time.Second, "acknowledges nothing within 30s", func(w *world) func() {
 			k := newKeeper()
-			k.began = func(s reportServer) error { <-s.Context().Done(); return nil }
+			k.began = silence
 			return w.serve(first, k)
 		}},
 		"it refuses": {0, "coordinator refuses: removed", func(w *world) func() {
@@ -121,8 +121,7 @@ func TestNextCoordinator(t *testing.T) {
 			k := newKeeper()
 			k.began = func(s reportServer) error {
 				_ = s.Send(&vardev1.ReportResponse{Kind: &vardev1.ReportResponse_Mark{Mark: &vardev1.Mark{Epoch: "e9"}}})
-				<-s.Context().Done()
-				return nil
+				return silence(s)
 			}
 			return w.serve(first, k)
 		}},

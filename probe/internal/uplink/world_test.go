@@ -303,6 +303,14 @@ func grpcFrom(s reportServer) (netip.Addr, bool) {
 	return at.Addr(), err == nil
 }
 
+// silence says nothing more for as long as somebody listens. It ends with an error:
+// the server's clock may end the stream an instant before the client's, and an answer
+// in between would be one.
+func silence(s reportServer) error {
+	<-s.Context().Done()
+	return s.Context().Err()
+}
+
 // renewed answers a renewal with what it asks for.
 func renewed(m *vardev1.RenewRequest) (*vardev1.RenewResponse, error) {
 	return &vardev1.RenewResponse{CertificateChain: [][]byte{m.GetCertificateRequest()}}, nil
