@@ -40,6 +40,16 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
+// goldenPage is golden for a page. Its style sheet is left out, which has a file of
+// its own.
+func goldenPage(t *testing.T, name string, page []byte) {
+	t.Helper()
+	if _, rest, ok := bytes.Cut(page, []byte("</style>")); ok {
+		page = rest
+	}
+	golden(t, name, page)
+}
+
 // smaller is a fleet of two regions and two checks, so that its golden files
 // can be read.
 func smaller() *fake {

@@ -30,8 +30,8 @@ func TestIncidentPages(t *testing.T) {
 		}
 		one := get(s, "/incident/"+r.register.Cases[1].ID)
 		token := regexp.MustCompile(`name="page_token" value="[^"]+"`)
-		golden(t, "incident.html", token.ReplaceAll(one.Body.Bytes(), []byte(`name="page_token" value="TOKEN"`)))
-		golden(t, "incidents.html", []byte(page))
+		goldenPage(t, "incident.html", token.ReplaceAll(one.Body.Bytes(), []byte(`name="page_token" value="TOKEN"`)))
+		goldenPage(t, "incidents.html", []byte(page))
 		for _, want := range []string{"looks like filtering by region", "Also seen at Bergpost", "connect_timeout", "Regions over time", "reach of"} {
 			if !strings.Contains(one.Body.String(), want) {
 				t.Errorf("the page lacks %q", want)
