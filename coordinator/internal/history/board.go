@@ -172,6 +172,6 @@ func (w *writer) verdict(kind string, id int64, c verdict.Change) {
 		w.fail(err)
 		return
 	}
-	w.exec(saveVerdict, kind, id, c.At.UnixNano(), c.From.String(), c.To.String(), c.Since.UnixNano(), c.Reason,
+	w.changes[kind] = w.insert(saveVerdict, kind, id, c.At.UnixNano(), c.From.String(), c.To.String(), c.Since.UnixNano(), c.Reason,
 		c.Counts.Up, c.Counts.Down, c.Counts.Unknown, string(evidence))
 }

@@ -26,8 +26,12 @@ type StoredChange struct {
 // and the oldest of them. It is for whoever must miss none and keeps the number of
 // the last one that it worked on, which ToldOptions.Changed cannot promise. A final
 // change that was taken back is no longer there, and the hour that was judged anew
-// comes again as a whole under new numbers.
+// comes again as a whole under new numbers. To ask when there is nothing new costs
+// nothing.
 func (s *Store) ChangesAfter(ctx context.Context, kind string, after int64, limit int) ([]StoredChange, error) {
+	if newest := s.latest[kind]; newest != nil && after >= newest.Load() {
+		return nil, nil
+	}
 	return s.storedChanges(ctx, `verdict.id > ? AND kind = ? ORDER BY verdict.id LIMIT ?`, after, kind, limit)
 }
 

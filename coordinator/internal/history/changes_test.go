@@ -173,5 +173,10 @@ func TestChangesOfAFormerVersion(t *testing.T) {
 	if diff := cmp.Diff([]StoredChange{{41, c}, {42, c}}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	for after, want := range map[int64]int{40: 2, 41: 1, 42: 0} {
+		if got, err := s.ChangesAfter(context.Background(), "told", after, 10); err != nil || len(got) != want {
+			t.Errorf("after %d: got %v, %v, want %d", after, got, err, want)
+		}
+	}
 	must(t, s.Close())
 }

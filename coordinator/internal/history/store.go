@@ -84,7 +84,10 @@ type Store struct {
 	// ignored counts observations that are not rolled up, commits the transactions
 	// that are on disk.
 	ignored, commits atomic.Uint64
-	health           *health
+	// latest are the numbers of the newest changes of verdict that are on disk, or
+	// were, by their kind.
+	latest map[string]*atomic.Int64
+	health *health
 }
 
 // Open opens the history, or makes a new one, and reads the last known verdicts.
@@ -180,7 +183,23 @@ func (s *Store) load() (err error) {
 	if s.board, err = s.loadBoard(); err != nil {
 		return err
 	}
-	return s.newest.load(s.db)
+	if err = s.newest.load(s.db); err != nil {
+		return err
+	}
+	return s.loadChanges()
+}
+
+func (s *Store) loadChanges() error {
+	s.latest = make(map[string]*atomic.Int64)
+	for _, kind := range []string{"told", "final"} {
+		var newest int64
+		if err := s.db.QueryRow(`SELECT coalesce(max(id), 0) FROM verdict WHERE kind = ?`, kind).Scan(&newest); err != nil {
+			return err
+		}
+		s.latest[kind] = new(atomic.Int64)
+		s.latest[kind].Store(newest)
+	}
+	return nil
 }
 
 // Close closes the files. The parts that write must have ended.
@@ -202,17 +221,31 @@ type writer struct {
 	s   *Store
 	tx  *sql.Tx
 	err error
+	// changes are the numbers of the last changes of verdict that were written, by
+	// their kind.
+	changes map[string]int64
 }
 
-func (w *writer) exec(query string, args ...any) {
-	if w.err != nil {
-		return
+func (w *writer) exec(query string, args ...any) { w.run(query, args...) }
+
+// insert returns the number of the row; 0 where there is none because of an error.
+func (w *writer) insert(query string, args ...any) (id int64) {
+	result := w.run(query, args...)
+	if w.err == nil {
+		id, w.err = result.LastInsertId()
 	}
-	if st := w.s.prepared[query]; st != nil {
-		_, w.err = w.tx.Stmt(st).Exec(args...)
-		return
+	return id
+}
+
+func (w *writer) run(query string, args ...any) (result sql.Result) {
+	switch st := w.s.prepared[query]; {
+	case w.err != nil:
+	case st != nil:
+		result, w.err = w.tx.Stmt(st).Exec(args...)
+	default:
+		result, w.err = w.tx.Exec(query, args...)
 	}
-	_, w.err = w.tx.Exec(query, args...)
+	return result
 }
 
 // fail remembers an error that did not come from the database.
@@ -229,7 +262,7 @@ func (s *Store) write(fn func(*writer)) error {
 	if err != nil {
 		return err
 	}
-	w := &writer{s: s, tx: tx}
+	w := &writer{s: s, tx: tx, changes: make(map[string]int64)}
 	if fn(w); w.err != nil {
 		return errors.Join(w.err, tx.Rollback())
 	}
@@ -237,5 +270,8 @@ func (s *Store) write(fn func(*writer)) error {
 		return err
 	}
 	s.commits.Add(1)
+	for kind, id := range w.changes {
+		s.latest[kind].Store(id)
+	}
 	return nil
 }
