@@ -61,16 +61,26 @@ func TestCoordinatorSaysWhatIsWrong(t *testing.T) {
 func fullDisk(t *testing.T, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "full")
+	if err := mountSmall(t, path, "2m"); err != nil {
+		return ""
+	}
+	return filepath.Join(path, "data")
+}
+
+// mountSmall makes a folder that is a file system of its own of the given size, until
+// the test ends. The error is that of mount(2), which only root may use.
+func mountSmall(t *testing.T, path, size string) error {
+	t.Helper()
 	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", path, "tmpfs", 0, "size=2m"); err != nil {
-		return ""
+	if err := syscall.Mount("tmpfs", path, "tmpfs", 0, "size="+size); err != nil {
+		return err
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(path, syscall.MNT_DETACH); err != nil {
 			t.Error(err)
 		}
 	})
-	return filepath.Join(path, "data")
+	return nil
 }
