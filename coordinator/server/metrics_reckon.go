@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"varde/coordinator/internal/availability"
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/mail"
@@ -19,7 +20,7 @@ type reckoned struct {
 	// at is when it was read.
 	at time.Time
 	// numbers are those of the services by their ids, over reckonedOver.
-	numbers map[string]history.Numbers
+	numbers map[string]availability.Numbers
 	// routes are what became of the test mails that were sent within mailsOver.
 	routes []mail.Route
 	// ends is the first end of what each check's servers present, seriesEnds that of
@@ -93,7 +94,7 @@ func (s *Server) reckon(ctx context.Context) error {
 func (s *Server) reckoned(ctx context.Context, now time.Time) (out reckoned, err error) {
 	ctx, cancel := context.WithTimeout(ctx, reckonTimeout)
 	defer cancel()
-	out = reckoned{at: now, numbers: map[string]history.Numbers{}}
+	out = reckoned{at: now, numbers: map[string]availability.Numbers{}}
 	for _, service := range s.current().Services {
 		out.numbers[service.ID], err = s.history.Numbers(ctx, history.NumbersQuery{
 			Service: service.ID, From: now.Add(-reckonedOver), To: now, Objective: objectiveOf(service),

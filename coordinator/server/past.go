@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"varde/checks"
+	"varde/coordinator/internal/availability"
 	"varde/coordinator/internal/graph"
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/ops"
@@ -302,16 +303,8 @@ func sums(n history.Number) ops.Sums {
 }
 
 // Numbers reads all that is said of a service.
-func (p past) Numbers(ctx context.Context, q ops.NumbersQuery) (ops.Numbers, error) {
-	n, err := p.history.Numbers(ctx, history.NumbersQuery(q))
-	out := ops.Numbers{From: n.From, To: n.To, Whole: n.Whole, Maintenance: n.Maintenance, MinutesFrom: n.MinutesFrom}
-	for _, r := range n.Regions {
-		out.Regions = append(out.Regions, ops.RegionNumbers(r))
-	}
-	for _, f := range n.Families {
-		out.Families = append(out.Families, ops.FamilyNumber(f))
-	}
-	return out, err
+func (p past) Numbers(ctx context.Context, q ops.NumbersQuery) (availability.Numbers, error) {
+	return p.history.Numbers(ctx, history.NumbersQuery(q))
 }
 
 func seconds(v float64) time.Duration { return time.Duration(v * float64(time.Second)) }

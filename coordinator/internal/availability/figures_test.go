@@ -204,3 +204,25 @@ func TestStatuspageFigure(t *testing.T) {
 		}
 	}
 }
+
+// What was hardly looked at is not said to be kept; what is used up stays so.
+func TestObjectiveKept(t *testing.T) {
+	seen := func(coverage, out float64) Figures {
+		return Figures{Counted: Estimate{Known: true, Coverage: coverage, Out: out}, Budget: new(BudgetOf(0.999, out, 1000*hour))}
+	}
+	for name, c := range map[string]struct {
+		of   Figures
+		want Kept
+	}{
+		"nothing was promised":     {Figures{Counted: Estimate{Known: true, Coverage: 1}}, ObjectiveUnknown},
+		"all of it is used":        {seen(1, 0.001), ObjectiveKept},
+		"a millisecond more":       {seen(1, 0.001+1.0/3_600_000_000), ObjectiveMissed},
+		"looked at just enough":    {seen(Enough, 0), ObjectiveKept},
+		"not looked at enough":     {seen(Enough-0.001, 0), ObjectiveUnknown},
+		"seen to be broken anyway": {seen(0.01, 0.0011), ObjectiveMissed},
+	} {
+		if got := c.of.Kept(); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+}

@@ -22,74 +22,45 @@ type NumbersQuery struct {
 	Curve bool
 }
 
-// Numbers are all numbers of a service over a window, with what they are made of.
-type Numbers struct {
-	// From and To are the window that the numbers are of.
-	From, To time.Time
-	// Whole is that of all regions by weight.
-	Whole availability.Figures
-	// Regions are those in which the service is asked, in order of their ids.
-	Regions []RegionFigures
-	// Families are the address families of all regions by weight.
-	Families []FamilyFigures
-	// Maintenance is what was announced, as it was.
-	Maintenance availability.Windows
-	// MinutesFrom is since when minutes are kept: the curve begins there where the window
-	// begins before, and there are no burn rates of windows that do.
-	MinutesFrom time.Time
-}
-
-// RegionFigures are the numbers of one region.
-type RegionFigures struct {
-	Region string
-	availability.Figures
-}
-
-// FamilyFigures is the number of one address family.
-type FamilyFigures struct {
-	Family checks.Family
-	availability.Estimate
-}
-
 // Numbers says how well a service could be reached, and how that was found. They are read
 // from minutes, hours or days, and are the same however that is done.
-func (s *Store) Numbers(ctx context.Context, nq NumbersQuery) (Numbers, error) {
+func (s *Store) Numbers(ctx context.Context, nq NumbersQuery) (availability.Numbers, error) {
 	q := Query{Service: nq.Service, From: nq.From, To: nq.To, Step: day}
 	w, err := s.window(q, time.Now(), time.Minute)
 	if err != nil {
-		return Numbers{}, err
+		return availability.Numbers{}, err
 	}
 	targets, err := s.targets(q)
 	if err != nil {
-		return Numbers{}, err
+		return availability.Numbers{}, err
 	}
 	r := reckoning{s: s, q: q, targets: targets, window: w, objective: nq.Objective, figures: make(map[string]*availability.Figures)}
 	for _, region := range append(r.regions(), "") {
 		r.figures[region] = new(availability.Figures)
 	}
-	out := Numbers{
+	out := availability.Numbers{
 		From: w.from, To: w.to, MinutesFrom: s.minutesFrom(w.now),
 		Maintenance: s.options.Maintenance(nq.Service, w.from, w.to),
 	}
 	if out.Families, err = r.estimates(ctx); err != nil {
-		return Numbers{}, err
+		return availability.Numbers{}, err
 	}
 	if err := r.statuspage(ctx); err != nil {
-		return Numbers{}, err
+		return availability.Numbers{}, err
 	}
 	if nq.Objective > 0 {
 		if err := r.burns(ctx); err != nil {
-			return Numbers{}, err
+			return availability.Numbers{}, err
 		}
 	}
 	if nq.Curve {
 		if err := r.curves(ctx, later(w.from, out.MinutesFrom)); err != nil {
-			return Numbers{}, err
+			return availability.Numbers{}, err
 		}
 	}
 	out.Whole = *r.figures[""]
 	for _, region := range r.regions() {
-		out.Regions = append(out.Regions, RegionFigures{region, *r.figures[region]})
+		out.Regions = append(out.Regions, availability.RegionFigures{Region: region, Figures: *r.figures[region]})
 	}
 	return out, nil
 }
@@ -132,7 +103,7 @@ func (r *reckoning) each(ctx context.Context, w window, want parts, fn func(t ta
 
 // estimates finds the ratios with and without maintenance and the budget, and returns those
 // of the families.
-func (r *reckoning) estimates(ctx context.Context) ([]FamilyFigures, error) {
+func (r *reckoning) estimates(ctx context.Context) ([]availability.FamilyFigures, error) {
 	w, plan := r.s.planned(r.q, r.window)
 	whole, families := newTally(plan), make(map[checks.Family]*tally)
 	err := r.each(ctx, w, latencies|failures, func(t target, at time.Time, total cell.Total) {
@@ -153,9 +124,9 @@ func (r *reckoning) estimates(ctx context.Context) ([]FamilyFigures, error) {
 		r.settle(region, plan, shares[measured][i:i+1], shares[counted][i:i+1])
 	}
 	r.settle("", plan, shares[measured], shares[counted])
-	var out []FamilyFigures
+	var out []availability.FamilyFigures
 	for _, f := range slices.Sorted(maps.Keys(families)) {
-		out = append(out, FamilyFigures{f, availability.Measured(families[f].shares(measured))})
+		out = append(out, availability.FamilyFigures{Family: f, Estimate: availability.Measured(families[f].shares(measured))})
 	}
 	return out, nil
 }

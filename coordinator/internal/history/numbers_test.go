@@ -18,7 +18,7 @@ import (
 )
 
 // numbers asks for everything that is said of the fleet's service.
-func numbers(t *testing.T, m *machine, from, to time.Time) Numbers {
+func numbers(t *testing.T, m *machine, from, to time.Time) availability.Numbers {
 	t.Helper()
 	n, err := m.s.Numbers(context.Background(), NumbersQuery{Service: "mail", From: from, To: to, Objective: 0.99, Curve: true})
 	must(t, err)
@@ -249,7 +249,7 @@ func TestNumbersDoNotDependOnArrival(t *testing.T) {
 		}
 		list := f.runs(begin, begin.Add(time.Hour))
 		time.Sleep(4 * time.Hour)
-		ask := func(j *fakeJournal) Numbers {
+		ask := func(j *fakeJournal) availability.Numbers {
 			m := start(t, t.TempDir(), j, func() *Config { return f.config })
 			m.feedAll()
 			m.judge(time.Now())

@@ -9,11 +9,11 @@ import (
 )
 
 // Numbers are as Oceania went dark: what was down comes from there.
-func (f *fake) Numbers(_ context.Context, q NumbersQuery) (Numbers, error) {
+func (f *fake) Numbers(_ context.Context, q NumbersQuery) (availability.Numbers, error) {
 	f.mu.Lock()
 	f.numbered = append(f.numbered, q)
 	f.mu.Unlock()
-	n := Numbers{From: q.From, To: q.To, MinutesFrom: morning.Add(-30 * 24 * time.Hour)}
+	n := availability.Numbers{From: q.From, To: q.To, MinutesFrom: morning.Add(-30 * 24 * time.Hour)}
 	if q.Service == "imap" {
 		n.Maintenance = availability.Windows{{From: morning.Add(-50 * time.Hour), To: morning.Add(-48 * time.Hour), Regions: []string{"oceania"}}}
 	}
@@ -32,7 +32,7 @@ func (f *fake) Numbers(_ context.Context, q NumbersQuery) (Numbers, error) {
 		}
 		share := availability.Share{Weight: r.Weight, Account: a}
 		shares = append(shares, share)
-		n.Regions = append(n.Regions, RegionNumbers{r.ID, f.figures(q, share)})
+		n.Regions = append(n.Regions, availability.RegionFigures{Region: r.ID, Figures: f.figures(q, share)})
 	}
 	n.Whole = f.figures(q, shares...)
 	if q.Service == "imap" {
@@ -40,7 +40,7 @@ func (f *fake) Numbers(_ context.Context, q NumbersQuery) (Numbers, error) {
 		oceania.Maintenance, n.Whole.Maintenance = 2*time.Hour, 24*time.Minute
 	}
 	for _, family := range []checks.Family{checks.IPv4, checks.IPv6} {
-		n.Families = append(n.Families, FamilyNumber{family, n.Whole.Measured})
+		n.Families = append(n.Families, availability.FamilyFigures{Family: family, Estimate: n.Whole.Measured})
 	}
 	return n, f.count("numbers")
 }

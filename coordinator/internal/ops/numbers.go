@@ -22,40 +22,12 @@ type NumbersQuery struct {
 	Curve bool
 }
 
-// Numbers are all numbers of a service over a window, with what they are made of.
-type Numbers struct {
-	// From and To are the window that they are of: it can be wider than what was asked
-	// for, where nothing fine is kept.
-	From, To time.Time
-	// Whole is that of all regions by weight.
-	Whole    availability.Figures
-	Regions  []RegionNumbers
-	Families []FamilyNumber
-	// Maintenance is what was announced.
-	Maintenance availability.Windows
-	// MinutesFrom is since when minutes are kept: curves begin there, and burn rates are
-	// known of later windows only.
-	MinutesFrom time.Time
-}
-
-// RegionNumbers are the numbers of one region.
-type RegionNumbers struct {
-	Region string
-	availability.Figures
-}
-
-// FamilyNumber is the number of one address family.
-type FamilyNumber struct {
-	Family checks.Family
-	availability.Estimate
-}
-
 // objective is the share of the time that is promised.
 func (s Service) objective() float64 { return math.Round(s.SLO*1e8) / 1e10 }
 
 // account is what is said of a service: its numbers with the mails beside them.
 type account struct {
-	Numbers
+	availability.Numbers
 	service Service
 	mail    mail.Sums
 	// round says that mails are sent for the service.

@@ -114,7 +114,7 @@ func TestObjectivesAreNotKeptUnseen(t *testing.T) {
 	seen := func(coverage, out float64) account {
 		e := availability.Estimate{Known: true, Ratio: 1 - out, Coverage: coverage, Out: out}
 		f := availability.Figures{Counted: e, Budget: new(availability.BudgetOf(0.999, out, time.Hour))}
-		return account{service: Service{SLO: 99.9}, Numbers: Numbers{Whole: f, Regions: []RegionNumbers{{"oceania", f}}}}
+		return account{service: Service{SLO: 99.9}, Numbers: availability.Numbers{Whole: f, Regions: []availability.RegionFigures{{Region: "oceania", Figures: f}}}}
 	}
 	for want, list := range map[string][]account{
 		"No service has an objective.":                                      {{}},

@@ -126,18 +126,18 @@ type objectives struct {
 }
 
 func (o *objectives) add(a account) {
-	switch b := a.Whole.Budget; {
-	case a.service.SLO <= 0:
+	if a.service.SLO <= 0 {
 		return
-	case b != nil && b.Remaining() < 0: // so much was seen to be down
-	case a.Whole.Counted.Enough():
+	}
+	switch a.Whole.Kept() {
+	case availability.ObjectiveKept:
 		o.kept++
-	default:
+	case availability.ObjectiveUnknown:
 		o.thin++
 	}
 	o.promised++
 	for _, r := range a.Regions {
-		if r.Budget != nil && r.Budget.Remaining() < 0 {
+		if r.Kept() == availability.ObjectiveMissed {
 			o.broken = append(o.broken, r.Region)
 		}
 	}

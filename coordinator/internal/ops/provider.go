@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"varde/checks"
+	"varde/coordinator/internal/availability"
 	"varde/coordinator/internal/graph"
 	"varde/coordinator/internal/incident"
 	"varde/coordinator/internal/page"
@@ -148,7 +149,7 @@ func (s share) Availability(ctx context.Context, q AvailabilityQuery) (Availabil
 }
 
 // Numbers are asked of a service that Now shows.
-func (s share) Numbers(ctx context.Context, q NumbersQuery) (Numbers, error) {
+func (s share) Numbers(ctx context.Context, q NumbersQuery) (availability.Numbers, error) {
 	return s.all.history.Numbers(ctx, q)
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"varde/checks"
+	"varde/coordinator/internal/availability"
 	"varde/coordinator/internal/graph"
 	"varde/coordinator/internal/verdict"
 )
@@ -34,7 +35,7 @@ type History interface {
 	// Availability returns the numbers of one service or one check.
 	Availability(ctx context.Context, q AvailabilityQuery) (Availability, error)
 	// Numbers returns all that is said of one service.
-	Numbers(ctx context.Context, q NumbersQuery) (Numbers, error)
+	Numbers(ctx context.Context, q NumbersQuery) (availability.Numbers, error)
 	// Latency returns the percentiles of one check, oldest first. Steps without
 	// a completed run may be missing or have N = 0.
 	Latency(ctx context.Context, q LatencyQuery) ([]graph.LatencyPoint, error)

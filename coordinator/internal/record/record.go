@@ -1,6 +1,7 @@
 // Package record holds what was judged of a stretch of time in the form that other
 // programs hold on to: the object of `replay --json`, which is also what a played
-// scenario leaves behind.
+// scenario leaves behind, and the numbers of a service, which are the same in
+// /api/v1/numbers and in reports.
 //
 // Services and regions are ids, times RFC 3339 in UTC, and an end that is still open
 // is null. Lists are never null.
