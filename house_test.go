@@ -193,7 +193,7 @@ func pure() []arrow {
 // pages are drawn from history and from nothing else.
 func pages() []arrow {
 	var list []arrow
-	for _, room := range []string{"page", "statuspage", "ops", "graph"} {
+	for _, room := range []string{"page", "statuspage", "ops", "graph", "report"} {
 		for _, to := range []string{"ingest", "journal", "identity", "plan"} {
 			list = append(list, arrow{
 				from: "varde/coordinator/internal/" + room, to: "varde/coordinator/internal/" + to,

@@ -7,6 +7,7 @@
 package pagetest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -145,6 +147,40 @@ func (b *Browser) look(t *testing.T, v View, scheme string, width int64) {
 	t.Run("axe", func(t *testing.T) { b.axeCheck(ctx, t) })
 }
 
+// A4 between margins of 14 mm, in pixels of 1/96 inch (CSS Values, section 6.2).
+const paperWidth = (210 - 2*14) * 960 / 254
+
+// Print prints the page on paper of its own choice, and fails the test if something is
+// wider than A4 between its margins, where a printer would cut it off.
+func (b *Browser) Print(t *testing.T, v View) {
+	t.Run(v.Name+"-print", func(t *testing.T) {
+		ctx, stop := context.WithTimeout(b.ctx, visitTimeout)
+		defer stop()
+		var sideways float64
+		var paper []byte
+		err := chromedp.Run(ctx,
+			chromedp.Navigate("about:blank"), emulation.SetEmulatedMedia().WithMedia("print"),
+			emulation.SetDeviceMetricsOverride(paperWidth, 1000, 1, false), chromedp.Navigate(v.URL),
+			chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &sideways),
+			chromedp.ActionFunc(func(ctx context.Context) (err error) {
+				paper, _, err = page.PrintToPDF().WithPreferCSSPageSize(true).WithPrintBackground(true).Do(ctx)
+				return err
+			}),
+			emulation.SetEmulatedMedia(),
+		)
+		if err != nil {
+			t.Fatalf("print %s: %v", v.URL, err)
+		}
+		keep(t, v.Name+".pdf", paper)
+		if sideways > 0 {
+			t.Errorf("%s is %v px wider than the paper", v.Name, sideways)
+		}
+		if !bytes.HasPrefix(paper, []byte("%PDF-")) {
+			t.Errorf("%s: got %.20q, want a PDF", v.Name, paper)
+		}
+	})
+}
+
 // Submit opens a page, types text into the field that the selector names and
 // presses Enter. It returns the status and the heading of the page that follows.
 func (b *Browser) Submit(t *testing.T, url, field, text string) (status int, heading string) {
@@ -229,8 +265,8 @@ func (b *Browser) axeCheck(ctx context.Context, t *testing.T) {
 	}
 }
 
-// keep writes a screenshot where somebody wants to look at it.
-func keep(t *testing.T, name string, png []byte) {
+// keep writes a screenshot, or what was printed, where somebody wants to look at it.
+func keep(t *testing.T, name string, picture []byte) {
 	t.Helper()
 	dir := os.Getenv("VARDE_SCREENSHOTS")
 	if dir == "" {
@@ -239,7 +275,7 @@ func keep(t *testing.T, name string, png []byte) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatalf("make folder for screenshots: %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, name), png, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), picture, 0o644); err != nil {
 		t.Fatalf("write screenshot: %v", err)
 	}
 }

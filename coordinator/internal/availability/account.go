@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -80,6 +81,15 @@ type Estimate struct {
 
 // Enough says whether enough was looked at to take the ratio at its word.
 func (e Estimate) Enough() bool { return e.Coverage >= Enough }
+
+// Interval is what bounds the ratio, in words: "99.1 to 99.97 %"; empty where nothing is
+// known.
+func (e Estimate) Interval(places int) string {
+	if !e.Known {
+		return ""
+	}
+	return strings.TrimSuffix(FormatPercent(e.Low, places), " %") + " to " + FormatPercent(e.High, places)
+}
 
 // Label is "insufficient data" where too little was looked at, and empty otherwise. It
 // stands beside the number and never in place of it.

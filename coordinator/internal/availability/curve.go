@@ -26,6 +26,9 @@ type Worst struct {
 	From  time.Time
 }
 
+// Bad says whether something of the window is known to have been down.
+func (w Worst) Bad() bool { return w.Known && w.Ratio < 1 }
+
 // CurveLengths are the lengths of the windows of a curve.
 func CurveLengths() []time.Duration {
 	const day = 24 * time.Hour

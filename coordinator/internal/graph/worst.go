@@ -3,6 +3,7 @@ package graph
 import (
 	"html/template"
 	"math"
+	"time"
 
 	"varde/coordinator/internal/availability"
 )
@@ -74,8 +75,33 @@ func (w WorstWindows) bar(b *builder, i int, x availability.Worst) {
 	room := panelWidth / float64(len(w.Windows))
 	h := max(w.Height*w.rise(down), min(2, w.Height))
 	b.raw(`<rect class="`, class, `" x="`, num((float64(i)+0.2)*room), `" y="`, num(w.Height-h), `" width="`, num(0.6*room), `" height="`, num(h), `"><title>`)
-	b.text("Worst " + windowName(x) + ": " + Ratio{x.Ratio, true}.Percent(3) + " up, from " + x.From.UTC().Format(dayFormat+", "+clockFormat) + " on")
+	b.text("Worst " + WindowName(x) + ": " + Ratio{x.Ratio, true}.Percent(3) + " up, from " + x.From.UTC().Format(dayFormat+", "+clockFormat) + " on")
 	b.raw(`</title></rect>`)
+}
+
+// Finding says what the windows show, in words: the worst hour, or a shorter window where
+// there was no hour. It is empty where nothing was down.
+func (w WorstWindows) Finding() (words string) {
+	for _, x := range w.Windows {
+		if x.Bad() {
+			words = "Worst " + longName(x) + ": " + Ratio{x.Ratio, true}.Percent(3) + " up."
+			if x.Length >= time.Hour {
+				break
+			}
+		}
+	}
+	return words
+}
+
+// longName is the length of a window where there is room: "hour", "6 h", "day".
+func longName(x availability.Worst) string {
+	switch x.Length {
+	case time.Hour:
+		return "hour"
+	case 24 * time.Hour:
+		return "day"
+	}
+	return Span(x.Length)
 }
 
 // Axis is the row of words under the bars.
@@ -84,15 +110,15 @@ func (w WorstWindows) Axis() template.HTML {
 	b.raw(`<svg class="ticks" width="100%" height="20" aria-hidden="true" focusable="false">`)
 	for i, x := range w.Windows {
 		b.raw(`<text x="`, percent((float64(i)+0.5)/float64(len(w.Windows))), `" y="15">`)
-		b.text(windowName(x))
+		b.text(WindowName(x))
 		b.raw(`</text>`)
 	}
 	b.raw(`</svg>`)
 	return b.html()
 }
 
-// windowName is the length of a window as people say it.
-func windowName(x availability.Worst) string {
+// WindowName is the length of a window as it stands under its bar: "1 h", "1 d".
+func WindowName(x availability.Worst) string {
 	if x.Length.Hours() == 24 {
 		return "1 d"
 	}

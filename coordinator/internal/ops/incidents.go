@@ -11,6 +11,7 @@ import (
 
 	"varde/coordinator/internal/graph"
 	"varde/coordinator/internal/incident"
+	"varde/coordinator/internal/record"
 )
 
 // Incidents is the register of incidents.
@@ -96,23 +97,8 @@ func (r Register) of(provider string) Register {
 
 // incidentJSON is an incident as /api/v1/incidents publishes it.
 type incidentJSON struct {
-	ID           string            `json:"id"`
-	Title        string            `json:"title"`
-	Services     []string          `json:"services"`
-	Regions      []string          `json:"regions"`
-	Status       incident.Stage    `json:"status"`
-	Impact       incident.Impact   `json:"impact"`
-	Started      *time.Time        `json:"started_at"`
-	Detected     *time.Time        `json:"detected_at"`
-	Recovered    *time.Time        `json:"recovered_at"`
-	Resolved     *time.Time        `json:"resolved_at"`
-	Intermittent bool              `json:"intermittent"`
-	Draft        bool              `json:"draft"`
-	Public       bool              `json:"public"`
-	FalseAlarm   *incident.Mark    `json:"false_alarm"`
-	Merged       []string          `json:"merged"`
-	Summary      string            `json:"summary"`
-	More         *incidentMoreJSON `json:"-"`
+	record.Shown
+	More *incidentMoreJSON
 }
 
 // incidentMoreJSON is what /api/v1/incidents/{id} says beside.
@@ -127,23 +113,16 @@ type incidentMoreJSON struct {
 
 // MarshalJSON writes an incident alone, or with what is said beside.
 func (i incidentJSON) MarshalJSON() ([]byte, error) {
-	type plain incidentJSON
 	if i.More == nil {
-		return json.Marshal(plain(i))
+		return json.Marshal(i.Shown)
 	}
 	return json.Marshal(struct {
-		plain
+		record.Shown
 		incidentMoreJSON
-	}{plain(i), *i.More})
+	}{i.Shown, *i.More})
 }
 
-func jsonOf(i incident.Shown) incidentJSON {
-	return incidentJSON{
-		ID: i.ID, Title: i.Title, Services: list(i.Services), Regions: list(i.Regions), Status: i.Stage, Impact: i.Impact,
-		Started: known(i.Started), Detected: known(i.Detected), Recovered: known(i.Recovered), Resolved: known(i.Resolved),
-		Intermittent: i.Intermittent, Draft: i.Draft, Public: i.Public, FalseAlarm: i.FalseAlarm, Merged: list(i.Merged), Summary: i.Summary,
-	}
-}
+func jsonOf(i incident.Shown) incidentJSON { return incidentJSON{Shown: record.OfShown(i)} }
 
 // incidentsFor is how far back incidents are listed where nobody says.
 const incidentsFor = 90 * 24 * time.Hour

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"varde/coordinator/internal/availability"
+	"varde/coordinator/internal/graph"
 )
 
 func TestNumbersGolden(t *testing.T) {
@@ -124,11 +125,11 @@ func TestObjectivesAreNotKeptUnseen(t *testing.T) {
 		"1 of 2 objectives kept, broken in Oceania.":                        {seen(1, 0), seen(0.1, 0.01)},
 		"0 of 2 objectives kept, broken in Oceania, too little known of 1.": {seen(0.1, 0), seen(0.1, 0.01)},
 	} {
-		var sum objectives
+		var sum availability.Objectives
 		for _, a := range list {
-			sum.add(a)
+			sum.Add(a.service.objective(), a.Numbers)
 		}
-		if got := sum.headline(now); got != want {
+		if got := sum.Words(func(ids []string) string { return graph.List(now.regionNames(ids)) }); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

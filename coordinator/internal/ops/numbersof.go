@@ -87,11 +87,11 @@ func (a account) view(now Now) accountView {
 	}
 	var quiet []string
 	a.each(now, func(i int, name string, f availability.Figures) {
-		if len(f.Curve) > 0 && !slices.ContainsFunc(f.Curve, bad) {
+		if len(f.Curve) > 0 && !slices.ContainsFunc(f.Curve, availability.Worst.Bad) {
 			quiet = append(quiet, name)
 		} else if len(f.Curve) > 0 {
 			c := graph.WorstWindows{Windows: f.Curve, Objective: a.service.objective()}
-			c.Words = graph.Words{ID: fmt.Sprintf("w_%d", i), Title: "Worst windows of " + a.service.Name + ", " + name, Desc: curveFinding(f.Curve)}
+			c.Words = graph.Words{ID: fmt.Sprintf("w_%d", i), Title: "Worst windows of " + a.service.Name + ", " + name, Desc: c.Finding()}
 			v.Curves = append(v.Curves, curveView{name, c.Desc, c.HTML()})
 			v.CurveAxis = c.Axis()
 		}
@@ -140,34 +140,6 @@ func (a account) headline() string {
 		words += ", as far as was looked: " + e.Label()
 	}
 	return words + "."
-}
-
-// bad says whether something was down in a window.
-func bad(w availability.Worst) bool { return w.Known && w.Ratio < 1 }
-
-// curveFinding is what the worst windows say in words: that of the worst hour, and of a
-// shorter one where there was no hour.
-func curveFinding(curve []availability.Worst) (words string) {
-	for _, w := range curve {
-		if bad(w) {
-			words = fmt.Sprintf("Worst %s: %s up.", lengthWords(w.Length), availability.FormatPercent(w.Ratio, places))
-			if w.Length >= time.Hour {
-				break
-			}
-		}
-	}
-	return words
-}
-
-// lengthWords is the length of a window in words.
-func lengthWords(d time.Duration) string {
-	if d == 24*time.Hour {
-		return "day"
-	}
-	if d == time.Hour {
-		return "hour"
-	}
-	return graph.Span(d)
 }
 
 func burnViewOf(name string, burns []availability.Burn) burnView {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"varde/coordinator/internal/availability"
@@ -99,67 +98,21 @@ func (s *Server) numbersPage(w http.ResponseWriter, r *http.Request) {
 	}
 	s.withNow(w, r, func(ctx context.Context, now Now) error {
 		v := numbersView{Bar: s.bar(now, "Numbers"), Words: sp.words, Range: sp.name, Ranges: ranges}
-		var sum objectives
+		var sum availability.Objectives
 		for _, service := range now.Services {
 			a, err := s.keptAccount(ctx, now, service, sp, false)
 			if err != nil {
 				return err
 			}
-			sum.add(a)
+			sum.Add(a.service.objective(), a.Numbers)
 			v.Services = append(v.Services, serviceNumbersView{
 				ID: service.ID, Name: service.Name, Objective: objectiveWords(service), Rows: a.rows(now, "b_"+service.ID), Mail: a.mailWords(now.At),
 			})
 		}
-		v.Headline = sum.headline(now)
+		v.Headline = sum.Words(func(ids []string) string { return graph.List(now.regionNames(ids)) })
 		s.show(w, r, http.StatusOK, "numbers.html", "varde: numbers", v)
 		return nil
 	})
-}
-
-// objectives count what became of what was promised.
-type objectives struct {
-	// promised are all, kept those of which enough is known to say so, thin those of
-	// which it is not.
-	promised, kept, thin int
-	// broken are the ids of the regions in which one was not: a mean must not hide them.
-	broken []string
-}
-
-func (o *objectives) add(a account) {
-	if a.service.SLO <= 0 {
-		return
-	}
-	switch a.Whole.Kept() {
-	case availability.ObjectiveKept:
-		o.kept++
-	case availability.ObjectiveUnknown:
-		o.thin++
-	}
-	o.promised++
-	for _, r := range a.Regions {
-		if r.Kept() == availability.ObjectiveMissed {
-			o.broken = append(o.broken, r.Region)
-		}
-	}
-}
-
-func (o objectives) headline(now Now) string {
-	words := fmt.Sprintf("%d of %s kept", o.kept, graph.Count(o.promised, "objective"))
-	switch {
-	case o.promised == 0:
-		return "No service has an objective."
-	case o.kept == o.promised && len(o.broken) == 0:
-		return "Every objective was kept."
-	case o.kept == o.promised:
-		words = "Every objective was kept over all regions"
-	}
-	if len(o.broken) > 0 {
-		words += ", broken in " + graph.List(now.regionNames(o.broken))
-	}
-	if o.thin > 0 {
-		words += ", too little known of " + strconv.Itoa(o.thin)
-	}
-	return words + "."
 }
 
 // regionNames are the names of regions, each once, in the order of the configuration.
@@ -226,7 +179,7 @@ func estimateRow(name string, e availability.Estimate) numberRow {
 		Runs: graph.Thousands(int(e.Failed)) + " of " + graph.Count(int(e.Runs), "run") + " failed",
 	}
 	if e.Known {
-		r.Interval = strings.TrimSuffix(availability.FormatPercent(e.Low, places), " %") + " to " + availability.FormatPercent(e.High, places)
+		r.Interval = e.Interval(places)
 		r.Runs += fmt.Sprintf(", as good as %s independent ones", graph.Thousands(int(e.Effective)))
 	}
 	return r

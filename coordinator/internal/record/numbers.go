@@ -105,7 +105,7 @@ func OfNumbers(service string, objective float64, n availability.Numbers, m mail
 		out.Objective = &objective
 	}
 	for _, w := range n.Maintenance {
-		out.Maintenance = append(out.Maintenance, Window{w.From.UTC(), w.To.UTC(), append([]string{}, w.Regions...)})
+		out.Maintenance = append(out.Maintenance, Window{w.From.UTC(), w.To.UTC(), list(w.Regions)})
 	}
 	for _, r := range n.Regions {
 		out.Regions = append(out.Regions, ofFigures(r.Region, r.Figures))
