@@ -48,6 +48,7 @@ type commands struct {
 	Watch       watchCommands        `cmd:"" help:"Look more closely at services for a while."`
 	Replay      replayCommand        `cmd:"" help:"Judge recorded observations by a configuration, or compare two."`
 	Export      exportCommand        `cmd:"" help:"Write observations to a file for other programs."`
+	Report      reportCommand        `cmd:"" help:"Write what was measured in a month, to print and send."`
 	Rebuild     rebuildCommand       `cmd:"" help:"Make the history again of what the journal holds."`
 	Backup      backupCommand        `cmd:"" help:"Write all that the running coordinator is to one file."`
 	Restore     restoreCommand       `cmd:"" help:"Make a coordinator of a backup."`

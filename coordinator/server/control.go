@@ -28,7 +28,7 @@ func (s *Server) serveControl(ctx context.Context) error {
 	if !s.opts.Socket {
 		return nil
 	}
-	c, err := control.New(control.Options{Roster: roster{s}, Reporter: s, Incidents: cases{s}, Evidence: s, Windows: announced{s}, Backup: s, Exporter: s, Rebuilder: rebuilds{s}, Logger: s.log.With("component", "control"), Wrap: s.timings.of("control")})
+	c, err := control.New(control.Options{Roster: roster{s}, Reporter: s, Incidents: cases{s}, Evidence: s, Windows: announced{s}, Backup: s, Exporter: s, Rebuilder: rebuilds{s}, Reports: reportCommand{months{s}}, Logger: s.log.With("component", "control"), Wrap: s.timings.of("control")})
 	if err != nil {
 		return err
 	}
@@ -149,6 +149,7 @@ func (s *Server) Status(ctx context.Context) (control.Status, error) {
 	out.Notices = append(out.Notices, ops.ProbeNotices(probes, time.Now())...)
 	out.Notices = append(out.Notices, ops.Alerts(s.history.Notices(), time.Now())...)
 	out.Notices = append(out.Notices, s.endingCertificates(ctx)...)
+	out.Notices = append(out.Notices, s.newReports()...)
 	if first, last := s.journal.Bounds(); first <= last {
 		out.JournalFirst, out.JournalLast = first, last
 		if out.JournalSince, err = s.journal.Oldest(ctx); err != nil {

@@ -83,7 +83,7 @@ func TestEvidence(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- s.Run(ctx) }()
-		report(t, s, 180)
+		observe(t, s, 180)
 		time.Sleep(time.Minute)
 		checkEvidence(ctx, t, s)
 		stop()
@@ -94,7 +94,7 @@ func TestEvidence(t *testing.T) {
 }
 
 // report has one probe look at three checks once a minute.
-func report(t *testing.T, s *Server, minutes int) {
+func observe(t *testing.T, s *Server, minutes int) {
 	t.Helper()
 	for i := range uint64(minutes) {
 		b := wire.Batch{Epoch: "e1", Received: time.Now(), ClockKnown: true}

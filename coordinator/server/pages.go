@@ -44,7 +44,7 @@ func (s *Server) buildPages() error {
 		return err
 	}
 	s.ops, err = ops.New(ops.Options{
-		Live: present{s}, History: past{s}, Observations: past{s}, Ledger: past{s}, Servers: past{s}, Incidents: cases{s},
+		Live: present{s}, History: past{s}, Observations: past{s}, Ledger: past{s}, Servers: past{s}, Incidents: cases{s}, Reports: s.reports,
 		Logger: s.log.With("component", "ops"), Listen: c.Listen.Ops, Token: token,
 		Providers: func() []ops.Provider { return *s.providers.Load() },
 		Hosts:     func() []string { return hostNames(s.current().Advertise) }, Metrics: s.metricsHandler(), Ready: s.ready,

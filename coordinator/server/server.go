@@ -36,6 +36,7 @@ import (
 	"varde/coordinator/internal/page"
 	"varde/coordinator/internal/plan"
 	"varde/coordinator/internal/register"
+	"varde/coordinator/internal/report/archive"
 	"varde/coordinator/internal/statuspage"
 )
 
@@ -79,6 +80,8 @@ type Server struct {
 	signs     *page.Memo[string, []incident.Sign]
 	archive   *journal.Archive
 	keeper    *evidence.Keeper
+	reports   *archive.Archive
+	reporting *archive.Keeper
 	ingest    *ingest.Ingest
 	metrics   *prometheus.Registry
 	timings   timings
@@ -129,7 +132,7 @@ func New(opts Options) (*Server, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{s.openJournal, s.openIdentity, s.openWindows, s.openHistory, s.openIncidents, s.openEvidence, s.build, s.listen} {
+	for _, step := range []func(context.Context) error{s.openJournal, s.openIdentity, s.openWindows, s.openHistory, s.openIncidents, s.openEvidence, s.openReports, s.build, s.listen} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -200,6 +203,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return s.final.Run(ctx) })
 	g.Go(func() error { return s.incidents.Run(ctx) })
 	g.Go(func() error { return s.keeper.Run(ctx) })
+	g.Go(func() error { return s.reporting.Run(ctx) })
 	g.Go(func() error { return s.authority.Run(ctx) })
 	g.Go(func() error { return s.keepPlan(ctx) })
 	g.Go(func() error { return s.watchProbes(ctx) })

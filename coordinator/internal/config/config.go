@@ -43,7 +43,9 @@ type Config struct {
 	// anything but unknown, 2 if not given.
 	MinProbes int       `yaml:"min_probes"`
 	Retention Retention `yaml:"retention"`
-	Regions   []Region  `yaml:"regions"`
+	// Reports says which reports are written by themselves, MonthlyReports if not given.
+	Reports Reports  `yaml:"reports"`
+	Regions []Region `yaml:"regions"`
 	// Providers are those whose services the fleet watches, where it watches several.
 	Providers []Provider `yaml:"providers"`
 	Services  []Service  `yaml:"services"`
@@ -82,6 +84,15 @@ type Retention struct {
 	// oldest observations go first.
 	JournalMax int64 `yaml:"journal_max"`
 }
+
+// Reports says which reports are written by themselves.
+type Reports string
+
+// Either one of every month once it is over, or none.
+const (
+	MonthlyReports Reports = "monthly"
+	NoReports      Reports = "off"
+)
 
 // Region is a unit of verdicts.
 type Region struct {
@@ -153,6 +164,7 @@ func (c Config) WithDefaults() Config {
 	}
 	c.MinProbes = cmp.Or(c.MinProbes, 2)
 	c.Retention = c.Retention.withDefaults()
+	c.Reports = cmp.Or(c.Reports, MonthlyReports)
 	c.Regions = slices.Clone(c.Regions)
 	for i, r := range c.Regions {
 		c.Regions[i].Name = cmp.Or(r.Name, r.ID)

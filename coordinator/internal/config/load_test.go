@@ -131,6 +131,7 @@ func TestDefaults(t *testing.T) {
 			Journal: 168 * time.Hour, Evidence: 9600 * time.Hour, Minutes: 720 * time.Hour,
 			Hours: 8760 * time.Hour, Days: 87600 * time.Hour, JournalMax: 20_000_000_000,
 		},
+		Reports:  MonthlyReports,
 		Regions:  []Region{{ID: "north", Name: "north", Weight: 1}},
 		Services: []Service{{ID: "imap", Name: "imap", Consent: true}},
 		Checks: []Check{{Target: checks.Target{
@@ -141,6 +142,14 @@ func TestDefaults(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
+	}
+}
+
+// TestReportsCanBeOff: the word is no boolean.
+func TestReportsCanBeOff(t *testing.T) {
+	c, err := Parse("c.yaml", []byte(minimal+"reports: off\n"))
+	if err != nil || c.Reports != NoReports {
+		t.Errorf("got %q, %v, want off", c.Reports, err)
 	}
 }
 

@@ -72,6 +72,9 @@ func (v *validator) all(c Config) []*checks.FieldError {
 		v.add("min_probes", "got %d, expected 1 to %d", c.MinProbes, maxMinProbes)
 	}
 	v.retention(c.Retention)
+	if c.Reports != MonthlyReports && c.Reports != NoReports {
+		v.add("reports", "got %s, expected %s or %s", quote(string(c.Reports)), MonthlyReports, NoReports)
+	}
 	v.regions(c.Regions)
 	v.providers(c)
 	v.services(c.Services)

@@ -96,7 +96,7 @@ func start(t *testing.T, c *coordinator) (data string, stop func() error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Options{Roster: c, Reporter: c, Incidents: c, Evidence: c, Windows: c, Backup: c, Exporter: c, Rebuilder: c, Logger: slog.New(slog.DiscardHandler), Wrap: c.counted})
+	s, err := New(Options{Roster: c, Reporter: c, Incidents: c, Evidence: c, Windows: c, Backup: c, Exporter: c, Rebuilder: c, Reports: c, Logger: slog.New(slog.DiscardHandler), Wrap: c.counted})
 	if err != nil {
 		t.Fatal(err)
 	}

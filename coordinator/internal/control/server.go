@@ -25,6 +25,7 @@ type Options struct {
 	Backup    Backup
 	Exporter  Exporter
 	Rebuilder Rebuilder
+	Reports   Reports
 	// Logger gets one line for each change that a command made.
 	Logger *slog.Logger
 	// Wrap is put around the handler of all commands; nothing is if nil.
@@ -41,19 +42,20 @@ type Server struct {
 	backup    Backup
 	exporter  Exporter
 	rebuilder Rebuilder
+	reports   Reports
 	logger    *slog.Logger
 	wrap      func(http.Handler) http.Handler
 }
 
 // New returns a Server. It opens nothing.
 func New(o Options) (*Server, error) {
-	if o.Roster == nil || o.Reporter == nil || o.Incidents == nil || o.Evidence == nil || o.Windows == nil || o.Backup == nil || o.Exporter == nil || o.Rebuilder == nil || o.Logger == nil {
-		return nil, errors.New("new control server: roster, reporter, incidents, evidence, windows, backup, exporter, rebuilder and logger are required")
+	if o.Roster == nil || o.Reporter == nil || o.Incidents == nil || o.Evidence == nil || o.Windows == nil || o.Backup == nil || o.Exporter == nil || o.Rebuilder == nil || o.Reports == nil || o.Logger == nil {
+		return nil, errors.New("new control server: roster, reporter, incidents, evidence, windows, backup, exporter, rebuilder, reports and logger are required")
 	}
 	if o.Wrap == nil {
 		o.Wrap = func(h http.Handler) http.Handler { return h }
 	}
-	return &Server{o.Roster, o.Reporter, o.Incidents, o.Evidence, o.Windows, o.Backup, o.Exporter, o.Rebuilder, o.Logger, o.Wrap}, nil
+	return &Server{o.Roster, o.Reporter, o.Incidents, o.Evidence, o.Windows, o.Backup, o.Exporter, o.Rebuilder, o.Reports, o.Logger, o.Wrap}, nil
 }
 
 // ErrRunning says that another coordinator answers in the data folder.
@@ -154,6 +156,7 @@ func (s *Server) routes() http.Handler {
 	s.backupRoutes(mux)
 	s.exportRoutes(mux)
 	s.rebuildRoutes(mux)
+	s.reportRoutes(mux)
 	return mux
 }
 

@@ -47,7 +47,10 @@ func TestBrowser(t *testing.T) {
 	id := troubles.register.Cases[1].ID
 	hit := newServerAnswers(t, withIncidents(troubles), "/incidents", "/incident/"+id)
 	closed := newServerAnswers(t, func(o *Options) { o.Listen, o.Token = ":8081", "a token of some length" }, "/login")
+	monthly := newServerAnswers(t, withReports(t), "/reports", "/reports/2026-10.html")
 	for _, v := range []pagetest.View{
+		{Name: "ops-reports", URL: monthly + "/reports"},
+		{Name: "ops-report", URL: monthly + "/reports/2026-10.html"},
 		{Name: "ops-overview", URL: open + "/"},
 		{Name: "ops-check", URL: open + "/check/imap-login?range=24h"},
 		{Name: "ops-mail", URL: open + "/mail"},

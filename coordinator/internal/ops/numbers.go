@@ -22,8 +22,8 @@ type NumbersQuery struct {
 	Curve bool
 }
 
-// objective is the share of the time that is promised.
-func (s Service) objective() float64 { return math.Round(s.SLO*1e8) / 1e10 }
+// Objective is the share of the time that is promised, from 0 to 1; zero for none.
+func (s Service) Objective() float64 { return math.Round(s.SLO*1e8) / 1e10 }
 
 // account is what is said of a service: its numbers with the mails beside them.
 type account struct {
@@ -38,7 +38,7 @@ type account struct {
 func (s *Server) account(ctx context.Context, now Now, service Service, from, to time.Time, curve bool) (account, error) {
 	a := account{service: service}
 	var err error
-	a.Numbers, err = s.history.Numbers(ctx, NumbersQuery{Service: service.ID, From: from, To: to, Objective: service.objective(), Curve: curve})
+	a.Numbers, err = s.history.Numbers(ctx, NumbersQuery{Service: service.ID, From: from, To: to, Objective: service.Objective(), Curve: curve})
 	if err != nil {
 		return a, fmt.Errorf("read numbers of %s: %w", service.ID, err)
 	}

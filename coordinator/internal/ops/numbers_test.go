@@ -127,7 +127,7 @@ func TestObjectivesAreNotKeptUnseen(t *testing.T) {
 	} {
 		var sum availability.Objectives
 		for _, a := range list {
-			sum.Add(a.service.objective(), a.Numbers)
+			sum.Add(a.service.Objective(), a.Numbers)
 		}
 		if got := sum.Words(func(ids []string) string { return graph.List(now.regionNames(ids)) }); got != want {
 			t.Errorf("got %q, want %q", got, want)

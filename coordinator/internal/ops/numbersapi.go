@@ -10,7 +10,7 @@ import (
 )
 
 func (a account) json() record.Numbers {
-	return record.OfNumbers(a.service.ID, a.service.objective(), a.Numbers, a.mail)
+	return record.OfNumbers(a.service.ID, a.service.Objective(), a.Numbers, a.mail)
 }
 
 // numbersFor is how far back numbers go where nobody says: that of an objective.

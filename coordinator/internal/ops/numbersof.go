@@ -90,7 +90,7 @@ func (a account) view(now Now) accountView {
 		if len(f.Curve) > 0 && !slices.ContainsFunc(f.Curve, availability.Worst.Bad) {
 			quiet = append(quiet, name)
 		} else if len(f.Curve) > 0 {
-			c := graph.WorstWindows{Windows: f.Curve, Objective: a.service.objective()}
+			c := graph.WorstWindows{Windows: f.Curve, Objective: a.service.Objective()}
 			c.Words = graph.Words{ID: fmt.Sprintf("w_%d", i), Title: "Worst windows of " + a.service.Name + ", " + name, Desc: c.Finding()}
 			v.Curves = append(v.Curves, curveView{name, c.Desc, c.HTML()})
 			v.CurveAxis = c.Axis()

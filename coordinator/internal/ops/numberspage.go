@@ -104,7 +104,7 @@ func (s *Server) numbersPage(w http.ResponseWriter, r *http.Request) {
 			if err != nil {
 				return err
 			}
-			sum.Add(a.service.objective(), a.Numbers)
+			sum.Add(a.service.Objective(), a.Numbers)
 			v.Services = append(v.Services, serviceNumbersView{
 				ID: service.ID, Name: service.Name, Objective: objectiveWords(service), Rows: a.rows(now, "b_"+service.ID), Mail: a.mailWords(now.At),
 			})

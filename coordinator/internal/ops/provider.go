@@ -42,7 +42,7 @@ func (s *Server) room(provider string) *Server {
 	if r == nil {
 		own := share{s, provider}
 		r = &Server{
-			live: own, history: own, observations: own, ledger: own, servers: own, incidents: own, logger: s.logger, gate: s.gate, ready: s.ready, views: s.views,
+			live: own, history: own, observations: own, ledger: own, servers: own, incidents: own, reports: own, logger: s.logger, gate: s.gate, ready: s.ready, views: s.views,
 			strips: page.NewMemo[struct{}, matrix](s.refresh), accounts: page.NewMemo[accountKey, account](accountFor), standing: page.NewMemo[struct{}, standing](noticesFor), refresh: s.refresh,
 			hub: newHub(), rooms: &rooms{},
 		}

@@ -24,6 +24,8 @@ type Options struct {
 	Servers      Servers
 	// Incidents is where incidents come from; there are none if nil.
 	Incidents Incidents
+	// Reports are those that were written and are kept; there are none if nil.
+	Reports Reports
 	// Logger takes what could not be read. Required.
 	Logger *slog.Logger
 	// Listen is the address that the handler is served on, "127.0.0.1:8081".
@@ -57,6 +59,7 @@ type Server struct {
 	ledger       Ledger
 	servers      Servers
 	incidents    Incidents
+	reports      Reports
 	logger       *slog.Logger
 	gate         *gate
 	metrics      http.Handler
@@ -100,11 +103,14 @@ func New(o Options) (*Server, error) {
 	if o.Incidents == nil {
 		o.Incidents = noIncidents{}
 	}
+	if o.Reports == nil {
+		o.Reports = noReports{}
+	}
 	if o.Refresh <= 0 {
 		o.Refresh = 3 * time.Second
 	}
 	s := &Server{
-		live: o.Live, history: o.History, observations: o.Observations, ledger: o.Ledger, servers: o.Servers, incidents: o.Incidents, logger: o.Logger, gate: g,
+		live: o.Live, history: o.History, observations: o.Observations, ledger: o.Ledger, servers: o.Servers, incidents: o.Incidents, reports: o.Reports, logger: o.Logger, gate: g,
 		metrics: o.Metrics, ready: o.Ready, views: v, strips: page.NewMemo[struct{}, matrix](o.Refresh),
 		standing: page.NewMemo[struct{}, standing](noticesFor), accounts: page.NewMemo[accountKey, account](accountFor), hub: newHub(),
 		refresh: o.Refresh, rooms: &rooms{of: make(map[string]*Server)},
@@ -136,6 +142,8 @@ func (s *Server) routes() {
 		"GET /numbers":               s.numbersPage,
 		"GET /numbers/{service}":     s.serviceNumbersPage,
 		"GET /mail":                  s.mailPage,
+		"GET /reports":               s.reportsPage,
+		"GET /reports/{file}":        s.reportFile,
 		"GET /probes":                s.probes,
 		"GET /probe/{name}":          s.probe,
 		"GET /login":                 s.loginForm,
