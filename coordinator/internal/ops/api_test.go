@@ -40,14 +40,14 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// goldenPage is golden for a page. Its style sheet is left out, which has a file of
-// its own.
+// goldenPage is golden for a page. Its style sheet and its script are left out, which
+// have files of their own.
 func goldenPage(t *testing.T, name string, page []byte) {
 	t.Helper()
 	if _, rest, ok := bytes.Cut(page, []byte("</style>")); ok {
 		page = rest
 	}
-	golden(t, name, page)
+	golden(t, name, bytes.ReplaceAll(page, []byte(overviewJS), nil))
 }
 
 // smaller is a fleet of two regions and two checks, so that its golden files

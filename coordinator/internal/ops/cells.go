@@ -2,7 +2,6 @@ package ops
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"varde/checks"
@@ -142,35 +141,6 @@ func (n Now) regionName(id string) string {
 		return id
 	}
 	return n.Regions[i].Name
-}
-
-// haystack is what the filter box looks into.
-func (c cell) haystack() string {
-	return strings.ToLower(strings.Join([]string{
-		c.check.ID, string(c.check.Kind), c.check.URL, c.service.ID, c.service.Name, c.region.ID, c.region.Name,
-		c.worst.mark().String(), c.worst.reason, "phase:" + string(c.strip.Phase),
-	}, " "))
-}
-
-// filter is what an operator wants to see of the matrix.
-type filter struct {
-	// text holds words of which every one must occur.
-	text string
-	// state is the word of a mark; empty for all.
-	state string
-}
-
-func (f filter) keeps(c cell) bool {
-	if f.state != "" && c.worst.mark().String() != f.state {
-		return false
-	}
-	hay := c.haystack()
-	for _, word := range strings.FieldsFunc(strings.ToLower(f.text), func(r rune) bool { return r == ' ' || r == ',' }) {
-		if !strings.Contains(hay, word) {
-			return false
-		}
-	}
-	return true
 }
 
 // pad makes cells of tallies, one for each step of the window.

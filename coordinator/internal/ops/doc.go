@@ -13,6 +13,9 @@
 //   - every question is bounded: times, steps, numbers of points and of rows.
 //     What was wrong with a question is said in the answer, with what was
 //     expected;
+//   - every page is complete without script. The overview alone has one, overview.js,
+//     which is named by its hash: it adds keys, asks while one types and reads the
+//     page again after a change, and draws nothing by itself;
 //   - a slow reader of the stream holds up nobody: its buffer is bounded, and
 //     when it is full the reader is let go and comes back for the whole state.
 package ops

@@ -24,6 +24,7 @@ type drawing struct {
 
 // regionView is one region on the page of a check.
 type regionView struct {
+	ID                string
 	Name, Class, Word string
 	Glyph             template.HTML
 	Bold              bool
@@ -73,7 +74,7 @@ func (d drawing) region(region Region, h CheckRegion, series []Verdict, scale gr
 	mark := w.mark()
 	cells := pad(d.window, h.Tallies)
 	v := regionView{
-		Name: region.Name, Class: mark.Class(), Word: d.now.word(w.state, d.check.ID), Glyph: mark.Glyph(), Bold: mark != graph.Up,
+		ID: region.ID, Name: region.Name, Class: mark.Class(), Word: d.now.word(w.state, d.check.ID), Glyph: mark.Glyph(), Bold: mark != graph.Up,
 		Uptime: h.Uptime.Percent(3), Looked: graph.Looked(h.Coverage),
 		Strip: graph.Strip{
 			Words: graph.Words{ID: fmt.Sprintf("s_%d", i), Title: d.title(region), Desc: "Now " + d.now.word(w.state, d.check.ID) + ". " + graph.Describe(cells, "step")},

@@ -369,7 +369,7 @@ var (
 	_ Observations = (*fake)(nil)
 )
 
-func newServer(t *testing.T, f *fake, change func(*Options)) *Server {
+func newServer(t testing.TB, f *fake, change func(*Options)) *Server {
 	t.Helper()
 	o := Options{Live: f, History: f, Observations: f, Ledger: f, Servers: f, Logger: slog.New(slog.DiscardHandler), Listen: "127.0.0.1:8081"}
 	if change != nil {

@@ -162,7 +162,8 @@ func TestWordsOfServersAreWords(t *testing.T) {
 		s := newServer(t, f, nil)
 		for _, path := range []string{"/", "/mail", "/check/imap-login"} {
 			w := get(s, path)
-			if body := w.Body.String(); w.Code != 200 || strings.Contains(body, "<script") || !strings.Contains(body, "&lt;script&gt;alert(") {
+			body := strings.ReplaceAll(w.Body.String(), "<script>"+overviewJS, "") // ours
+			if w.Code != 200 || strings.Contains(body, "<script") || !strings.Contains(body, "&lt;script&gt;alert(") {
 				t.Errorf("%s: status %d, want the words of others as words", path, w.Code)
 			}
 		}
@@ -269,7 +270,7 @@ func TestEndings(t *testing.T) {
 		shown("dav", cert("fine.example", "R2", 14*day+time.Second)),
 		shown("removed", cert("gone.example", "R2", day)),
 	}}
-	views, more := f.now.notices(now)
+	views := f.now.notices(now)
 	var got []string
 	for _, v := range views {
 		got = append(got, v.Class+": "+v.Title+"; "+v.Detail+"; "+strings.Join(v.Checks, " "))
@@ -281,8 +282,8 @@ func TestEndings(t *testing.T) {
 		"flaky: The intermediate certificate R1 ends in 2 d, 24 Nov 2026, 11:20 UTC; issued by Root; imap-login",
 		"slow: The certificate of a.example ends in 13 d, 5 Dec 2026, 10:20 UTC; issued by R1; imap-login webmail-home",
 	}
-	if !slices.Equal(got, want) || more != 0 {
-		t.Errorf("got %d more and\n%s", more, strings.Join(got, "\n"))
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
 	}
 	if got := Endings(now.presented[3:4], morning); len(got) != 1 || got[0] != "The certificate of mx.example has ended, 22 Nov 2026, 09:20 UTC (mx1)" {
 		t.Errorf("in words: %q", got)

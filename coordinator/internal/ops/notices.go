@@ -57,10 +57,9 @@ func (s *Server) readStanding(ctx context.Context) (standing, error) {
 }
 
 // notices are what is to be mended: what cannot wait, then the probes, then of
-// configured checks what ends first before what was found, and how many are left
-// out.
-func (n Now) notices(now standing) (views []noticeView, more int) {
-	views = append(alertViews(n.Notices, n.At), n.probeNotices()...)
+// configured checks what ends first before what was found.
+func (n Now) notices(now standing) []noticeView {
+	views := append(alertViews(n.Notices, n.At), n.probeNotices()...)
 	presented := slices.DeleteFunc(slices.Clone(now.presented), func(p Presented) bool { return !n.has(p.Check) })
 	for _, e := range endingsOf(presented, n.At) {
 		views = append(views, e.notice(n.At))
@@ -72,7 +71,7 @@ func (n Now) notices(now standing) (views []noticeView, more int) {
 			})
 		}
 	}
-	return views[:min(maxNotices, len(views))], max(0, len(views)-maxNotices)
+	return views
 }
 
 // Alerts says what was found beside the verdicts, a line each.

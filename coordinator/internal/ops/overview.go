@@ -5,20 +5,21 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	"varde/checks"
 	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/incident"
 	"varde/coordinator/internal/verdict"
 )
 
 // matrix is the last day of every check in every region.
 type matrix struct {
-	window graph.Window
-	strips []Strip
+	window   graph.Window
+	strips   []Strip
+	pictures *pictures
 }
 
 // readMatrix returns the matrix in force.
@@ -32,8 +33,32 @@ func (s *Server) readMatrix(ctx context.Context, at time.Time) (matrix, error) {
 		if err != nil {
 			return matrix{}, fmt.Errorf("read matrix: %w", err)
 		}
-		return matrix{w, strips}, nil
+		return matrix{w, strips, &pictures{of: make(map[place]template.HTML, len(strips))}}, nil
 	})
+}
+
+// pictures are the strips of a matrix. Each is drawn when it is first shown and stands
+// as long as the matrix does: a page after a change of one verdict draws none again.
+type pictures struct {
+	mu sync.Mutex // protects of
+	of map[place]template.HTML
+}
+
+// picture is the strip of a cell.
+func (m matrix) picture(c cell) template.HTML {
+	at := place{c.check.ID, c.region.ID}
+	m.pictures.mu.Lock()
+	defer m.pictures.mu.Unlock()
+	if drawn, ok := m.pictures.of[at]; ok {
+		return drawn
+	}
+	cells := pad(m.window, c.strip.Tallies)
+	drawn := graph.Strip{
+		Words: graph.Words{ID: fmt.Sprintf("m_%d", len(m.pictures.of)), Title: c.check.ID + " in " + c.region.Name + ", 24 hours", Desc: graph.Describe(cells, "quarter hour")},
+		Cells: cells, Height: 18, Ground: 3,
+	}.HTML()
+	m.pictures.of[at] = drawn
+	return drawn
 }
 
 // overviewView is what the overview shows.
@@ -49,96 +74,171 @@ type overviewView struct {
 	// Notices are what is to be mended although everything may be up.
 	Notices     []noticeView
 	MoreNotices int
-	Query       string
-	State       string
-	Chips       []chip
-	Heads       []headView
-	Rows        []rowView
-	Axis        template.HTML
+	// Query is the text that is looked for, States what else the form must keep.
+	Query, States string
+	Chips         []chip
+	Picks         []pick
+	// Shown says how much of all is shown; Hidden, if trouble is not, and Reveal is
+	// where it is.
+	Shown, Hidden, Reveal string
+	// Clear is where nothing is left out, empty if nothing is.
+	Clear string
+	// Heads are the columns that all groups have in common; none where there is one.
+	Heads []headView
+	// Width is how many columns there are, in a word of the style sheet.
+	Width  string
+	Groups []groupView
+	Axis   template.HTML
 	// Found and All count the cells that the filter keeps and all there are.
 	Found, All  int
 	Presence    string
 	Probes      []probeView
 	Changes     []changeView
 	MoreChanges int
-}
-
-type chip struct {
-	Glyph   template.HTML
-	Word    string
-	Count   int
-	Link    string
-	Current bool
-}
-
-type headView struct {
-	Name, Probes string
-}
-
-type rowView struct {
-	// Service heads the first row of its checks.
-	Service, Check, Kind string
-	Cells                []cellView
-}
-
-type cellView struct {
-	// Empty is a region that does not run the check, or a cell filtered away.
-	Empty  bool
-	Region string
-	Strip  template.HTML
-	Glyph  template.HTML
-	Class  string
-	Word   string
-	Span   string
-	Tail   string
-	Bold   bool
+	// Sick are the states that the script takes for trouble.
+	Sick   string
+	Script template.JS
 }
 
 // maxChanges is how many changes the overview lists.
 const maxChanges = 20
 
 func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
-	values := r.URL.Query()
-	f := filter{text: values.Get("q"), state: values.Get("state")}
-	if len(f.text) > 200 {
-		f.text = f.text[:200]
-	}
+	q := ask(r.URL.Query())
+	f := q.filter()
 	s.withNow(w, r, func(ctx context.Context, now Now) error {
-		m, err := s.readMatrix(ctx, now.At)
+		if q.configured(now, f); q.err != nil {
+			s.refuse(w, r, http.StatusBadRequest, q.err.Error())
+			return nil
+		}
+		b, err := s.board(ctx, now, f)
 		if err != nil {
 			return err
 		}
-		standing, err := s.readStanding(ctx)
-		if err != nil {
-			return err
-		}
-		v := s.overviewOf(now, m, f)
-		v.Notices, v.MoreNotices = now.notices(standing)
-		s.show(w, r, http.StatusOK, "overview.html", "varde: overview", v)
+		s.views.scripted.Set(w.Header())
+		s.show(w, r, http.StatusOK, "overview.html", "varde: overview", s.overviewOf(b))
 		return nil
 	})
 }
 
-func (s *Server) overviewOf(now Now, m matrix, f filter) overviewView {
-	cells := now.cells(m.strips)
-	v := overviewView{
-		Bar: s.bar(now, "Overview"), Headline: headline(cells), Query: f.text, State: f.state,
-		All: len(cells), Axis: m.window.NarrowAxis(), Presence: presenceWords(now.Probes), Probes: now.probeViews(),
+// board reads what the overview is drawn from.
+func (s *Server) board(ctx context.Context, now Now, f filter) (board, error) {
+	m, err := s.readMatrix(ctx, now.At)
+	if err != nil {
+		return board{}, err
 	}
-	v.Troubles, v.MoreTroubles = now.troubles(cells)
+	standing, err := s.readStanding(ctx)
+	if err != nil {
+		return board{}, err
+	}
+	open, err := s.incidents.Overlapping(ctx, now.At, now.At.Add(time.Second))
+	if err != nil {
+		return board{}, fmt.Errorf("read incidents: %w", err)
+	}
+	return board{now: now, matrix: m, filter: f, incidents: now.underWay(open), notices: now.notices(standing)}, nil
+}
+
+// underWay are the ways to the incidents that are not over, by their places.
+func (n Now) underWay(r Register) map[place][]linkView {
+	out := map[place][]linkView{}
+	for _, i := range r.shown() {
+		if i.Stage == incident.Resolved {
+			continue
+		}
+		link := linkView{"/incident/" + i.ID, "incident since " + when(i.Started, n.At)}
+		for _, m := range i.Members {
+			at := place{m.Check, m.Region}
+			out[at] = add(out[at], link)
+		}
+	}
+	return out
+}
+
+// incidentsOf lead to the incidents of cells.
+func (b board) incidentsOf(cells []cell) (links []linkView) {
+	for _, c := range cells {
+		for _, link := range b.incidents[place{c.check.ID, c.region.ID}] {
+			links = add(links, link)
+		}
+	}
+	return links
+}
+
+// mendsOf leads to the first notice of a check: on this page, or where it is not shown
+// here on the check's own.
+func (b board) mendsOf(check string) []linkView {
+	count, to := 0, ""
+	for i, v := range b.notices {
+		if !slices.Contains(v.Checks, check) {
+			continue
+		}
+		if count++; count > 1 {
+			continue
+		}
+		if to = "/check/" + check; i < maxNotices {
+			to = "#" + noticeID(i)
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return []linkView{{to, graph.Thousands(count) + " to mend"}}
+}
+
+// noticeID names the i-th notice on the overview.
+func noticeID(i int) string { return fmt.Sprintf("no_%d", i) }
+
+func (s *Server) overviewOf(b board) overviewView {
+	now, f := b.now, b.filter
+	cells := now.cells(b.matrix.strips)
+	kept, t := f.sift(cells)
+	v := overviewView{
+		Bar: s.bar(now, "Overview"), Headline: headline(cells), Query: f.text, States: strings.Join(f.states, ","), Chips: f.chips(t), Picks: now.picks(f, t),
+		Found: len(kept), All: len(cells), Axis: b.matrix.window.NarrowAxis(), Presence: presenceWords(now.Probes), Probes: now.probeViews(),
+		Sick: strings.Join(troubleStates(), ","), Script: s.views.script,
+	}
+	v.Troubles, v.MoreTroubles = b.troubles(cells)
 	v.Windows, v.MoreWindows = now.windowViews()
-	v.Chips = chips(cells, f)
-	kept := slices.DeleteFunc(slices.Clone(cells), func(c cell) bool { return !f.keeps(c) })
-	v.Found = len(kept)
+	v.Notices, v.MoreNotices = b.notices[:min(maxNotices, len(b.notices))], max(0, len(b.notices)-maxNotices)
+	v.Shown, v.Hidden = remainder(cells, kept)
+	reveal := f.cleared()
+	if f.chooses() {
+		v.Clear = reveal.address()
+	}
+	reveal.states = troubleStates()
+	v.Reveal = reveal.address()
 	regions := slices.DeleteFunc(slices.Clone(now.Regions), func(r Region) bool {
 		return !slices.ContainsFunc(kept, func(c cell) bool { return c.region.ID == r.ID })
 	})
-	for _, r := range regions {
-		v.Heads = append(v.Heads, headView{r.Name, graph.Count(now.measuring(r.ID), "probe")})
+	heads := b.heads(regions)
+	v.Groups = b.groupViews(f.groups(kept), regions, heads)
+	if len(heads) > 1 && f.group != "region" {
+		v.Heads, v.Width = heads, width(len(heads))
 	}
-	v.Rows = now.rows(kept, regions, m.window)
 	v.Changes, v.MoreChanges = now.changeViews(maxChanges)
 	return v
+}
+
+// width says how narrow columns must be: of more than 12 the table scrolls sideways.
+func width(columns int) string {
+	switch {
+	case columns > 12:
+		return "many"
+	case columns > 7:
+		return "dense"
+	}
+	return ""
+}
+
+// heads are the columns, each with the way to itself alone.
+func (b board) heads(regions []Region) []headView {
+	out := make([]headView, len(regions))
+	for i, r := range regions {
+		only := b.filter
+		only.region = r.ID
+		out[i] = headView{r.ID, r.Name, graph.Count(b.now.measuring(r.ID), "probe"), only.address()}
+	}
+	return out
 }
 
 // headline counts the cells and says the worst.
@@ -165,98 +265,4 @@ func headline(cells []cell) string {
 		}
 	}
 	return s + " Trouble in " + graph.List(regions) + "."
-}
-
-// chips count the states and lead to each.
-func chips(cells []cell, f filter) []chip {
-	link := func(state string) string {
-		v := url.Values{}
-		if f.text != "" {
-			v.Set("q", f.text)
-		}
-		if state != "" {
-			v.Set("state", state)
-		}
-		if len(v) == 0 {
-			return "/"
-		}
-		return "/?" + v.Encode()
-	}
-	out := []chip{{Word: "all", Count: len(cells), Link: link(""), Current: f.state == ""}}
-	for _, m := range []graph.Mark{graph.Down, graph.Intermittent, graph.Slow, graph.Unknown, graph.Up} {
-		n := 0
-		for _, c := range cells {
-			if c.worst.mark() == m {
-				n++
-			}
-		}
-		out = append(out, chip{m.Glyph(), m.String(), n, link(m.String()), f.state == m.String()})
-	}
-	return out
-}
-
-// rows are the checks that have a cell left, with a place for every region.
-func (n Now) rows(kept []cell, regions []Region, w graph.Window) []rowView {
-	at := make(map[place]cell, len(kept))
-	for _, c := range kept {
-		at[place{c.check.ID, c.region.ID}] = c
-	}
-	var out []rowView
-	service := ""
-	for _, c := range n.Checks {
-		row := rowView{Check: c.ID, Kind: kindWords(c)}
-		found := false
-		for _, r := range regions {
-			x, ok := at[place{c.ID, r.ID}]
-			if !ok {
-				row.Cells = append(row.Cells, cellView{Empty: true, Region: r.ID})
-				continue
-			}
-			found = true
-			row.Cells = append(row.Cells, n.view(x, w, fmt.Sprintf("m_%d_%d", len(out), len(row.Cells))))
-		}
-		if !found {
-			continue
-		}
-		if name := n.serviceOf(c.Service).Name; c.Service != service {
-			row.Service, service = name, c.Service
-		}
-		out = append(out, row)
-	}
-	return out
-}
-
-// kindWords says how a check asks: "imaps", or "imaps 1993" where its port is
-// not the usual one.
-func kindWords(c checks.Target) string {
-	u, err := url.Parse(c.URL)
-	if err != nil || u.Scheme == "" {
-		return string(c.Kind)
-	}
-	return strings.TrimSpace(u.Scheme + " " + u.Port())
-}
-
-func (n Now) view(c cell, w graph.Window, id string) cellView {
-	mark := c.worst.mark()
-	cells := pad(w, c.strip.Tallies)
-	v := cellView{
-		Region: c.region.ID, Glyph: mark.Glyph(), Class: mark.Class(), Word: n.word(c.worst.state, c.check.ID), Bold: mark != graph.Up,
-		Strip: graph.Strip{
-			Words: graph.Words{ID: id, Title: c.check.ID + " in " + c.region.Name + ", 24 hours", Desc: "Now " + n.word(c.worst.state, c.check.ID) + ". " + graph.Describe(cells, "quarter hour")},
-			Cells: cells, Height: 18, Ground: 3,
-		}.HTML(),
-	}
-	if !c.worst.since.IsZero() {
-		v.Span = graph.Span(n.At.Sub(c.worst.since))
-	}
-	switch {
-	case mark == graph.Up && c.strip.P50 > 0:
-		v.Tail = graph.Latency(c.strip.P50)
-	case mark.Trouble():
-		v.Tail = string(c.strip.Phase)
-	}
-	if c.worst.mixed {
-		v.Tail = strings.Trim(v.Tail+", "+familyWords(c.worst.families), ", ")
-	}
-	return v
 }

@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,50 +22,11 @@ func TestPagesGolden(t *testing.T) {
 	})
 }
 
-func TestFilter(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		s := newServer(t, newFake(), nil)
-		now := newFake().now
-		m, err := s.readMatrix(t.Context(), now.At)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range []struct {
-			text, state string
-			cells       int
-			regions     int
-		}{
-			{"", "", 45, 5},
-			{"", "down", 4, 1},
-			{"imap", "", 10, 5},
-			{"imap oceania", "", 2, 1},
-			{"IMAP, Oceania down", "", 2, 1},
-			{"phase:connect", "", 4, 1},
-			{"webmail", "intermittent", 2, 1},
-			{"nothing like it", "", 0, 0},
-			{"", "maintenance", 0, 0},
-		} {
-			v := s.overviewOf(now, m, filter{c.text, c.state})
-			if v.Found != c.cells || len(v.Heads) != c.regions || v.All != 45 {
-				t.Errorf("%q, state %q: got %d of %d cells in %d regions, want %d in %d", c.text, c.state, v.Found, v.All, len(v.Heads), c.cells, c.regions)
-			}
-		}
-		w := get(s, "/?q="+url.QueryEscape(`"><script>`)+"&state=down")
-		if w.Code != 200 || strings.Contains(w.Body.String(), "<script") || !strings.Contains(w.Body.String(), `value="&#34;&gt;&lt;script&gt;"`) {
-			t.Errorf("got %d, or what was typed is not escaped", w.Code)
-		}
-	})
-}
-
 func TestOverviewSaysWhatIsWrong(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newServer(t, newFake(), nil)
 		now := newFake().now
-		m, err := s.readMatrix(t.Context(), now.At)
-		if err != nil {
-			t.Fatal(err)
-		}
-		v := s.overviewOf(now, m, filter{})
+		v := shown(t, s, now, usualFilter())
 		if v.Headline != "37 of 45 verdicts up. Trouble in Oceania, Eastern US and Central Europe." {
 			t.Errorf("got %q", v.Headline)
 		}

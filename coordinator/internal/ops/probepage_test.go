@@ -121,7 +121,7 @@ func TestProbeNotices(t *testing.T) {
 	if got, want := ProbeNotices(n.Probes, morning)[3], "UDP is blocked (a and d): UDP does not reach this probe; open UDP 7946 in the firewall: the mesh goes on over TCP"; got != want {
 		t.Errorf("in words: got %q, want %q", got, want)
 	}
-	views, _ := n.notices(standing{})
+	views := n.notices(standing{})
 	if !slices.ContainsFunc(views, func(v noticeView) bool { return v.Title == "relayed" }) {
 		t.Error("the overview lacks them")
 	}

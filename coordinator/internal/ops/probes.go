@@ -201,6 +201,7 @@ type probesView struct {
 
 // probeGroup is one region of the roster.
 type probeGroup struct {
+	ID     string
 	Name   string
 	Newest string
 	Probes []probeView
@@ -210,7 +211,7 @@ func (s *Server) probes(w http.ResponseWriter, r *http.Request) {
 	s.withNow(w, r, func(_ context.Context, now Now) error {
 		v := probesView{Bar: s.bar(now, "Probes"), Presence: presenceWords(now.Probes)}
 		for _, region := range now.Regions {
-			g := probeGroup{Name: region.Name, Newest: "no observation yet"}
+			g := probeGroup{ID: "r-" + region.ID, Name: region.Name, Newest: "no observation yet"}
 			if !region.Newest.IsZero() {
 				g.Newest = "newest observation " + graph.Span(now.At.Sub(region.Newest)) + " ago"
 			}
@@ -231,7 +232,7 @@ func (s *Server) probes(w http.ResponseWriter, r *http.Request) {
 
 // strays are probes of regions that are no longer configured.
 func (n Now) strays() probeGroup {
-	g := probeGroup{Name: "Regions that are not configured"}
+	g := probeGroup{ID: "strays", Name: "Regions that are not configured"}
 	for _, p := range n.Probes {
 		if !slices.ContainsFunc(n.Regions, func(r Region) bool { return r.ID == p.Region }) {
 			g.Probes = append(g.Probes, n.probeView(p))

@@ -66,6 +66,7 @@ type reportView struct {
 	Links        []linkView
 }
 
+// linkView leads somewhere on these pages.
 type linkView struct{ Path, Name string }
 
 func (s *Server) reportsPage(w http.ResponseWriter, r *http.Request) {
@@ -118,7 +119,7 @@ func (s *Server) reportFile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// The page brings its own style sheet, that of the version which wrote it.
-	page.Policy{Style: page.StyleSource(styleIn(b))}.Set(w.Header())
+	page.Policy{Style: page.Source(styleIn(b))}.Set(w.Header())
 	w.Header().Set("Content-Type", f.ContentType())
 	if f != report.HTML {
 		w.Header().Set("Content-Disposition", `attachment; filename="varde-`+file+`"`)

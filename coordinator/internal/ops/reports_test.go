@@ -53,7 +53,7 @@ func TestReports(t *testing.T) {
 		w = get(s, "/reports/2026-10.html")
 		_, css, _ := bytes.Cut(w.Body.Bytes(), []byte("<style>"))
 		css, _, _ = bytes.Cut(css, []byte("</style>"))
-		if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "style-src "+page.StyleSource(string(css))) || !strings.Contains(policy, "form-action 'none'") {
+		if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "style-src "+page.Source(string(css))) || !strings.Contains(policy, "form-action 'none'") {
 			t.Errorf("the policy of a report is %q", policy)
 		}
 		for _, path := range []string{

@@ -16,7 +16,9 @@ type troubleView struct {
 	Elsewhere                string
 	Since                    string
 	Checks                   []string
-	Families, Probes, Phase  string
+	// Links lead to the incidents that it is part of and to the numbers of its services.
+	Links                   []linkView
+	Families, Probes, Phase string
 }
 
 // maxTroubles is how many the overview shows at most; the matrix has all.
@@ -46,7 +48,7 @@ func ailmentOf(c cell) (a ailment, ok bool) {
 
 // troubles are the cells of which an operator should know, those with the same
 // ailment together, the worst and widest first, and how many are left out.
-func (n Now) troubles(cells []cell) (views []troubleView, more int) {
+func (b board) troubles(cells []cell) (views []troubleView, more int) {
 	groups := map[ailment][]cell{}
 	var keys []ailment
 	for _, c := range cells {
@@ -63,8 +65,11 @@ func (n Now) troubles(cells []cell) (views []troubleView, more int) {
 		return cmp.Or(cmp.Compare(b.state, a.state), cmp.Compare(len(groups[b]), len(groups[a])))
 	})
 	for i, k := range keys[:min(maxTroubles, len(keys))] {
-		v := n.trouble(groups[k], cells)
-		v.ID = fmt.Sprintf("t_%d", i)
+		v := b.now.trouble(groups[k], cells)
+		v.ID, v.Links = fmt.Sprintf("t_%d", i), b.incidentsOf(groups[k])
+		for _, c := range groups[k] {
+			v.Links = add(v.Links, linkView{"/numbers/" + c.service.ID, "numbers of " + c.service.Name})
+		}
 		views = append(views, v)
 	}
 	return views, max(0, len(keys)-maxTroubles)

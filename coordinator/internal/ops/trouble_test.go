@@ -59,7 +59,7 @@ func TestTurns(t *testing.T) {
 func titled(verdicts []Verdict) []string {
 	now := newFake().now
 	now.Verdicts = verdicts
-	views, _ := now.troubles(now.cells(nil))
+	views, _ := board{now: now}.troubles(now.cells(nil))
 	var out []string
 	for _, v := range views {
 		out = append(out, v.Title+"; "+v.Reason+"; "+strings.Join(v.Checks, " ")+"; "+v.Probes)
@@ -133,7 +133,8 @@ func TestTroublesSayWhatIsOursToMend(t *testing.T) {
 	}
 	now := newFake().now
 	now.Verdicts = many
-	if v, more := now.troubles(now.cells(nil)); len(v) != 6 || more != 3 {
+	v, more := board{now: now}.troubles(now.cells(nil))
+	if len(v) != 6 || more != 3 {
 		t.Errorf("nine causes: got %d and %d more, want 6 and 3", len(v), more)
 	}
 }

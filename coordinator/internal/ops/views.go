@@ -20,11 +20,17 @@ var templateFiles embed.FS
 //go:embed ops.css
 var opsCSS string
 
+//go:embed overview.js
+var overviewJS string
+
 // views turns prepared values into documents.
 type views struct {
 	templates *template.Template
 	shell     *page.Shell
 	policy    page.Policy
+	// script is the only one that there is; scripted is the policy of its page.
+	script   template.JS
+	scripted page.Policy
 }
 
 func newViews() (*views, error) {
@@ -37,7 +43,10 @@ func newViews() (*views, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &views{t, shell, page.Policy{Style: sheet.Source(), Forms: true}}, nil
+	plain := page.Policy{Style: sheet.Source(), Forms: true}
+	scripted := plain
+	scripted.Script = page.Source(overviewJS)
+	return &views{t, shell, plain, template.JS(overviewJS), scripted}, nil
 }
 
 // show sends a page.

@@ -90,6 +90,7 @@ func TestPolicy(t *testing.T) {
 		want, referrer string
 	}{
 		{Policy{Style: "'sha256-x'"}, "default-src 'none'; img-src 'self' data:; base-uri 'none'; style-src 'sha256-x'; form-action 'none'; frame-ancestors 'none'", "no-referrer"},
+		{Policy{Script: "'sha256-y'"}, "default-src 'none'; img-src 'self' data:; base-uri 'none'; script-src 'sha256-y'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'", "no-referrer"},
 		{Policy{Forms: true, Framed: true}, "default-src 'none'; img-src 'self' data:; base-uri 'none'; form-action 'self'", "same-origin"},
 	} {
 		if got := c.policy.Header(); got != c.want {
@@ -115,7 +116,7 @@ func TestShellNamesItsStyleSheet(t *testing.T) {
 	}
 	_, rest, _ := strings.Cut(string(doc), "<style>")
 	css, _, ok := strings.Cut(rest, "</style>")
-	if !ok || StyleSource(css) != sheet.Source() {
+	if !ok || Source(css) != sheet.Source() {
 		t.Errorf("the style in the page is not the one that is named: %d bytes", len(css))
 	}
 	for _, want := range []string{"<title>&lt;&#34;&amp;&#39;&gt;</title>", `content="a &#34;b&#34;"`, `content="noindex"`, `<main id="main">`, `id="g-down"`} {

@@ -9,6 +9,9 @@ import (
 type Policy struct {
 	// Style is the source expression of the one style sheet; none if empty.
 	Style string
+	// Script is the source expression of the one script; none if empty. What names one
+	// may also read from its own origin.
+	Script string
 	// Forms says whether the page may send forms to its own origin.
 	Forms bool
 	// Framed says whether others may show the answer inside their pages.
@@ -16,11 +19,14 @@ type Policy struct {
 }
 
 // Header is the Content-Security-Policy: nothing is allowed but the named
-// style sheet and pictures of our own.
+// style sheet and script and pictures of our own.
 func (p Policy) Header() string {
 	parts := []string{"default-src 'none'", "img-src 'self' data:", "base-uri 'none'"}
 	if p.Style != "" {
 		parts = append(parts, "style-src "+p.Style)
+	}
+	if p.Script != "" {
+		parts = append(parts, "script-src "+p.Script, "connect-src 'self'")
 	}
 	if p.Forms {
 		parts = append(parts, "form-action 'self'")

@@ -32,10 +32,11 @@ func NewSheet(additions ...string) Sheet {
 
 // Source names the sheet in a Content-Security-Policy: the source expression
 // of its SHA-256 (CSP3, section 2.3.1).
-func (s Sheet) Source() string { return StyleSource(s.css) }
+func (s Sheet) Source() string { return Source(s.css) }
 
-// StyleSource names a style sheet by its hash, e.g. that of a stand-alone SVG.
-func StyleSource(css string) string {
+// Source names a style sheet or a script by its hash, e.g. the sheet of a stand-alone
+// SVG.
+func Source(css string) string {
 	sum := sha256.Sum256([]byte(css))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }

@@ -14,7 +14,7 @@ import (
 // svgPolicy lets a picture use its own style sheet when it is opened alone, and
 // lets others show it.
 func svgPolicy(css string) page.Policy {
-	return page.Policy{Style: page.StyleSource(css), Framed: true}
+	return page.Policy{Style: page.Source(css), Framed: true}
 }
 
 // graph sends /graph/{service}.svg, the graph alone.

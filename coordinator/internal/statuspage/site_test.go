@@ -91,7 +91,7 @@ func TestPicturesAreXML(t *testing.T) {
 			}
 			css, _, _ := strings.Cut(w.Body.String(), "</style>")
 			_, css, _ = strings.Cut(css, "<style>")
-			if !strings.Contains(w.Header().Get("Content-Security-Policy"), page.StyleSource(css)) {
+			if !strings.Contains(w.Header().Get("Content-Security-Policy"), page.Source(css)) {
 				t.Errorf("%s: its policy does not name its own style", path)
 			}
 			for d := xml.NewDecoder(w.Body); ; {

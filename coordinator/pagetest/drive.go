@@ -1,0 +1,93 @@
+package pagetest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// Visit is a page that a test opened and goes on to use.
+type Visit struct {
+	b *Browser
+	t *testing.T
+	// errors returns what the page has complained about until now.
+	errors func() []string
+}
+
+// Visit opens a page of the given width in CSS pixels.
+func (b *Browser) Visit(t *testing.T, url string, width int64) *Visit {
+	t.Helper()
+	// The errors are gathered as long as the test runs.
+	ctx, stop := context.WithCancel(b.ctx)
+	t.Cleanup(stop)
+	v := &Visit{b, t, collect(ctx)}
+	v.run("open "+url, emulation.SetDeviceMetricsOverride(width, 900, 1, false), chromedp.Navigate(url))
+	return v
+}
+
+// WithoutScript makes the browser run no script of a page until the test ends.
+func (b *Browser) WithoutScript(t *testing.T) {
+	t.Helper()
+	v := &Visit{b: b, t: t}
+	v.run("switch scripts off", emulation.SetScriptExecutionDisabled(true))
+	t.Cleanup(func() { v.run("switch scripts on", emulation.SetScriptExecutionDisabled(false)) })
+}
+
+// Press presses keys where the focus is, as characters or those of package kb.
+func (v *Visit) Press(keys string) {
+	v.t.Helper()
+	v.run("press "+keys, chromedp.KeyEvent(keys))
+}
+
+// Click clicks on the element that a selector names.
+func (v *Visit) Click(selector string) {
+	v.t.Helper()
+	v.run("click "+selector, chromedp.Click(selector, chromedp.ByQuery))
+}
+
+// Read returns what an expression of JavaScript comes to.
+func Read[T any](v *Visit, expression string) (value T) {
+	v.t.Helper()
+	v.run("read "+expression, chromedp.Evaluate(expression, &value))
+	return value
+}
+
+// Until waits for an expression of JavaScript to hold.
+func (v *Visit) Until(expression string) {
+	v.t.Helper()
+	v.run("wait until "+expression, chromedp.Evaluate(
+		`new Promise(done => { const look = () => (`+expression+`) ? done(true) : setTimeout(look, 20); look() })`, nil,
+		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+}
+
+// Keep writes a screenshot of the window where somebody wants to look at it.
+func (v *Visit) Keep(name string) {
+	v.t.Helper()
+	var shot []byte
+	v.run("take a screenshot", chromedp.CaptureScreenshot(&shot))
+	keep(v.t, name+".png", shot)
+}
+
+// Quiet fails the test if the page has written an error to the console, or scrolls
+// sideways.
+func (v *Visit) Quiet() {
+	v.t.Helper()
+	for _, e := range v.errors() {
+		v.t.Errorf("console: %s", e)
+	}
+	if n := Read[float64](v, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); n > 0 {
+		v.t.Errorf("the page is %v px wider than the window", n)
+	}
+}
+
+func (v *Visit) run(what string, actions ...chromedp.Action) {
+	v.t.Helper()
+	ctx, stop := context.WithTimeout(v.b.ctx, visitTimeout)
+	defer stop()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		v.t.Fatalf("%s: %v", what, err)
+	}
+}
