@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"varde/checks"
+	"varde/coordinator/internal/availability"
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/control"
 	"varde/coordinator/internal/graph"
@@ -121,6 +123,10 @@ func (m months) service(ctx context.Context, month report.Month, s config.Servic
 		return out, err
 	}
 	c := m.current()
+	order := idsOf(c.Regions, func(r config.Region) string { return r.ID })
+	slices.SortFunc(out.Regions, func(a, b availability.RegionFigures) int {
+		return cmp.Compare(slices.Index(order, a.Region), slices.Index(order, b.Region))
+	})
 	for _, region := range c.Regions {
 		if len(checksOf(c, s.ID, region.ID)) == 0 {
 			continue

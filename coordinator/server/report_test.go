@@ -6,15 +6,19 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"varde/checks"
+	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/control"
+	"varde/coordinator/internal/incident"
 	"varde/coordinator/internal/report"
 	"varde/coordinator/internal/report/archive"
+	"varde/coordinator/internal/verdict"
 	"varde/proto/wire"
 )
 
@@ -59,7 +63,7 @@ func TestMonthlyReport(t *testing.T) {
 		}
 		for _, words := range []string{
 			"<h1>0 of 1 objective kept, too little known of 1.</h1>", "This coordinator was made on 31 Jan 2000", "IMAP could be reached 100 % of the time, as far as was looked: insufficient data.",
-			"Brand new service was not measured.", "looked less than 80 % on 1 to 31 Jan",
+			"Brand new service was not measured.", "Northern Europe: looked less than 80 % at IMAP on 31 Jan.",
 		} {
 			if !bytes.Contains(page, []byte(words)) {
 				t.Errorf("the report does not say %q", words)
@@ -125,6 +129,54 @@ func TestReportIsRefused(t *testing.T) {
 		}
 		if got := m.Providers(); len(got) != 0 {
 			t.Errorf("reports are off and wanted of %q", got)
+		}
+	})
+}
+
+// TestReportOfAProvider holds what everybody may read of its own services, and no word of
+// those of others; the one of all is for operators and holds all.
+func TestReportOfAProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := configured(t, strings.NewReplacer("{id: imap, ", "{id: imap, provider: fjord, ", "{id: new, ", "{id: new, provider: berg, ").Replace(small))
+		c.Data = t.TempDir()
+		c.Providers = []config.Provider{{ID: "fjord", Name: "Fjordmail"}, {ID: "berg", Name: "Bergpost"}}
+		began := time.Now().UTC()
+		made := func(id, service string, told bool) incident.Case {
+			series := verdict.Series{Check: service + "-a", Region: "eu-north", Family: checks.IPv4}
+			out := incident.Case{Incident: incident.Incident{
+				ID: id, Key: incident.Key{Service: service, Group: incident.Reach, Start: began, Check: series.Check, Region: series.Region, Family: series.Family},
+				Stage: incident.Resolved, Started: began, Recovered: began.Add(time.Minute), Resolved: began.Add(4 * time.Minute),
+				Members: []incident.Member{{Series: series, Service: service, State: verdict.Up, Worst: verdict.Down, Since: began, Until: began.Add(time.Minute), Group: incident.Reach}},
+			}}
+			if told {
+				out.Detected = began
+			}
+			return out
+		}
+		written(t, c.Data, made("2000-01-01-imap-aaaaa", "imap", true), made("2000-01-01-imap-bbbbb", "imap", false), made("2000-01-01-new-ccccc", "new", true))
+		s, stop := running(t, c)
+		defer stop()
+		time.Sleep(time.Hour)
+		if got := (months{s}).Providers(); !slices.Equal(got, []string{"", "fjord", "berg"}) {
+			t.Errorf("reports are wanted of %q", got)
+		}
+		for provider, want := range map[string][2]string{
+			"":      {"imap new", "2000-01-01-imap-aaaaa 2000-01-01-imap-bbbbb 2000-01-01-new-ccccc"},
+			"fjord": {"imap", "2000-01-01-imap-aaaaa"},
+			"berg":  {"new", "2000-01-01-new-ccccc"},
+		} {
+			r, err := months{s}.Report(t.Context(), january.Month, provider)
+			if err != nil {
+				t.Fatal(err)
+			}
+			services := strings.Join(idsOf(r.Services, func(x report.Service) string { return x.ID }), " ")
+			incidents := strings.Join(idsOf(r.Incidents, func(x report.Incident) string { return x.ID }), " ")
+			if services != want[0] || incidents != want[1] || r.Public != (provider != "") {
+				t.Errorf("%q: got services %s and incidents %s, public %t, want %s and %s", provider, services, incidents, r.Public, want[0], want[1])
+			}
+		}
+		if _, err := (months{s}).Report(t.Context(), january.Month, "fjor"); err == nil || err.Error() != `got provider "fjor", expected one of fjord, berg` {
+			t.Errorf("got %v, want what is expected", err)
 		}
 	})
 }

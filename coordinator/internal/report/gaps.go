@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,28 +27,67 @@ func (r Report) Gaps() []string {
 		add("Verdicts are final up to %s: what arrives late can change what is later.", moment(r.FinalUntil))
 	}
 	for _, s := range r.Services {
-		out = append(out, r.gapsOf(s)...)
+		if !s.Whole.Measured.Known {
+			add("%s was not measured.", s.Name)
+		}
 	}
-	return append(out, r.minutes()...)
+	return append(append(out, r.thin()...), r.minutes()...)
 }
 
-// gapsOf says on which days too little is known of a service.
-func (r Report) gapsOf(s Service) (out []string) {
-	if !s.Whole.Measured.Known {
-		return []string{s.Name + " was not measured."}
+// thin says on which days too little is known, of services and regions alike together:
+// where the probes of a region were away, nothing is known of any service.
+func (r Report) thin() (out []string) {
+	type stretch struct{ where, days string }
+	services := make(map[stretch][]string)
+	var order []stretch
+	for _, s := range r.Services {
+		if !s.Whole.Measured.Known {
+			continue
+		}
+		for _, x := range r.thinIn(s) {
+			k := stretch{r.regionNames(x.regions), x.days}
+			if services[k] == nil {
+				order = append(order, k)
+			}
+			services[k] = append(services[k], s.Name)
+		}
 	}
+	for _, k := range order {
+		out = append(out, fmt.Sprintf("%s: looked less than %s at %s on %s.", k.where, availability.FormatPercent(availability.Enough, 0), graph.List(services[k]), k.days))
+	}
+	return out
+}
+
+// thinDays are days of which too little was looked at in some regions.
+type thinDays struct {
+	regions []string
+	days    string
+}
+
+// thinIn are those of a service, regions with the same days together.
+func (r Report) thinIn(s Service) (out []thinDays) {
 	for _, d := range s.Days {
-		if days := r.thinDays(d); days != "" {
-			out = append(out, fmt.Sprintf("%s, %s: looked less than %s on %s.", s.Name, r.regionName(d.Region), availability.FormatPercent(availability.Enough, 0), days))
+		days := r.thinDays(d)
+		i := slices.IndexFunc(out, func(x thinDays) bool { return x.days == days })
+		switch {
+		case days == "":
+		case i < 0:
+			out = append(out, thinDays{[]string{d.Region}, days})
+		default:
+			out[i].regions = append(out[i].regions, d.Region)
 		}
 	}
 	return out
 }
 
 // thinDays are those of which too little was looked at, in words: "3 to 5 and 9 Oct".
+// Those that were over before the coordinator was made are left out: that is said once.
 func (r Report) thinDays(d Days) string {
+	w := r.window()
+	thin := func(i int) bool {
+		return i < len(d.Tallies) && r.Began.Before(w.Start(i+1)) && !(d.Tallies[i].Coverage >= availability.Enough)
+	}
 	var runs []string
-	thin := func(i int) bool { return i < len(d.Tallies) && !(d.Tallies[i].Coverage >= availability.Enough) }
 	for i := 0; i < len(d.Tallies); i++ {
 		if !thin(i) {
 			continue

@@ -187,7 +187,7 @@ func TestGolden(t *testing.T) {
 func TestPageSaysWhatWasMeasured(t *testing.T) {
 	page := written(t, aReport(), HTML)
 	says(t, page,
-		"<h1>Every objective was kept over all regions, broken in Oceania.</h1>", "<h2 id=\"ga\">What is missing</h2>", "IMAP, Southeast Asia: looked less than 80 % on 19 to 21 Oct.",
+		"<h1>Every objective was kept over all regions, broken in Oceania.</h1>", "<h2 id=\"ga\">What is missing</h2>", "Southeast Asia: looked less than 80 % at IMAP and Outgoing mail on 19 to 21 Oct.",
 		"Worst windows are of the time since 2 Oct 2026, 00:00 UTC", "2,976 test mails, 1 lost, longest delay 47 min, 4 late",
 		"12 Oct 2026, 07:40 UTC, 1 h 10 min; IMAP; Oceania; impact major", "does not speak.", "recorded afterwards", "not public",
 		"5 Oct 2026, 02:00 UTC to 5 Oct 2026, 03:00 UTC, Europe and Southeast Asia", "IMAP &lt;b&gt;fails&lt;/b&gt; from Oceania",
@@ -248,7 +248,23 @@ func TestGaps(t *testing.T) {
 			for _, i := range []int{0, 2, 3, 30} {
 				r.Services[0].Days[0].Tallies[i].Coverage = 0.79
 			}
-		}, []string{"Webmail, Europe: looked less than 80 % on 1, 3 to 4 and 31 Oct."}},
+		}, []string{"Europe: looked less than 80 % at Webmail on 1, 3 to 4 and 31 Oct."}},
+		"two services from two regions": {func(r *Report) {
+			for _, name := range []string{"IMAP", "Outgoing mail"} {
+				s := service(name, name, 0, story{region: "eu", weight: 1}, story{region: "oceania", weight: 1})
+				s.MinutesFrom = october.From()
+				s.Days[0].Tallies[6].Coverage, s.Days[1].Tallies[6].Coverage = 0, 0.5
+				r.Services = append(r.Services, s)
+			}
+		}, []string{"Europe and Oceania: looked less than 80 % at IMAP and Outgoing mail on 7 Oct."}},
+		"only days since it was made": {func(r *Report) {
+			r.Began = on(4, 12*time.Hour)
+			for i := range 4 {
+				r.Services[0].Days[0].Tallies[i].Coverage = 0
+			}
+		}, []string{
+			"This coordinator was made on 4 Oct 2026, 12:00 UTC: nothing from before was measured by it.", "Europe: looked less than 80 % at Webmail on 4 Oct.",
+		}},
 	} {
 		r := quiet()
 		c.change(&r)
