@@ -156,9 +156,12 @@ func (m months) regionsIn(services []report.Service) (out []report.Region) {
 	return out
 }
 
-// signedMax bounds the incidents of a report of which it is looked up what their trouble
-// looked like.
-const signedMax = 100
+// What their trouble looked like is looked up of so many incidents of a report, and for so
+// long: each minute of one that the journal still holds is read, about 50 ms.
+const (
+	signedMax    = 100
+	signedWithin = 2 * time.Minute
+)
 
 // incidentsIn are the incidents of a month, the oldest first; of one provider those that
 // are of its services alone.
@@ -169,13 +172,14 @@ func (m months) incidentsIn(ctx context.Context, month report.Month, provider st
 		return provider == "" || slices.ContainsFunc(w.Services, func(s incident.Service) bool { return s.ID == id && s.Provider == provider })
 	}
 	var out []report.Incident
+	until := time.Now().Add(signedWithin)
 	for _, shown := range incident.Views(w, cases) {
 		if slices.ContainsFunc(shown.Services, func(id string) bool { return !mine(id) }) {
 			continue
 		}
 		one := report.Incident{Shown: shown}
 		i := slices.IndexFunc(cases, func(c incident.Case) bool { return c.ID == shown.ID })
-		if len(out) < signedMax && i >= 0 {
+		if i >= 0 && len(out) < signedMax && time.Now().Before(until) {
 			signs, err := m.signsOf(ctx, cases[i].Incident)
 			if err != nil {
 				return nil, err
