@@ -54,7 +54,7 @@ func Start(t *testing.T) *Browser {
 		options = append(options, chromedp.Flag(flag, true))
 	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, cancel := chromedp.NewContext(allocator)
+	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(complain))
 	t.Cleanup(func() {
 		// Cancel waits for the process, so that its folder can be removed.
 		_ = chromedp.Cancel(ctx)
@@ -66,6 +66,14 @@ func Start(t *testing.T) *Browser {
 		t.Fatalf("start chromium: %v", err)
 	}
 	return &Browser{ctx, axeScript(t)}
+}
+
+// complain writes what chromedp could not do. Events that are younger than it are none
+// of that.
+func complain(format string, args ...any) {
+	if words := fmt.Sprintf(format, args...); !strings.HasPrefix(words, "unhandled node event") {
+		fmt.Fprintln(os.Stderr, "chromedp:", words)
+	}
 }
 
 func find() string {

@@ -2,11 +2,28 @@ package pagetest
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// The keys that have no character, for Press.
+const (
+	// Enter opens, Escape leaves, Backspace takes the last character away.
+	Enter     = kb.Enter
+	Escape    = kb.Escape
+	Backspace = kb.Backspace
+	// ArrowUp and its siblings move.
+	ArrowUp    = kb.ArrowUp
+	ArrowDown  = kb.ArrowDown
+	ArrowLeft  = kb.ArrowLeft
+	ArrowRight = kb.ArrowRight
 )
 
 // Visit is a page that a test opened and goes on to use.
@@ -36,16 +53,40 @@ func (b *Browser) WithoutScript(t *testing.T) {
 	t.Cleanup(func() { v.run("switch scripts on", emulation.SetScriptExecutionDisabled(false)) })
 }
 
-// Press presses keys where the focus is, as characters or those of package kb.
+// Press presses keys where the focus is: characters, or those that have names here.
 func (v *Visit) Press(keys string) {
 	v.t.Helper()
-	v.run("press "+keys, chromedp.KeyEvent(keys))
+	var events []chromedp.Action
+	for _, key := range keys {
+		all := kb.Encode(key)
+		down, up := all[0], all[len(all)-1]
+		// As a keyboard does, and unlike chromedp.KeyEvent: the character comes of the key,
+		// so that a page which takes the key for itself gets no character.
+		if len(all) == 3 {
+			down.Type, down.Text, down.UnmodifiedText = input.KeyDown, all[1].Text, all[1].UnmodifiedText
+		}
+		events = append(events, down, up)
+	}
+	v.run("press "+strconv.Quote(keys), events...)
 }
 
 // Click clicks on the element that a selector names.
 func (v *Visit) Click(selector string) {
 	v.t.Helper()
 	v.run("click "+selector, chromedp.Click(selector, chromedp.ByQuery))
+}
+
+// Follow clicks on the element that a selector names and waits for the page to which
+// that leads. It returns its status.
+func (v *Visit) Follow(selector string) int {
+	v.t.Helper()
+	ctx, stop := context.WithTimeout(v.b.ctx, visitTimeout)
+	defer stop()
+	answer, err := chromedp.RunResponse(ctx, chromedp.Click(selector, chromedp.ByQuery))
+	if err != nil {
+		v.t.Fatalf("follow %s: %v", selector, err)
+	}
+	return int(answer.Status)
 }
 
 // Read returns what an expression of JavaScript comes to.
@@ -55,12 +96,21 @@ func Read[T any](v *Visit, expression string) (value T) {
 	return value
 }
 
-// Until waits for an expression of JavaScript to hold.
+// Until waits for an expression of JavaScript to hold, also on the page to which this one
+// is left.
 func (v *Visit) Until(expression string) {
 	v.t.Helper()
-	v.run("wait until "+expression, chromedp.Evaluate(
-		`new Promise(done => { const look = () => (`+expression+`) ? done(true) : setTimeout(look, 20); look() })`, nil,
-		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	ctx, stop := context.WithTimeout(v.b.ctx, visitTimeout)
+	defer stop()
+	wait := chromedp.Evaluate(`new Promise(done => { const look = () => (`+expression+`) ? done(true) : setTimeout(look, 20); look() })`, nil,
+		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) })
+	err := chromedp.Run(ctx, wait)
+	for err != nil && strings.Contains(err.Error(), "navigated") {
+		err = chromedp.Run(ctx, wait)
+	}
+	if err != nil {
+		v.t.Fatalf("wait until %s: %v", expression, err)
+	}
 }
 
 // Keep writes a screenshot of the window where somebody wants to look at it.

@@ -1,42 +1,42 @@
-// The overview is complete without this: it asks for the same page again, with another
-// filter or after a change, and puts what came into place.
+// The overview is complete without this, which reads the page again, for another filter or
+// after a change, and puts what came into place.
 (() => {
-"use strict";
 const $ = id => document.getElementById(id);
 const q = $("q"), dialog = $("keys"), form = $("filter");
 const parts = ["now", "choices", "sum", "ways", "matrix", "rest"];
 const groups = ["service", "region", "kind", "state", "none"];
-const every = 3000; // ms between two readings
 let wanted = new URL(location), asking, typing, due, stream, last = 0;
-const opened = new Map(); // groups that a person opened or closed
+const opened = new Map(); // groups opened or closed by hand
 
 const say = text => $("live").textContent = text;
 
-// What stands at the top of the window stays there.
+// What has the focus, or stands at the top of the window, stays there.
 const anchor = () => {
-  for (const e of document.querySelectorAll("#matrix summary, #matrix tbody th a, #rest h2")) {
-    const box = e.getBoundingClientRect();
-    if (box.height && box.top >= 0) return [nameOf(e), box.top];
+  for (const e of [active(), ...document.querySelectorAll("#matrix summary, #matrix th a, #rest h2")]) {
+    const {top, height} = e.getBoundingClientRect();
+    if (height && top >= 0 && top < innerHeight && e.closest("#matrix, #rest")) return [nameOf(e), top];
   }
 };
 const nameOf = e => {
   const group = e.closest("details"), href = e.getAttribute("href");
   return e.id ? "#" + e.id : (group ? `#${group.id} ` : "") + e.localName + (href ? `[href="${href}"]` : "");
 };
-const find = name => document.querySelector(name);
+const find = name => document.querySelector(name), active = () => document.activeElement;
 
 const swap = page => {
-  const held = document.activeElement, focus = nameOf(held), top = anchor();
+  const held = active(), focus = nameOf(held), top = anchor();
   for (const d of page.querySelectorAll("details[id]")) if (opened.has(d.id)) d.open = opened.get(d.id);
   for (const id of parts) {
     const from = page.getElementById(id);
-    if (id === "choices" && held.localName === "select") continue; // it may be unfolded
-    if (from.innerHTML !== $(id).innerHTML) $(id).replaceChildren(...from.childNodes);
+    if (id === "choices" && held.localName === "select") continue; // may be open
+    if (!from.isEqualNode($(id))) $(id).replaceChildren(...from.childNodes);
   }
-  document.querySelector(".bar").replaceWith(page.querySelector(".bar"));
+  find(".bar").replaceWith(page.querySelector(".bar"));
   if (!held.isConnected) find(focus)?.focus({preventScroll: true});
-  const e = top && find(top[0]);
-  if (e) scrollBy(0, e.getBoundingClientRect().top - top[1]);
+  const hold = () => top && scrollBy(0, (find(top[0])?.getBoundingClientRect().top ?? top[1]) - top[1]);
+  hold();
+  const y = scrollY; // what comes into sight may turn out higher than it was thought
+  requestAnimationFrame(() => requestAnimationFrame(() => scrollY === y && hold()));
 };
 
 const load = async () => {
@@ -82,16 +82,16 @@ document.addEventListener("click", e => {
   load();
 });
 
-// Rows and groups, and the cells of a row, are links: focus is where one is.
+// Where one is has the focus.
 const step = (by, first) => {
   const all = [...document.querySelectorAll("#matrix summary, #matrix details[open] tbody th>a, #matrix .flat tbody th>a")];
-  const here = document.activeElement, row = here.closest("#matrix tr")?.querySelector("th>a") || here;
+  const here = active(), row = here.closest("#matrix tr")?.querySelector("th>a") || here;
   const at = first ? -1 : all.indexOf(row);
-  all[at < 0 ? 0 : Math.min(all.length - 1, Math.max(0, at + by))]?.focus();
+  all[at < 0 ? 0 : at + by]?.focus();
 };
 const aside = by => {
-  const all = [...document.activeElement.closest("tr")?.querySelectorAll("th>a, td>a") || []];
-  all[all.indexOf(document.activeElement) + by]?.focus();
+  const all = [...active().closest("tr")?.querySelectorAll("th>a, td>a") || []];
+  all[all.indexOf(active()) + by]?.focus();
 };
 const on = $("on");
 try { on.checked = !localStorage.noKeys; } catch {}
@@ -108,25 +108,25 @@ const keys = {
 const arrows = {ArrowDown: () => step(1), ArrowUp: () => step(-1), ArrowRight: () => aside(1), ArrowLeft: () => aside(-1)};
 document.addEventListener("keydown", e => {
   if (e.ctrlKey || e.metaKey || e.altKey || dialog.open) return;
-  if (e.key === "Escape") return document.activeElement.blur();
+  if (e.key === "Escape") return e.preventDefault(), active().blur();
   if (e.target.closest("input, select, textarea")) return;
   const act = e.target.closest("#matrix") && arrows[e.key] || on.checked && keys[e.key];
-  if (act) e.preventDefault(), act();
+  if (act) { e.preventDefault(); act(); }
 });
 $("help").hidden = false;
 $("help").addEventListener("click", keys["?"]);
 
-// After a change the page is read again, soon, but not while somebody marks text.
+// After a change the page is read again, 3 s after the last time, unless one marks text.
 const renew = () => due ||= setTimeout(() => {
   due = 0;
   getSelection().isCollapsed ? load() : renew();
-}, Math.max(200, last + every - Date.now()));
+}, Math.max(200, last + 3000 - Date.now()));
 const listen = () => {
   stream?.close();
-  if (document.hidden) return; // a browser has few connections for all its tabs
-  let lost = false;
+  if (document.hidden) return; // connections are few for all tabs
+  let lost;
   stream = new EventSource("/api/v1/stream");
-  for (const kind of ["verdict", "incident", "probe"]) stream.addEventListener(kind, renew);
+  for (const k of ["verdict", "incident", "probe"]) stream.addEventListener(k, renew);
   stream.onopen = () => { say("live"); if (lost) renew(); };
   stream.onerror = () => { lost = true; say("not live: connection lost"); };
 };
