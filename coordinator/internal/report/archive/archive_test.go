@@ -17,7 +17,10 @@ import (
 	"varde/coordinator/internal/report"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	singleThreaded()
+	goleak.VerifyTestMain(m)
+}
 
 func opened(t *testing.T) (*Archive, string) {
 	t.Helper()
