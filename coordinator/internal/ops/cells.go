@@ -93,7 +93,7 @@ type cell struct {
 // configuration.
 func (n Now) cells(strips []Strip) []cell {
 	series := make(map[place][]Verdict)
-	for _, v := range n.verdicts(func(Verdict) bool { return true }) {
+	for _, v := range n.Verdicts {
 		series[place{v.Check, v.Region}] = append(series[place{v.Check, v.Region}], v)
 	}
 	drawn := make(map[place]Strip, len(strips))
@@ -105,6 +105,7 @@ func (n Now) cells(strips []Strip) []cell {
 		service := n.serviceOf(c.Service)
 		for _, r := range n.Regions {
 			if v := series[place{c.ID, r.ID}]; len(v) > 0 {
+				slices.SortFunc(v, func(a, b Verdict) int { return a.Compare(b.Series) })
 				out = append(out, cell{c, service, r, worstOf(v), drawn[place{c.ID, r.ID}]})
 			}
 		}
@@ -147,9 +148,14 @@ func (n Now) regionName(id string) string {
 func pad(w graph.Window, tallies []graph.Tally) []graph.Cell {
 	out := make([]graph.Cell, w.Cells())
 	for i := range out {
-		if i < len(tallies) {
-			out[i] = tallies[i].Cell(w.Label(w.Start(i)) + ": ")
+		if i >= len(tallies) {
+			break
 		}
+		when := ""
+		if tallies[i].Mark() > graph.Up { // what is quiet has nothing to tell
+			when = w.Label(w.Start(i)) + ": "
+		}
+		out[i] = tallies[i].Cell(when)
 	}
 	return out
 }

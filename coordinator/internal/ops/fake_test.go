@@ -37,6 +37,9 @@ type fake struct {
 	// last are the last known verdicts of those that are unknown.
 	last map[verdict.Series]verdict.State
 
+	// strips are those of every matrix; they are made anew for each where there are none.
+	strips []Strip
+
 	// routes, mails, presented, annotations and findings are empty in most tests.
 	routes      []mail.Route
 	mails       []checks.MailEvent
@@ -216,6 +219,9 @@ func (f *fake) tally(check, region string, w graph.Window, k int) graph.Tally {
 }
 
 func (f *fake) Matrix(_ context.Context, w graph.Window) ([]Strip, error) {
+	if f.strips != nil {
+		return f.strips, f.count("matrix")
+	}
 	var out []Strip
 	for i, c := range f.now.Checks {
 		for _, r := range f.now.Regions {

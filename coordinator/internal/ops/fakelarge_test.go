@@ -1,10 +1,12 @@
 package ops
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"varde/checks"
+	"varde/coordinator/internal/graph"
 	"varde/coordinator/internal/verdict"
 )
 
@@ -38,6 +40,7 @@ func large() *fake {
 		f.findings = append(f.findings, Findings{Findings: checks.Findings{Check: c.ID, Probe: "osl-1", List: []checks.Finding{{Code: "no_mta_sts", Detail: "the domain has no policy"}}}})
 	}
 	f.now.Notices = []verdict.Notice{{Kind: verdict.Refused, Check: f.now.Checks[5].ID, Since: dark, Reason: "all 20 probes are refused"}}
+	f.strips, _ = f.Matrix(context.Background(), graph.Last(24*time.Hour, 15*time.Minute, morning))
 	return f
 }
 

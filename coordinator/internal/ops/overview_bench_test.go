@@ -27,9 +27,10 @@ func BenchmarkOverview(b *testing.B) {
 	}
 }
 
-// BenchmarkOverviewDrawn is the same where every page draws all strips anew.
+// BenchmarkOverviewDrawn is the whole page where history is read for it and all strips
+// are drawn anew, which happens once in Options.Refresh.
 func BenchmarkOverviewDrawn(b *testing.B) {
-	s := newServer(b, large(), func(o *Options) { o.Refresh = 1 })
+	s := newServer(b, large(), func(o *Options) { o.Incidents = troubled(newFake()); o.Refresh = 1 })
 	for b.Loop() {
 		get(s, "/")
 	}

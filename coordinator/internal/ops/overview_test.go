@@ -2,6 +2,8 @@ package ops
 
 import (
 	"net/http"
+	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -257,6 +259,10 @@ func TestLargeFleetIsFolded(t *testing.T) {
 		if first := v.Groups[0]; first.Size != "5 checks" || len(first.Counts) != 2 || first.Counts[0].Text != "5 down" || first.Counts[1].Text != "45 up" {
 			t.Errorf("got %+v", first)
 		}
+		// An operator who looks reads all of it after a change.
+		if n := get(s, "/").Body.Len(); n > 1_300_000 {
+			t.Errorf("the page has %d bytes, expected at most 1,300,000", n)
+		}
 		for _, g := range shown(t, s, f.now, filterOf(t, "q=check-3")).Groups {
 			if g.Open {
 				t.Errorf("50 rows: %s is open", g.Name)
@@ -301,7 +307,7 @@ func TestOverviewLeads(t *testing.T) {
 			t.Errorf("the column leads to %v", v.Heads[4])
 		}
 		page := get(s, "/").Body.String()
-		for _, link := range []string{incidentAt, "/numbers/imap", "/?service=imap", "/probe/fra-2", "/check/imap-login#r-oceania"} {
+		for _, link := range []string{incidentAt, "/numbers/imap", "/?service=imap", "/probe/fra-2", "/probes#r-oceania", "/check/imap-login#r-oceania"} {
 			path, fragment, _ := strings.Cut(link, "#")
 			if !strings.Contains(page, `href="`+link+`"`) {
 				t.Errorf("the page does not lead to %s", link)
@@ -368,4 +374,34 @@ func TestScript(t *testing.T) {
 	if n := len(overviewJS); n >= 6000 || strings.Contains(overviewJS, "</") || strings.Contains(overviewJS, "<!--") {
 		t.Errorf("the script has %d bytes, expected fewer than 6000, or holds a tag", n)
 	}
+}
+
+// Any query is either refused in words or has an address that says the same.
+func FuzzFilter(f *testing.F) {
+	for _, query := range []string{"", "q=imap+oceania&state=down,up", "state=,%20,&group=none", "region=eu-north&sort=since&q=%00%ff", "service=..&provider=p", "q=a;b&state=partial&x=1"} {
+		f.Add(query)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		q := ask(values)
+		first := q.filter()
+		if q.err != nil {
+			if !strings.Contains(q.err.Error(), "expected") {
+				t.Fatalf("%q: %v does not say what is expected", query, q.err)
+			}
+			return
+		}
+		_, address, _ := strings.Cut(first.address(), "?")
+		values, err = url.ParseQuery(address)
+		if err != nil {
+			t.Fatalf("%q: its address %s: %v", query, address, err)
+		}
+		again := ask(values)
+		if second := again.filter(); again.err != nil || !reflect.DeepEqual(first, second) {
+			t.Fatalf("%q: got %+v, its address %s reads as %+v, %v", query, first, address, second, again.err)
+		}
+	})
 }
