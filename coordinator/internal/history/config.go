@@ -87,11 +87,12 @@ func (c *Config) weight(region string) float64 {
 
 // check returns the check of the id; ok is false when it is not configured.
 func (c *Config) check(id string) (k Check, ok bool) {
-	i := slices.IndexFunc(c.Checks, func(k Check) bool { return k.ID == id })
-	if i < 0 {
-		return Check{}, false
+	for i := range c.Checks { // a check is large to hand to a function
+		if c.Checks[i].ID == id {
+			return c.Checks[i], true
+		}
 	}
-	return c.Checks[i], true
+	return Check{}, false
 }
 
 // asks returns the check of the id; ok is false when it is not configured, or when

@@ -58,12 +58,13 @@ func (m *marks) hold(b *wire.Batch) bool { return b.Last() <= m.last[epoch{b.Pro
 func (m *marks) take(b *wire.Batch, observed func(checks.Observation), told func(wire.Event)) (ignored int) {
 	e := epoch{b.Probe, b.Epoch}
 	m.received = forward(m.received, b.Received.UTC())
+	last := m.last[e]
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Last() <= m.last[e] {
+		if r.Last() <= last {
 			continue
 		}
-		m.last[e], m.changed[e] = r.Last(), b.Received
+		last = r.Last()
 		switch {
 		case r.Event != nil && told != nil:
 			told(*r.Event)
@@ -76,6 +77,9 @@ func (m *marks) take(b *wire.Batch, observed func(checks.Observation), told func
 				ignored++
 			}
 		}
+	}
+	if last > m.last[e] {
+		m.last[e], m.changed[e] = last, b.Received
 	}
 	return ignored
 }

@@ -79,12 +79,22 @@ type viewpoint struct {
 	family       checks.Family
 }
 
-// memory is whom a viewpoint has met, each the last time.
+// memory is whom a viewpoint has met.
 type memory struct {
 	region string
-	met    map[meeting]time.Time
-	// changed and gone are not written yet.
-	changed, gone map[meeting]struct{}
+	met    map[meeting]*sighting
+	// recent is the last that was seen, nil if none is remembered.
+	recent *sighting
+	// gone are not deleted yet.
+	gone map[meeting]struct{}
+}
+
+// sighting is a meeting with its last time.
+type sighting struct {
+	meeting
+	at time.Time
+	// changed says that it is not written yet.
+	changed bool
 }
 
 // servers remember what every viewpoint was shown.
@@ -127,6 +137,10 @@ func (v *servers) look(o checks.Observation) error {
 		v.known[at] = mem
 	}
 	mem.region = o.Region
+	v.dirty[at] = struct{}{}
+	if mem.again(m, o.End()) {
+		return nil
+	}
 	for _, kind := range annotationKinds() {
 		if was, news := mem.news(kind, m.value(kind), o.End()); news {
 			v.notes = append(v.notes, Annotation{
@@ -137,8 +151,19 @@ func (v *servers) look(o checks.Observation) error {
 	if mem.see(m, o.End()) {
 		v.chains[m.chain] = text
 	}
-	v.dirty[at] = struct{}{}
 	return nil
+}
+
+// again takes note of a meeting that is the same as the last one and so nothing new, as
+// most are.
+func (m *memory) again(one meeting, at time.Time) bool {
+	r := m.recent
+	if r == nil || r.meeting != one || r.at.After(at) || at.Sub(r.at) >= familiar {
+		return false
+	}
+	r.changed = r.changed || at.After(r.at)
+	r.at = at
+	return true
 }
 
 // meetingOf is whom the observation met, and what was presented as it is kept.
@@ -170,14 +195,14 @@ func (m *memory) news(kind AnnotationKind, value string, at time.Time) (was stri
 		return "", false
 	}
 	var newest time.Time
-	for met, last := range m.met {
+	for _, met := range m.met {
 		switch v := met.value(kind); {
-		case last.After(at): // it is late
+		case met.at.After(at): // it is late
 			return "", false
-		case v == value && at.Sub(last) < familiar:
+		case v == value && at.Sub(met.at) < familiar:
 			return "", false
-		case v != "" && (last.After(newest) || last.Equal(newest) && v > was):
-			was, newest = v, last
+		case v != "" && (met.at.After(newest) || met.at.Equal(newest) && v > was):
+			was, newest = v, met.at
 		}
 	}
 	return was, was != "" && was != value && m.lately(kind, at) < inTurn
@@ -186,8 +211,8 @@ func (m *memory) news(kind AnnotationKind, value string, at time.Time) (was stri
 // lately is how many different values are familiar at the given time.
 func (m *memory) lately(kind AnnotationKind, at time.Time) int {
 	values := make(map[string]struct{})
-	for met, last := range m.met {
-		if v := met.value(kind); v != "" && at.Sub(last) < familiar {
+	for _, met := range m.met {
+		if v := met.value(kind); v != "" && at.Sub(met.at) < familiar {
 			values[v] = struct{}{}
 		}
 	}
@@ -196,29 +221,34 @@ func (m *memory) lately(kind AnnotationKind, at time.Time) int {
 
 // see remembers a meeting; it says whether that is the first of its kind for long.
 func (m *memory) see(one meeting, at time.Time) (first bool) {
-	last, met := m.met[one]
-	if met && !at.After(last) {
+	met := m.met[one]
+	if met == nil {
+		met, first = &sighting{meeting: one}, true
+		m.met[one] = met
+		delete(m.gone, one)
+	} else if !at.After(met.at) {
 		return false
 	}
-	m.met[one], m.changed[one] = at, struct{}{}
-	delete(m.gone, one)
-	for !met && len(m.met) > maxMeetings {
+	first = first || at.Sub(met.at) >= familiar
+	met.at, met.changed, m.recent = at, true, met
+	for len(m.met) > maxMeetings {
 		m.forget(m.oldest())
 	}
-	return !met || at.Sub(last) >= familiar
+	return first
 }
 
-func (m *memory) forget(one meeting) {
-	delete(m.met, one)
-	delete(m.changed, one)
-	m.gone[one] = struct{}{}
+func (m *memory) forget(one *sighting) {
+	delete(m.met, one.meeting)
+	if m.recent == one {
+		m.recent = nil
+	}
+	m.gone[one.meeting] = struct{}{}
 }
 
-func (m *memory) oldest() (oldest meeting) {
-	var at time.Time
-	for one, last := range m.met {
-		if at.IsZero() || last.Before(at) || last.Equal(at) && one.chain+one.address < oldest.chain+oldest.address {
-			oldest, at = one, last
+func (m *memory) oldest() (oldest *sighting) {
+	for _, met := range m.met {
+		if oldest == nil || met.at.Before(oldest.at) || met.at.Equal(oldest.at) && met.chain+met.address < oldest.chain+oldest.address {
+			oldest = met
 		}
 	}
 	return oldest
@@ -226,7 +256,7 @@ func (m *memory) oldest() (oldest meeting) {
 
 // remember reads what a viewpoint was shown.
 func (s *Store) remember(at viewpoint) (*memory, error) {
-	m := &memory{met: make(map[meeting]time.Time), changed: make(map[meeting]struct{}), gone: make(map[meeting]struct{})}
+	m := &memory{met: make(map[meeting]*sighting), gone: make(map[meeting]struct{})}
 	rows, err := s.reads.Query(`SELECT region, address, chain, at, handshake FROM sighting LEFT JOIN chain ON hash = chain
 		WHERE check_id = ? AND family = ? AND probe = ?`, at.check, at.family.String(), at.probe)
 	if err != nil {
@@ -247,7 +277,7 @@ func (s *Store) remember(at viewpoint) (*memory, error) {
 			}
 			one.issuer, one.key = h.Chain[0].Issuer, h.Chain[0].Key
 		}
-		m.met[one] = time.Unix(0, last).UTC()
+		m.met[one] = &sighting{meeting: one, at: time.Unix(0, last).UTC()}
 	}
 	return m, rows.Err()
 }
@@ -281,8 +311,10 @@ func (v *servers) save(w *writer) {
 	}
 	for at := range v.dirty {
 		mem := v.known[at]
-		for one := range mem.changed {
-			w.exec(saveSighting, at.check, at.family.String(), at.probe, one.address, one.chain, mem.region, mem.met[one].UnixNano())
+		for _, met := range mem.met {
+			if met.changed {
+				w.exec(saveSighting, at.check, at.family.String(), at.probe, met.address, met.chain, mem.region, met.at.UnixNano())
+			}
 		}
 		for one := range mem.gone {
 			w.exec(`DELETE FROM sighting WHERE check_id = ? AND family = ? AND probe = ? AND address = ? AND chain = ?`,
@@ -298,7 +330,9 @@ func (v *servers) save(w *writer) {
 // saved says that what save wrote is on disk.
 func (v *servers) saved() {
 	for at := range v.dirty {
-		clear(v.known[at].changed)
+		for _, met := range v.known[at].met {
+			met.changed = false
+		}
 		clear(v.known[at].gone)
 	}
 	clear(v.dirty)
