@@ -139,7 +139,7 @@ func libraries() []arrow {
 		{to: "github.com/DataDog/sketches-go/...", allowed: []string{"varde/coordinator/internal/history/..."}},
 		{to: "filippo.io/age/...", allowed: []string{"varde/coordinator/internal/plan", "varde/probe/internal/identity", "varde/coordinator/internal/identity", "varde/proto/wire"}},
 		{to: "github.com/goccy/go-yaml/...", allowed: []string{"varde/proto/document"}},
-		{to: "github.com/klauspost/compress/...", allowed: []string{"varde/probe/internal/spool", "varde/coordinator/internal/recording"}},
+		{to: "github.com/klauspost/compress/...", allowed: []string{"varde/probe/internal/spool", "varde/coordinator/internal/recording", "varde/coordinator/internal/history/cell"}},
 		{to: "github.com/parquet-go/...", allowed: []string{"varde/coordinator/internal/recording"}},
 		{to: "github.com/go-json-experiment/...", allowed: []string{"varde/coordinator/internal/recording"}},
 		{to: "github.com/alecthomas/kong", allowed: []string{"varde"}},

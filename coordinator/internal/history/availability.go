@@ -60,7 +60,7 @@ func (s *Store) Availability(ctx context.Context, q Query) (Availability, error)
 	}
 	w, plan := s.planned(q, w)
 	whole, steps := newTally(plan), make(map[time.Time]*tally)
-	err = s.tally(ctx, q, w, latencies|failures, func(region string, at time.Time, t cell.Total) {
+	err = s.tally(ctx, q, w, failures, func(region string, at time.Time, t cell.Total) {
 		whole.add(region, at, t)
 		step := at.Truncate(plan.step)
 		if steps[step] == nil {

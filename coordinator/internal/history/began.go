@@ -3,7 +3,10 @@ package history
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
+
+	"varde/coordinator/internal/history/cell"
 )
 
 // Began returns the minute of the oldest observation of a check that is kept,
@@ -27,13 +30,10 @@ func (s *Store) Began(ctx context.Context, check string) (time.Time, error) {
 }
 
 func (s *Store) began(ctx context.Context, t target) (time.Time, error) {
-	var first int64
-	err := s.reads.QueryRowContext(ctx, `SELECT coalesce(min(at), 0) FROM (SELECT min(at) AS at FROM hour WHERE series = ?
-		UNION ALL SELECT min(hour) FROM open_hour WHERE series = ?)`, t.id, t.id).Scan(&first)
-	if err != nil || first == 0 {
+	start, err := s.firstHour(ctx, t)
+	if start.IsZero() || err != nil {
 		return time.Time{}, err
 	}
-	start := time.Unix(first, 0).UTC()
 	h, err := s.hour(t, start)
 	if h == nil || err != nil {
 		return start, err
@@ -44,4 +44,23 @@ func (s *Store) began(ctx context.Context, t target) (time.Time, error) {
 		}
 	}
 	return start, nil
+}
+
+// firstHour is the oldest hour of which something is known, the zero time if there is
+// none.
+func (s *Store) firstHour(ctx context.Context, t target) (time.Time, error) {
+	var first int64
+	err := s.reads.QueryRowContext(ctx, `SELECT coalesce(min(at), 0) FROM (SELECT min(at) AS at FROM hour WHERE series = ?
+		UNION ALL SELECT min(hour) FROM open_hour WHERE series = ? UNION ALL SELECT min(at) FROM past WHERE series = ? AND unit = 'hour')`,
+		t.id, t.id, t.id).Scan(&first)
+	if err != nil || first == 0 {
+		return time.Time{}, err
+	}
+	start := time.Unix(first, 0).UTC()
+	hours := make([]*cell.Total, 24)
+	if err := s.past(ctx, t, piece{time.Hour, start, start.Add(day)}, 0, hours); err != nil {
+		return start, err
+	}
+	i := slices.IndexFunc(hours, func(t *cell.Total) bool { return t != nil })
+	return start.Add(time.Duration(max(i, 0)) * time.Hour), nil
 }

@@ -201,7 +201,7 @@ func TestCrashWhileSealing(t *testing.T) {
 	}
 	must(t, m.rollup.flush())
 	for i := range 2 {
-		_, err := m.s.sealBlocks(ten.Add(time.Duration(i) * time.Hour))
+		_, err := m.rollup.sealBlocks(ten.Add(time.Duration(i) * time.Hour))
 		must(t, err)
 	}
 	m.restart() // the blocks are written, the open minutes still there

@@ -25,6 +25,7 @@ var recordTables = map[string]string{
 	"open_quarter": `SELECT check_id, region, family, quarter, phases FROM open_quarter JOIN series ON series.id = series`,
 	"hour":         `SELECT check_id, r.region, family, h.* FROM hour h JOIN series r ON r.id = h.series`,
 	"day":          `SELECT check_id, r.region, family, h.* FROM day h JOIN series r ON r.id = h.series`,
+	"past":         `SELECT check_id, r.region, family, p.* FROM past p JOIN series r ON r.id = p.series`,
 	"days_closed":  `SELECT * FROM days_closed`,
 	"mail":         `SELECT * FROM mail`, "sighting": `SELECT * FROM sighting`, "chain": `SELECT * FROM chain`,
 	"annotation": `SELECT * FROM annotation`, "finding": `SELECT * FROM finding`,

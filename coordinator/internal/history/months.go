@@ -244,9 +244,7 @@ func blankBlocks(tx *sql.Tx, since time.Time) error {
 		blank[id] = nil
 		if h, err := cell.DecodeHour(data); err == nil {
 			empty := cell.Hour{Probes: h.Probes}
-			if blank[id], err = empty.Encode(); err != nil {
-				return err
-			}
+			blank[id] = empty.Encode()
 		}
 	}
 	if err := rows.Err(); err != nil {

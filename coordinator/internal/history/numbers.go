@@ -106,7 +106,7 @@ func (r *reckoning) each(ctx context.Context, w window, want parts, fn func(t ta
 func (r *reckoning) estimates(ctx context.Context) ([]availability.FamilyFigures, error) {
 	w, plan := r.s.planned(r.q, r.window)
 	whole, families := newTally(plan), make(map[checks.Family]*tally)
-	err := r.each(ctx, w, latencies|failures, func(t target, at time.Time, total cell.Total) {
+	err := r.each(ctx, w, failures, func(t target, at time.Time, total cell.Total) {
 		whole.add(t.Region, at, total)
 		if t.Family == checks.NoFamily {
 			return

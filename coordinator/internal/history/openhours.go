@@ -1,6 +1,7 @@
 package history
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -29,6 +30,9 @@ type openHour struct {
 	// used is when it was last added to.
 	used time.Time
 }
+
+// idle is how long an hour stays in memory that nothing is added to: until it is sealed.
+const idle = sealAfter + 5*time.Minute
 
 // openHours are the hours in memory. What is on disk is read when it is needed.
 type openHours struct {
@@ -150,10 +154,18 @@ func (h *openHours) saved(now time.Time) {
 	}
 	clear(h.dirty)
 	for key, o := range h.hours {
-		if now.Sub(o.used) > 5*time.Minute {
+		if now.Sub(o.used) > idle {
 			delete(h.hours, key)
 		}
 	}
+}
+
+// whole is an hour as it is on disk once everything was flushed, nil if it is not open.
+func (h *openHours) whole(key hourKey) (*cell.Hour, error) {
+	if o := h.hours[key]; o != nil {
+		return &o.Hour, nil
+	}
+	return h.s.openHour(key)
 }
 
 // forget lets go of an hour that is open no longer.
@@ -162,14 +174,14 @@ func (h *openHours) forget(key hourKey) { delete(h.hours, key) }
 // openHour reads an hour that is open on disk, nil if it is not.
 func (s *Store) openHour(key hourKey) (*cell.Hour, error) {
 	var h cell.Hour
-	err := s.reads.QueryRow(`SELECT probes FROM open_hour WHERE hour = ? AND series = ?`, key.hour, key.series).Scan(&h.Probes)
+	err := s.queries[selectProbes].QueryRow(key.hour, key.series).Scan(&h.Probes)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	err = s.eachBlob(`SELECT minute, cell FROM open_minute WHERE series = ? AND minute >= ? AND minute < ?`, key,
+	err = s.eachBlob(selectMinutes, key,
 		func(offset int64, b []byte) error {
 			m, err := cell.DecodeMinute(b)
 			h.Minutes[offset/60] = &m
@@ -178,7 +190,7 @@ func (s *Store) openHour(key hourKey) (*cell.Hour, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.eachBlob(`SELECT quarter, phases FROM open_quarter WHERE series = ? AND quarter >= ? AND quarter < ?`, key,
+	err = s.eachBlob(selectQuarters, key,
 		func(offset int64, b []byte) (err error) {
 			h.Quarters[offset/900], err = cell.DecodePhases(b)
 			return err
@@ -191,7 +203,7 @@ func (s *Store) openHour(key hourKey) (*cell.Hour, error) {
 
 // eachBlob calls fn with the rows of one hour and their offset in seconds.
 func (s *Store) eachBlob(query string, key hourKey, fn func(offset int64, b []byte) error) error {
-	rows, err := s.reads.Query(query, key.series, key.hour, key.hour+3600)
+	rows, err := s.query(context.Background(), query, key.series, key.hour, key.hour+3600)
 	if err != nil {
 		return err
 	}

@@ -117,8 +117,8 @@ func (r *Rollup) begin(ctx context.Context) error {
 		w.exec(`DELETE FROM open_minute WHERE minute >= ?`, since)
 		w.exec(`DELETE FROM open_quarter WHERE quarter >= ?`, since)
 		w.exec(`DELETE FROM open_hour WHERE hour >= ?`, since)
-		w.exec(`DELETE FROM hour WHERE at >= ?`, since)
-		w.exec(`DELETE FROM day WHERE at >= ?`, b.since.Truncate(day).Unix())
+		w.unpack(hourLevel(), b.since)
+		w.unpack(dayLevel(), b.since.Truncate(day))
 		w.exec(`UPDATE days_closed SET until = min(until, ?)`, b.since.Truncate(day).Unix())
 		w.exec(`WITH RECURSIVE hours (hour, until) AS (SELECT max(?, first), until FROM final UNION ALL
 			SELECT hour + 3600, until FROM hours WHERE hour + 3600 < until)

@@ -177,3 +177,29 @@ func TestRebuildOfNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Of a day that is closed the hours that the journal holds are made again, and those
+// before stay.
+func TestRebuildOfAClosedDay(t *testing.T) {
+	f, j := newFleet("imap"), newFakeJournal()
+	evening := ten.Add(12*time.Hour + 30*time.Minute)
+	f.arrive(t, j, f.runs(evening, evening.Add(4*time.Hour)), nothingHeld)
+	m := start(t, t.TempDir(), j, func() *Config { return f.config })
+	m.feedAll()
+	end := evening.Add(24 * time.Hour)
+	must(t, m.rollup.seal(end))
+	must(t, m.final.step(t.Context(), end))
+	want := dump(t, m.s)
+	if n := len(rowsOf(t, m.s.reads, "", `SELECT * FROM past`)); n != 3 {
+		t.Fatalf("%d days are closed, want one of each region", n)
+	}
+	m.rebuildNow()
+	if n := len(rowsOf(t, m.s.reads, "", `SELECT * FROM hour WHERE at < `+sec(ten.Add(13*time.Hour)))); n != 3 {
+		t.Errorf("%d hours stand that were before the journal, want one of each region", n)
+	}
+	m.read()
+	must(t, m.rollup.seal(end))
+	must(t, m.final.step(t.Context(), end))
+	sameRecord(t, want, dump(t, m.s))
+	must(t, m.s.Close())
+}

@@ -46,23 +46,26 @@ func TestRetention(t *testing.T) {
 	}
 	// 12 January: November ended more than 30 days ago.
 	files(december, january)
-	if got := rows("hour"); got != 9 {
-		t.Errorf("%d hours, want those of three regions on three days", got)
+	packed := func(unit string) int {
+		return len(rowsOf(t, m.s.reads, "", "SELECT * FROM past WHERE unit = ?", unit))
 	}
-	if got := rows("day"); got != 9 {
-		t.Errorf("%d days, want 9", got)
+	if got := packed("hour"); got != 9 {
+		t.Errorf("hours of %d days, want those of three regions on three days", got)
+	}
+	if got := packed("day") + rows("day"); got != 9 {
+		t.Errorf("%d months and days, want 6 and 3", got)
 	}
 	if got := rows("open_hour") + rows("open_minute") + rows("open_quarter"); got != 0 {
 		t.Errorf("%d rows of open hours are left", got)
 	}
-	retain(at(20 + 366).Add(time.Minute))
+	retain(at(20 + 367))
 	files()
-	if got := rows("hour"); got != 3 {
-		t.Errorf("%d hours after a year, want 3", got)
+	if got := packed("hour"); got != 3 {
+		t.Errorf("%d days of hours after a year, want 3", got)
 	}
-	retain(at(3653 + 10))
-	if got := rows("day"); got != 6 {
-		t.Errorf("%d days after ten years, want 6", got)
+	retain(at(3653 + 32))
+	if got := packed("day") + rows("day"); got != 6 {
+		t.Errorf("%d months and days after ten years, want 6", got)
 	}
 	j.forget(1 << 40)
 	retain(at(3653 + 10))

@@ -2,7 +2,7 @@ package history
 
 // migrations make the schema of history.db, each from what those before it made.
 // How many were made is kept in PRAGMA user_version.
-var migrations = [...]string{tables, retentionTable, eventTables, evidenceTable, rebuildTable}
+var migrations = [...]string{tables, retentionTable, eventTables, evidenceTable, rebuildTable, pastTable}
 
 // tables are those of the first version. Instants are nanoseconds since 1970
 // (columns at, since, newest), starts of minutes, hours and days are seconds.
@@ -88,6 +88,13 @@ const rebuildTable = `
 CREATE TABLE rebuild (one INTEGER PRIMARY KEY CHECK (one = 1), since INTEGER NOT NULL, first INTEGER NOT NULL, until INTEGER NOT NULL);
 `
 
+// pastTable holds the hours of days, and the days of months, that are closed: one row a
+// series and day or month, as cell.Totals encodes them. Unit is the table that they
+// were rows of; hours that a former version closed stay there.
+const pastTable = `
+CREATE TABLE past (series INTEGER, unit TEXT, at INTEGER, sums BLOB NOT NULL, latencies BLOB NOT NULL, phases BLOB NOT NULL, PRIMARY KEY (series, unit, at));
+`
+
 // monthSchema is that of minutes-YYYY-MM.db: one block per series and hour, as
 // cell.Hour encodes it. A file stands on its own.
 const monthSchema = `
@@ -108,10 +115,22 @@ const (
 	saveOpen    = `INSERT OR REPLACE INTO open_hour (hour, series, probes) VALUES (?, ?, ?)`
 	saveVerdict = `INSERT INTO verdict (kind, series, at, was, state, since, reason, up, down, unknown, evidence)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	saveSighting = `INSERT OR REPLACE INTO sighting (check_id, family, probe, address, chain, region, at) VALUES (?, ?, ?, ?, ?, ?, ?)`
-	touchHour    = `INSERT OR IGNORE INTO touched (hour) SELECT ? FROM final WHERE until > ?`
+	savePast = `INSERT OR REPLACE INTO past (series, unit, at, sums, latencies, phases) VALUES (?, ?, ?, ?, ?, ?)`
+	// What of one series is open in a stretch of time.
+	selectOpen     = `SELECT hour FROM open_hour WHERE series = ? AND hour >= ? AND hour < ?`
+	selectProbes   = `SELECT probes FROM open_hour WHERE hour = ? AND series = ?`
+	selectMinutes  = `SELECT minute, cell FROM open_minute WHERE series = ? AND minute >= ? AND minute < ?`
+	selectQuarters = `SELECT quarter, phases FROM open_quarter WHERE series = ? AND quarter >= ? AND quarter < ?`
+	saveSighting   = `INSERT OR REPLACE INTO sighting (check_id, family, probe, address, chain, region, at) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	touchHour      = `INSERT OR IGNORE INTO touched (hour) SELECT ? FROM final WHERE until > ?`
 )
 
 var hotStatements = [...]string{
 	savePlace, saveMark, saveJudge, dropJudge, saveProbe, savePassage, saveMinute, saveQuarter, saveOpen, saveVerdict, saveSighting, touchHour,
+}
+
+// The queries of every graph, prepared once.
+var hotQueries = [...]string{
+	selectTotals("hour"), selectTotals("day"), selectOpen, selectProbes, selectMinutes, selectQuarters,
+	selectPast(0), selectPast(latencies), selectPast(phases),
 }

@@ -1,6 +1,8 @@
 package history
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"time"
@@ -62,7 +64,7 @@ type sealing struct {
 }
 
 func (r *Rollup) sealHour(hour time.Time) error {
-	list, err := r.s.sealBlocks(hour)
+	list, err := r.sealBlocks(hour)
 	if err != nil {
 		return err
 	}
@@ -77,7 +79,8 @@ func (r *Rollup) sealHour(hour time.Time) error {
 }
 
 // sealBlocks writes the blocks of all series that are open in the hour.
-func (s *Store) sealBlocks(hour time.Time) ([]sealing, error) {
+func (r *Rollup) sealBlocks(hour time.Time) ([]sealing, error) {
+	s := r.s
 	ids, err := s.ids(`SELECT series FROM open_hour WHERE hour = ?`, hour.Unix())
 	if err != nil {
 		return nil, err
@@ -88,19 +91,15 @@ func (s *Store) sealBlocks(hour time.Time) ([]sealing, error) {
 	for _, id := range ids {
 		key := hourKey{id, hour.Unix()}
 		series, known := s.series.name(id)
-		h, err := s.openHour(key)
+		h, err := r.hours.whole(key)
 		if err != nil {
 			return nil, err
 		}
 		if h == nil || !known {
 			continue
 		}
-		data, err := h.Encode()
-		if err != nil {
-			return nil, err
-		}
 		list = append(list, sealing{key, h.Total(config.quorum(series.Check))})
-		blocks = append(blocks, block{series, data})
+		blocks = append(blocks, block{series, h.Encode()})
 	}
 	return list, s.months.put(hour, blocks)
 }
@@ -121,6 +120,7 @@ func (s *Store) sealTotals(hour time.Time, list []sealing) error {
 				w.day(l.key.series, start)
 			}
 		}
+		w.months(closed)
 	})
 }
 
@@ -130,34 +130,8 @@ func (w *writer) total(table string, series int64, at time.Time, t cell.Total) {
 		runs_up, runs_down, runs_unknown, latency, phases, failures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		series, at.Unix(), t.Up.Milliseconds(), t.Down.Milliseconds(), t.Unknown.Milliseconds(),
 		t.Coverage.Covered, t.Coverage.Minutes,
-		t.Latency.Count(), t.Failures.Count(checks.Down), t.Failures.Count(checks.Unknown),
+		t.Completed, t.Failures.Count(checks.Down), t.Failures.Count(checks.Unknown),
 		t.Latency.Encode(), t.Phases.Encode(), t.Failures.Encode())
-}
-
-// day adds the hours of one day up. Of those that are not there nothing is known.
-func (w *writer) day(series int64, start time.Time) {
-	if w.err != nil {
-		return
-	}
-	rows, err := w.tx.Query(selectTotals("hour"), series, start.Unix(), start.Add(day).Unix())
-	if err != nil {
-		w.fail(err)
-		return
-	}
-	var sum cell.Total
-	silent := 24
-	err = eachTotal(rows, everything, func(_ time.Time, t cell.Total) {
-		sum.Merge(t)
-		silent--
-	})
-	if err != nil {
-		w.fail(err)
-		return
-	}
-	name, _ := w.s.series.name(series)
-	length := time.Duration(silent) * time.Hour
-	sum.Merge(nothingKnown(w.s.options.Config().probesIn(name.Region), length, length))
-	w.total("day", series, start, sum)
 }
 
 // closeDays adds up the days whose last hour was sealed since the last time.
@@ -175,23 +149,29 @@ func (s *Store) closeDays(now time.Time) error {
 		return err
 	}
 	var keys []hourKey
-	defer func() { _ = rows.Close() }() // rows.Err tells what matters
-	for rows.Next() {
-		var k hourKey
-		if err := rows.Scan(&k.series, &k.hour); err != nil {
-			return err
-		}
-		keys = append(keys, k)
-	}
-	if err := rows.Err(); err != nil {
+	if err := eachKey(rows, func(k hourKey) { keys = append(keys, k) }); err != nil {
 		return err
 	}
 	return s.write(func(w *writer) {
 		for _, k := range keys {
 			w.day(k.series, time.Unix(k.hour, 0).UTC())
 		}
+		w.months(until)
 		w.exec(`INSERT OR REPLACE INTO days_closed (one, until) VALUES (1, ?)`, until.Unix())
 	})
+}
+
+// eachKey calls fn with every row and closes rows.
+func eachKey(rows *sql.Rows, fn func(hourKey)) error {
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
+	for rows.Next() {
+		var k hourKey
+		if err := rows.Scan(&k.series, &k.hour); err != nil {
+			return err
+		}
+		fn(k)
+	}
+	return rows.Err()
 }
 
 // daysClosed is the end of the last day that was added up; 1970 when none was.
@@ -203,7 +183,7 @@ func (s *Store) daysClosed() (time.Time, error) {
 
 // ids returns the numbers of a query, in order.
 func (s *Store) ids(query string, args ...any) ([]int64, error) {
-	rows, err := s.reads.Query(query, args...)
+	rows, err := s.query(context.Background(), query, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -74,11 +75,12 @@ type Store struct {
 	log     *slog.Logger
 	// db writes, through one connection; reads go to their own.
 	db, reads *sql.DB
-	prepared  map[string]*sql.Stmt
-	months    *months
-	series    *dictionary
-	board     *board
-	newest    *newest
+	// prepared are the statements of db, queries those of reads.
+	prepared, queries map[string]*sql.Stmt
+	months            *months
+	series            *dictionary
+	board             *board
+	newest            *newest
 	// rolled is the place up to which the rollups are on disk.
 	rolled atomic.Pointer[Place]
 	// ignored counts observations that are not rolled up, commits the transactions
@@ -169,13 +171,11 @@ func migrate(db *sql.DB) error {
 }
 
 func (s *Store) load() (err error) {
-	s.prepared = make(map[string]*sql.Stmt, len(hotStatements))
-	for _, q := range hotStatements {
-		st, err := s.db.Prepare(q)
-		if err != nil {
-			return err
-		}
-		s.prepared[q] = st
+	if s.prepared, err = prepare(s.db, hotStatements[:]); err != nil {
+		return err
+	}
+	if s.queries, err = prepare(s.reads, hotQueries[:]); err != nil {
+		return err
 	}
 	if s.series, err = loadDictionary(s.db); err != nil {
 		return err
@@ -187,6 +187,26 @@ func (s *Store) load() (err error) {
 		return err
 	}
 	return s.loadChanges()
+}
+
+func prepare(db *sql.DB, queries []string) (map[string]*sql.Stmt, error) {
+	out := make(map[string]*sql.Stmt, len(queries))
+	for _, q := range queries {
+		st, err := db.Prepare(q)
+		if err != nil {
+			return out, err
+		}
+		out[q] = st
+	}
+	return out, nil
+}
+
+// query reads rows by a query that was prepared, or by any other.
+func (s *Store) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if st := s.queries[query]; st != nil {
+		return st.QueryContext(ctx, args...)
+	}
+	return s.reads.QueryContext(ctx, query, args...)
 }
 
 func (s *Store) loadChanges() error {
@@ -205,8 +225,10 @@ func (s *Store) loadChanges() error {
 // Close closes the files. The parts that write must have ended.
 func (s *Store) Close() error {
 	errs := []error{s.months.close()}
-	for _, st := range s.prepared {
-		errs = append(errs, st.Close())
+	for _, statements := range []map[string]*sql.Stmt{s.prepared, s.queries} {
+		for _, st := range statements {
+			errs = append(errs, st.Close())
+		}
 	}
 	for _, db := range []*sql.DB{s.reads, s.db} {
 		if db != nil {

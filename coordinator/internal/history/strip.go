@@ -60,7 +60,7 @@ func (s *Store) Strip(ctx context.Context, q Query) ([]StripCell, error) {
 func (s *Store) count(ctx context.Context, q Query, cells *strip) error {
 	config := s.options.Config()
 	seen := make([]map[string]availability.Cell, len(cells.cells))
-	err := s.tally(ctx, q, cells.w, latencies|failures, func(region string, at time.Time, t cell.Total) {
+	err := s.tally(ctx, q, cells.w, failures, func(region string, at time.Time, t cell.Total) {
 		i := cells.index(at)
 		if seen[i] == nil {
 			seen[i] = make(map[string]availability.Cell)

@@ -97,7 +97,7 @@ func (t *tally) add(region string, at time.Time, total cell.Total) {
 // cellOf is what a total says of availability.
 func cellOf(t cell.Total) availability.Cell {
 	failed := t.Failures.Count(checks.Down)
-	return availability.Cell{Sums: t.Sums, Coverage: t.Coverage, Runs: t.Latency.Count() + failed, Failed: failed}
+	return availability.Cell{Sums: t.Sums, Coverage: t.Coverage, Runs: t.Completed + failed, Failed: failed}
 }
 
 // shares are the regions with their weights, in order of their ids.

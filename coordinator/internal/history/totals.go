@@ -20,8 +20,25 @@ const (
 
 // selectTotals reads rows of the table hour or day of one series in [from, to).
 func selectTotals(table string) string {
-	return `SELECT at, up_ms, down_ms, unknown_ms, covered, minutes, latency, phases, failures FROM ` + table +
+	return `SELECT at, up_ms, down_ms, unknown_ms, covered, minutes, runs_up, latency, phases, failures FROM ` + table +
 		` WHERE series = ? AND at >= ? AND at < ? ORDER BY at`
+}
+
+// selectPast reads the blocks of one series and unit in [from, to), with the parts that
+// are wanted: a part that is not asked for is not read off the disk.
+func selectPast(want parts) string {
+	columns := `sums`
+	for _, c := range []struct {
+		part parts
+		name string
+	}{{latencies, `latencies`}, {phases, `phases`}} {
+		if columns += `, `; want&c.part != 0 {
+			columns += c.name
+		} else {
+			columns += `NULL`
+		}
+	}
+	return `SELECT at, ` + columns + ` FROM past WHERE series = ? AND unit = ? AND at >= ? AND at < ?`
 }
 
 // eachTotal calls fn with every row and closes rows.
@@ -30,14 +47,15 @@ func eachTotal(rows *sql.Rows, want parts, fn func(at time.Time, t cell.Total)) 
 	for rows.Next() {
 		var at, up, down, unknown int64
 		var covered availability.Coverage
+		var completed uint64
 		var latency, phase, failure sql.RawBytes
-		err := rows.Scan(&at, &up, &down, &unknown, &covered.Covered, &covered.Minutes, &latency, &phase, &failure)
+		err := rows.Scan(&at, &up, &down, &unknown, &covered.Covered, &covered.Minutes, &completed, &latency, &phase, &failure)
 		if err != nil {
 			return err
 		}
 		t := cell.Total{
 			Sums:     availability.Sums{Up: ms(up), Down: ms(down), Unknown: ms(unknown)},
-			Coverage: covered,
+			Coverage: covered, Completed: completed,
 		}
 		if want&latencies != 0 {
 			if t.Latency, err = cell.DecodeSketch(latency); err != nil {

@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"varde/checks"
@@ -153,18 +154,38 @@ func (s *Store) readRows(ctx context.Context, t target, w window, p piece, want 
 	if err != nil {
 		return err
 	}
-	var hours map[time.Time]cell.Total
-	if p.unit == day && len(known) < int(p.to.Sub(p.from)/day) {
-		if hours, err = s.rows(ctx, t, piece{time.Hour, p.from, p.to}, want); err != nil {
+	for i := 0; i < len(known); i++ {
+		at := p.from.Add(time.Duration(i) * p.unit)
+		if known[i] != nil {
+			fn(at, *known[i])
+			continue
+		}
+		for i+1 < len(known) && known[i+1] == nil {
+			i++
+		}
+		if err := s.readGap(ctx, t, w, piece{p.unit, at, p.from.Add(time.Duration(i+1) * p.unit)}, want, fn); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// readGap reads a stretch of which there are no totals.
+func (s *Store) readGap(ctx context.Context, t target, w window, p piece, want parts, fn func(at time.Time, total cell.Total)) error {
 	absent := s.absent(t, w, fn)
-	for at := p.from; at.Before(p.to); at = at.Add(p.unit) {
-		if total, ok := known[at]; ok {
-			fn(at, total)
-		} else if p.unit != day || !eachHour(hours, at, fn, absent) {
+	if p.unit != day {
+		for at := p.from; at.Before(p.to); at = at.Add(p.unit) {
 			absent(at, p.unit)
+		}
+		return nil
+	}
+	hours, err := s.rows(ctx, t, piece{time.Hour, p.from, p.to}, want)
+	if err != nil {
+		return err
+	}
+	for at := p.from; at.Before(p.to); at = at.Add(day) {
+		if first := int(at.Sub(p.from) / time.Hour); !eachHour(hours[first:first+24], at, fn, absent) {
+			absent(at, day)
 		}
 	}
 	return nil
@@ -172,33 +193,31 @@ func (s *Store) readRows(ctx context.Context, t target, w window, p piece, want 
 
 // eachHour calls fn with the hours of a day, absent for those of which nothing is
 // known; false if that is so of all of them, and then nothing is called.
-func eachHour(hours map[time.Time]cell.Total, start time.Time, fn func(time.Time, cell.Total), absent func(time.Time, time.Duration)) bool {
-	found := false
-	for i := range 24 {
-		_, ok := hours[start.Add(time.Duration(i)*time.Hour)]
-		found = found || ok
+func eachHour(hours []*cell.Total, start time.Time, fn func(time.Time, cell.Total), absent func(time.Time, time.Duration)) bool {
+	if !slices.ContainsFunc(hours, func(t *cell.Total) bool { return t != nil }) {
+		return false
 	}
-	for at := start; found && at.Before(start.Add(day)); at = at.Add(time.Hour) {
-		if total, ok := hours[at]; ok {
-			fn(at, total)
+	for i, total := range hours {
+		if at := start.Add(time.Duration(i) * time.Hour); total != nil {
+			fn(at, *total)
 		} else {
 			absent(at, time.Hour)
 		}
 	}
-	return found
+	return true
 }
 
-// rows reads what is known of the hours or days of a piece.
-func (s *Store) rows(ctx context.Context, t target, p piece, want parts) (map[time.Time]cell.Total, error) {
-	table, known := "hour", make(map[time.Time]cell.Total)
-	if p.unit == day {
-		table = "day"
+// rows reads what is known of the hours or days of a piece, nil where nothing is.
+func (s *Store) rows(ctx context.Context, t target, p piece, want parts) ([]*cell.Total, error) {
+	known := make([]*cell.Total, p.to.Sub(p.from)/p.unit)
+	if err := s.past(ctx, t, p, want, known); err != nil {
+		return nil, err
 	}
-	rows, err := s.reads.QueryContext(ctx, selectTotals(table), t.id, p.from.Unix(), p.to.Unix())
+	rows, err := s.query(ctx, selectTotals(levelOf(p.unit).table), t.id, p.from.Unix(), p.to.Unix())
 	if err != nil {
 		return nil, err
 	}
-	if err := eachTotal(rows, want, func(at time.Time, total cell.Total) { known[at] = total }); err != nil {
+	if err := eachTotal(rows, want, func(at time.Time, total cell.Total) { known[at.Sub(p.from)/p.unit] = &total }); err != nil {
 		return nil, err
 	}
 	if p.unit == time.Hour {
@@ -208,8 +227,8 @@ func (s *Store) rows(ctx context.Context, t target, p piece, want parts) (map[ti
 }
 
 // openTotals puts the hours of the piece that are open over those that are not.
-func (s *Store) openTotals(t target, p piece, known map[time.Time]cell.Total) error {
-	hours, err := s.ids(`SELECT hour FROM open_hour WHERE series = ? AND hour >= ? AND hour < ?`, t.id, p.from.Unix(), p.to.Unix())
+func (s *Store) openTotals(t target, p piece, known []*cell.Total) error {
+	hours, err := s.ids(selectOpen, t.id, p.from.Unix(), p.to.Unix())
 	if err != nil {
 		return err
 	}
@@ -219,7 +238,8 @@ func (s *Store) openTotals(t target, p piece, known map[time.Time]cell.Total) er
 			return err
 		}
 		if h != nil {
-			known[time.Unix(start, 0).UTC()] = h.Total(s.options.Config().quorum(t.Check))
+			total := h.Total(s.options.Config().quorum(t.Check))
+			known[time.Unix(start, 0).Sub(p.from)/p.unit] = &total
 		}
 	}
 	return nil

@@ -2,6 +2,9 @@ package cell
 
 import (
 	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"errors"
 	"math"
 	"testing"
 	"time"
@@ -134,10 +137,7 @@ func hours() *rapid.Generator[*Hour] {
 func TestHourRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := hours().Draw(t, "hour")
-		b, err := h.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := h.Encode()
 		back, err := DecodeHour(b)
 		if err != nil {
 			t.Fatal(err)
@@ -145,11 +145,97 @@ func TestHourRoundTrip(t *testing.T) {
 		if diff := cmp.Diff(h, back, exact); diff != "" {
 			t.Fatalf("hour differs (-before +after):\n%s", diff)
 		}
-		again, err := back.Encode()
-		if err != nil || !bytes.Equal(b, again) {
-			t.Fatalf("bytes differ after a round: %v", err)
+		if !bytes.Equal(b, back.Encode()) {
+			t.Fatal("bytes differ after a round")
 		}
 	})
+}
+
+// first is an hour as the first version wrote it: value after value, compressed as a
+// whole.
+func first(t *rapid.T, h *Hour) []byte {
+	var e encoder
+	e.uint(heads, uint64(h.Probes))
+	for i, m := range h.Minutes {
+		if m != nil {
+			e.uint(heads, uint64(i+1))
+			e.minute(*m)
+		}
+	}
+	e.uint(heads, 0)
+	for _, q := range h.Quarters {
+		e.phases(q)
+	}
+	out := bytes.NewBuffer([]byte{1})
+	w, err := flate.NewWriter(out, flate.DefaultCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(e.b[heads]); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// What was sealed by the first version can be read.
+func TestHourOfTheFirstVersion(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := hours().Draw(t, "hour")
+		back, err := DecodeHour(first(t, h))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(h, back, exact); diff != "" {
+			t.Fatalf("hour differs (-before +after):\n%s", diff)
+		}
+	})
+}
+
+func TestTotalsRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		list := make(Totals, 24)
+		for range rapid.IntRange(0, 6).Draw(t, "hours") {
+			total := hours().Draw(t, "hour").Total(2)
+			list[rapid.IntRange(0, 23).Draw(t, "at")] = &total
+		}
+		packed := list.Encode()
+		back, err := DecodeTotals(24, packed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(list, back, exact); diff != "" {
+			t.Fatalf("totals differ (-before +after):\n%s", diff)
+		}
+		if diff := cmp.Diff(packed, back.Encode()); diff != "" {
+			t.Fatalf("bytes differ after a round (-first +second):\n%s", diff)
+		}
+		less, err := DecodeTotals(24, Packed{Sums: packed.Sums})
+		if err != nil {
+			t.Fatal(err)
+		}
+		back.each(func(t *Total) { t.Latency, t.Phases = Sketch{}, nil })
+		if diff := cmp.Diff(back, less, exact); diff != "" {
+			t.Fatalf("sums alone differ (-with +without):\n%s", diff)
+		}
+	})
+}
+
+// A few bytes must not unpack to more than the largest block.
+func TestBlocksAreBounded(t *testing.T) {
+	huge := binary.AppendUvarint([]byte{hourVersion}, (1<<40)*packings+repeated)
+	if _, err := DecodeHour(append(huge, 0)); !errors.Is(err, errDamaged) {
+		t.Errorf("a stream of a terabyte: got %v, want %v", err, errDamaged)
+	}
+	large := []byte{hourVersion}
+	for range streams {
+		large = append(binary.AppendUvarint(large, (maxBlock-1)*packings+repeated), 1)
+	}
+	if _, err := DecodeHour(large); !errors.Is(err, errDamaged) {
+		t.Errorf("streams of 16 MB each: got %v, want %v", err, errDamaged)
+	}
 }
 
 func TestHourTotal(t *testing.T) {
@@ -207,11 +293,7 @@ func FuzzDecode(f *testing.F) {
 	m.Run(checks.Result{Outcome: checks.Down, Class: checks.Busy})
 	h := &Hour{Probes: 3}
 	h.Minutes[7] = &m
-	b, err := h.Encode()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b)
+	f.Add(h.Encode())
 	f.Add(m.Encode())
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -221,8 +303,13 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		if h, err := DecodeHour(b); err == nil {
-			if _, err := h.Encode(); err != nil {
+			if again, err := DecodeHour(h.Encode()); err != nil || !cmp.Equal(h, again, exact) {
 				t.Errorf("an hour that was read cannot be written: %v", err)
+			}
+		}
+		if list, err := DecodeTotals(24, Packed{Sums: b}); err == nil {
+			if again, err := DecodeTotals(24, list.Encode()); err != nil || !cmp.Equal(list, again, exact) {
+				t.Errorf("totals that were read cannot be written: %v", err)
 			}
 		}
 		if s, err := DecodeSketch(b); err == nil {
@@ -244,10 +331,6 @@ func BenchmarkSeal(b *testing.B) {
 		}
 	}
 	for b.Loop() {
-		out, err := h.Encode()
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.ReportMetric(float64(len(out)), "bytes")
+		b.ReportMetric(float64(len(h.Encode())), "bytes")
 	}
 }

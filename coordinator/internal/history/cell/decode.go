@@ -14,98 +14,157 @@ import (
 	"varde/coordinator/internal/availability"
 )
 
-// Limits of what is decoded, far above what is written.
-const (
-	// maxHour is the size of an hour before compression: 60 minutes of 100 probes
-	// take about 300 kB.
-	maxHour = 16 << 20
-	// maxName is more than an id, phase or class can have, in bytes.
-	maxName = 64
-)
+// maxName is more than an id, phase or class can have, in bytes, far above what is
+// written.
+const maxName = 64
 
 // errDamaged says that bytes are not what Encode writes.
 var errDamaged = errors.New("record is damaged")
 
-// decoder takes values off the front; after the first error everything is zero.
+// decoder takes values off the front of streams as an encoder wrote them; after the
+// first error everything is zero.
 type decoder struct {
-	b   []byte
+	b     [streams][]byte
+	apart bool
+	met
 	err error
 }
 
-func (d *decoder) fail() { d.b, d.err = nil, errDamaged }
+func decodePlain(b []byte) *decoder { return &decoder{b: [streams][]byte{b}} }
 
-func (d *decoder) uint() uint64 {
-	v, n := binary.Uvarint(d.b)
+func (d *decoder) fail() { d.b, d.err = [streams][]byte{}, errDamaged }
+
+func (d *decoder) at(s stream) *[]byte {
+	if !d.apart {
+		s = heads
+	}
+	return &d.b[s]
+}
+
+func (d *decoder) uint(s stream) uint64 {
+	b := d.at(s)
+	v, n := binary.Uvarint(*b)
 	if n <= 0 {
 		d.fail()
 		return 0
 	}
-	d.b = d.b[n:]
+	*b = (*b)[n:]
 	return v
 }
 
-func (d *decoder) int() int64 {
-	v, n := binary.Varint(d.b)
+func (d *decoder) int(s stream) int64 {
+	b := d.at(s)
+	v, n := binary.Varint(*b)
 	if n <= 0 {
 		d.fail()
 		return 0
 	}
-	d.b = d.b[n:]
+	*b = (*b)[n:]
 	return v
 }
 
-// count reads the length of a list, each element of which takes at least a byte.
-func (d *decoder) count() int {
-	n := d.uint()
-	if n > uint64(len(d.b)) {
+// take takes bytes off the front of the first stream.
+func (d *decoder) take(n uint64) []byte { return d.cut(heads, n) }
+
+func (d *decoder) cut(s stream, n uint64) []byte {
+	b := d.at(s)
+	if d.err != nil || n > uint64(len(*b)) {
+		d.fail()
+		return nil
+	}
+	out := (*b)[:n]
+	*b = (*b)[n:]
+	return out
+}
+
+// count reads the length of a list, each element of which takes at least a byte of the
+// stream of.
+func (d *decoder) count(s, of stream) int {
+	n := d.uint(s)
+	if n > uint64(len(*d.at(of))) {
 		d.fail()
 		return 0
 	}
 	return int(n)
 }
 
-func (d *decoder) name() string {
-	n := d.count()
+func (d *decoder) text() string {
+	n := d.uint(texts)
 	if n > maxName {
 		d.fail()
 	}
-	if d.err != nil {
+	return string(d.cut(texts, n))
+}
+
+func (d *decoder) name() string {
+	if !d.apart {
+		return d.text()
+	}
+	i := d.uint(names)
+	if i < uint64(len(d.words)) {
+		return d.words[i]
+	}
+	if i > uint64(len(d.words)) {
+		d.fail()
 		return ""
 	}
-	s := string(d.b[:n])
-	d.b = d.b[n:]
+	s := d.text()
+	d.words = append(d.words, s)
 	return s
 }
 
-func (d *decoder) length() time.Duration {
-	ms := d.int()
-	if ms < 0 || ms > math.MaxInt64/int64(time.Millisecond) {
-		d.fail()
-		return 0
+func (d *decoder) sum() (s availability.Sums) {
+	for i, to := range [...]*time.Duration{&s.Up, &s.Down, &s.Unknown} {
+		ms := d.int(sums) + d.sums[i]
+		if ms < 0 || ms > math.MaxInt64/int64(time.Millisecond) {
+			d.fail()
+			return availability.Sums{}
+		}
+		if d.apart {
+			d.sums[i] = ms
+		}
+		*to = time.Duration(ms) * time.Millisecond
 	}
-	return time.Duration(ms) * time.Millisecond
+	return s
 }
 
-func (d *decoder) sketch() (s Sketch) {
-	n := d.count()
-	before := int64(0)
+func (d *decoder) sketch(from stream, before int) (s Sketch, first int) {
+	n := d.count(from+sizes, from+counts)
+	if n == 0 {
+		return s, before
+	}
+	s.bins = make([]bin, 0, n)
+	at, index := from+firsts, int64(before)
 	for i := range n {
-		delta, count := d.int(), d.uint()
-		before += delta
-		if d.err != nil || count == 0 || i > 0 && delta <= 0 || before != int64(int32(before)) {
+		delta, count := d.int(at), d.uint(from+counts)
+		index += delta
+		if d.err != nil || count == 0 || i > 0 && delta <= 0 || index != int64(int32(index)) {
 			d.fail()
-			return Sketch{}
+			return Sketch{}, 0
 		}
-		s.bins = append(s.bins, bin{int(before), count})
+		s.bins = append(s.bins, bin{int(index), count})
+		at = from + gaps
+	}
+	return s, s.bins[0].index
+}
+
+func (d *decoder) latencies() Sketch {
+	s, first := d.sketch(latencies, d.latency)
+	if d.apart {
+		d.latency = first
 	}
 	return s
 }
 
 func (d *decoder) phases() (p Phases) {
-	for range d.count() {
-		name, s := checks.Phase(d.name()), d.sketch()
+	for range d.count(heads, phases+sizes) {
+		name := checks.Phase(d.name())
+		s, first := d.sketch(phases, d.phase[name])
 		if d.err != nil {
 			return nil
+		}
+		if d.apart {
+			d.began(name, first)
 		}
 		if kept := p.sketch(name); kept != nil {
 			kept.Merge(s)
@@ -115,8 +174,8 @@ func (d *decoder) phases() (p Phases) {
 }
 
 func (d *decoder) failures() (f Failures) {
-	for range d.count() {
-		outcome, class, n := d.uint(), checks.Class(d.name()), d.uint()
+	for range d.count(failures, failures) {
+		outcome, class, n := d.uint(failures), checks.Class(d.name()), d.uint(failures)
 		if d.err != nil || outcome > uint64(checks.Down) {
 			d.fail()
 			return nil
@@ -126,8 +185,18 @@ func (d *decoder) failures() (f Failures) {
 	return f
 }
 
-func (d *decoder) probes() (p availability.Probes) {
-	for i := range d.count() {
+// known reads who looked, see encoder.known.
+func (d *decoder) known() (p availability.Probes) {
+	n := d.uint(heads)
+	if d.apart && n == 0 {
+		return d.probes
+	} else if d.apart {
+		n--
+	}
+	if n > uint64(len(*d.at(names))) {
+		d.fail()
+	}
+	for i := range n {
 		name := d.name()
 		if d.err != nil || i > 0 && name <= p[i-1] {
 			d.fail()
@@ -135,77 +204,164 @@ func (d *decoder) probes() (p availability.Probes) {
 		}
 		p = append(p, name)
 	}
+	if d.apart {
+		d.probes = p
+	}
 	return p
 }
 
 func (d *decoder) minute() (m Minute) {
-	m.Sums = availability.Sums{Up: d.length(), Down: d.length(), Unknown: d.length()}
-	m.Known = d.probes()
-	m.Latency = d.sketch()
+	m.Sums = d.sum()
+	m.Known = d.known()
+	m.Latency = d.latencies()
 	m.Failures = d.failures()
 	return m
 }
 
 func (d *decoder) end() error {
-	if d.err == nil && len(d.b) > 0 {
-		d.fail()
+	for _, b := range d.b {
+		if d.err == nil && len(b) > 0 {
+			d.fail()
+		}
 	}
 	return d.err
 }
 
 // DecodeMinute reads what Minute.Encode wrote.
 func DecodeMinute(b []byte) (Minute, error) {
-	d := decoder{b: b}
+	d := decodePlain(b)
 	m := d.minute()
 	return m, d.end()
 }
 
 // DecodeSketch reads what Sketch.Encode wrote.
 func DecodeSketch(b []byte) (Sketch, error) {
-	d := decoder{b: b}
-	s := d.sketch()
+	d := decodePlain(b)
+	s := d.latencies()
 	return s, d.end()
 }
 
 // DecodePhases reads what Phases.Encode wrote.
 func DecodePhases(b []byte) (Phases, error) {
-	d := decoder{b: b}
+	d := decodePlain(b)
 	p := d.phases()
 	return p, d.end()
 }
 
 // DecodeFailures reads what Failures.Encode wrote.
 func DecodeFailures(b []byte) (Failures, error) {
-	d := decoder{b: b}
+	d := decodePlain(b)
 	f := d.failures()
 	return f, d.end()
 }
 
-// DecodeHour reads what Hour.Encode wrote.
+// DecodeHour reads what Hour.Encode writes, or wrote in its first version.
 func DecodeHour(b []byte) (*Hour, error) {
-	if len(b) == 0 || b[0] != hourVersion {
-		return nil, fmt.Errorf("%w: not an hour of version %d", errDamaged, hourVersion)
+	if len(b) == 0 {
+		return nil, fmt.Errorf("%w: an hour of no bytes", errDamaged)
 	}
-	raw, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b[1:])), maxHour+1))
-	if err != nil || len(raw) > maxHour {
+	switch b[0] {
+	case 1:
+		d, err := inflated(b[1:])
+		if err != nil {
+			return nil, err
+		}
+		return d.hour()
+	case hourVersion:
+		d, err := decodeColumns(b[1:])
+		if err != nil {
+			return nil, err
+		}
+		return d.hour()
+	}
+	return nil, fmt.Errorf("%w: an hour of version %d, expected 1 to %d", errDamaged, b[0], hourVersion)
+}
+
+// inflated opens an hour of the first version: value after value, compressed as a
+// whole (RFC 1951).
+func inflated(b []byte) (*decoder, error) {
+	raw, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b)), maxBlock+1))
+	if err != nil || len(raw) > maxBlock {
 		return nil, fmt.Errorf("%w: hour of %d bytes does not unpack", errDamaged, len(b))
 	}
-	d := decoder{b: raw}
-	h := &Hour{Probes: int(min(d.uint(), math.MaxInt32))}
-	for {
-		i := d.uint()
+	return decodePlain(raw), nil
+}
+
+func (d *decoder) hour() (*Hour, error) {
+	h := &Hour{Probes: int(min(d.uint(heads), math.MaxInt32))}
+	for next := uint64(0); ; {
+		i := d.uint(heads)
 		if i == 0 {
 			break
+		}
+		if d.apart {
+			i += next
 		}
 		if i > uint64(len(h.Minutes)) || h.Minutes[i-1] != nil {
 			d.fail()
 			break
 		}
 		m := d.minute()
-		h.Minutes[i-1] = &m
+		h.Minutes[i-1], next = &m, i
 	}
 	for i := range h.Quarters {
 		h.Quarters[i] = d.phases()
 	}
 	return h, d.end()
+}
+
+// DecodeTotals reads what Totals.Encode wrote of n totals, without the latencies or
+// phases if those are nil.
+func DecodeTotals(n int, p Packed) (Totals, error) {
+	list := make(Totals, n)
+	if err := unpack(p.Sums, func(d *decoder) { d.totals(list) }); err != nil {
+		return nil, err
+	}
+	if p.Latencies != nil {
+		if err := unpack(p.Latencies, func(d *decoder) { list.each(func(t *Total) { t.Latency = d.latencies() }) }); err != nil {
+			return nil, err
+		}
+	}
+	if p.Phases == nil {
+		return list, nil
+	}
+	return list, unpack(p.Phases, func(d *decoder) { list.each(func(t *Total) { t.Phases = d.phases() }) })
+}
+
+// unpack reads one part of totals to its end.
+func unpack(b []byte, read func(*decoder)) error {
+	if len(b) == 0 || b[0] != totalsVersion {
+		return fmt.Errorf("%w: not totals of version %d", errDamaged, totalsVersion)
+	}
+	d, err := decodeColumns(b[1:])
+	if err != nil {
+		return err
+	}
+	read(d)
+	return d.end()
+}
+
+func (list Totals) each(fn func(*Total)) {
+	for _, t := range list {
+		if t != nil {
+			fn(t)
+		}
+	}
+}
+
+func (d *decoder) totals(list Totals) {
+	for {
+		i := d.uint(heads)
+		if i == 0 {
+			return
+		}
+		if i > uint64(len(list)) || list[i-1] != nil {
+			d.fail()
+			return
+		}
+		t := &Total{Sums: d.sum()}
+		t.Coverage.Covered, t.Coverage.Minutes = int(min(d.uint(heads), math.MaxInt32)), int(min(d.uint(heads), math.MaxInt32))
+		t.Completed, t.Failures = d.uint(heads), d.failures()
+		list[i-1] = t
+	}
 }

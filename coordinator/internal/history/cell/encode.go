@@ -1,102 +1,222 @@
 package cell
 
 import (
-	"bytes"
-	"compress/flate"
 	"encoding/binary"
-	"fmt"
+	"slices"
 	"time"
+
+	"varde/checks"
+	"varde/coordinator/internal/availability"
 )
 
-// hourVersion is the first byte of an encoded hour.
-const hourVersion = 1
+// hourVersion is the first byte of an encoded hour, totalsVersion that of totals.
+const (
+	hourVersion   = 2
+	totalsVersion = 1
+)
 
-// encoder appends values; integers are varints (encoding/binary).
-type encoder struct{ b []byte }
+// encoder appends values; integers are varints (encoding/binary). A minute or a
+// sketch that stands alone is written value after value; in a block the streams are
+// apart, and a value is told by how it differs from the one before of its kind.
+type encoder struct {
+	b     [streams][]byte
+	apart bool
+	met
+}
 
-func (e *encoder) uint(v uint64) { e.b = binary.AppendUvarint(e.b, v) }
-func (e *encoder) int(v int64)   { e.b = binary.AppendVarint(e.b, v) }
-func (e *encoder) name(s string) { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
+// met is what an encoder and a decoder of a block know from what went before; in
+// what stands alone nothing does.
+type met struct {
+	// words are the names that were met, in order.
+	words []string
+	// probes are those that looked in the minute before.
+	probes availability.Probes
+	// sums are those before, in milliseconds.
+	sums [3]int64
+	// latency and phase are where the sketches before began.
+	latency int
+	phase   map[checks.Phase]int
+}
 
-// length writes a duration in milliseconds; slots are cut to whole ones before
-// they are added.
-func (e *encoder) length(d time.Duration) { e.int(d.Milliseconds()) }
+func newBlock() *encoder { return &encoder{apart: true} }
 
-func (e *encoder) sketch(s Sketch) {
-	e.uint(uint64(len(s.bins)))
-	before := 0
-	for _, b := range s.bins {
-		e.int(int64(b.index - before))
-		e.uint(b.count)
-		before = b.index
+// at is where values of the stream go.
+func (e *encoder) at(s stream) *[]byte {
+	if !e.apart {
+		s = heads
+	}
+	return &e.b[s]
+}
+
+func (e *encoder) uint(s stream, v uint64) { b := e.at(s); *b = binary.AppendUvarint(*b, v) }
+func (e *encoder) int(s stream, v int64)   { b := e.at(s); *b = binary.AppendVarint(*b, v) }
+
+func (e *encoder) text(s string) {
+	e.uint(texts, uint64(len(s)))
+	b := e.at(texts)
+	*b = append(*b, s...)
+}
+
+// name writes a name; in a block its place among those that were met, and the name
+// itself where it is a new one.
+func (e *encoder) name(s string) {
+	if !e.apart {
+		e.text(s)
+		return
+	}
+	i, met := e.place(s)
+	if e.uint(names, uint64(i)); !met {
+		e.text(s)
 	}
 }
 
+// place is where a name stands among those that were met; a new one is put at the end.
+func (k *met) place(s string) (i int, met bool) {
+	for i, word := range k.words {
+		if word == s {
+			return i, true
+		}
+	}
+	k.words = append(k.words, s)
+	return len(k.words) - 1, false
+}
+
+// sums are written in milliseconds; slots are cut to whole ones before they are added.
+func (e *encoder) sum(s availability.Sums) {
+	for i, d := range [...]time.Duration{s.Up, s.Down, s.Unknown} {
+		e.int(sums, d.Milliseconds()-e.sums[i])
+		if e.apart {
+			e.sums[i] = d.Milliseconds()
+		}
+	}
+}
+
+// sketch writes a sketch to four streams; before is where the one before began, which
+// it returns for the next.
+func (e *encoder) sketch(to stream, s Sketch, before int) (first int) {
+	e.uint(to+sizes, uint64(len(s.bins)))
+	if len(s.bins) == 0 {
+		return before
+	}
+	at := to + firsts
+	for _, b := range s.bins {
+		e.int(at, int64(b.index-before))
+		e.uint(to+counts, b.count)
+		before, at = b.index, to+gaps
+	}
+	return s.bins[0].index
+}
+
 func (e *encoder) phases(p Phases) {
-	e.uint(uint64(len(p)))
+	e.uint(heads, uint64(len(p)))
 	for _, name := range p.sorted() {
 		e.name(string(name))
-		e.sketch(*p[name])
+		first := e.sketch(phases, *p[name], e.phase[name])
+		if e.apart {
+			e.began(name, first)
+		}
+	}
+}
+
+// began notes where the sketch of a phase began.
+func (k *met) began(name checks.Phase, first int) {
+	if k.phase == nil {
+		k.phase = make(map[checks.Phase]int)
+	}
+	k.phase[name] = first
+}
+
+func (e *encoder) latencies(s Sketch) {
+	first := e.sketch(latencies, s, e.latency)
+	if e.apart {
+		e.latency = first
 	}
 }
 
 func (e *encoder) failures(f Failures) {
-	e.uint(uint64(len(f)))
+	e.uint(failures, uint64(len(f)))
 	for _, failure := range f.sorted() {
-		e.uint(uint64(failure.Outcome))
+		e.uint(failures, uint64(failure.Outcome))
 		e.name(string(failure.Class))
-		e.uint(f[failure])
+		e.uint(failures, f[failure])
+	}
+}
+
+// known writes who looked; in a block 0 says that they are those of the minute before.
+func (e *encoder) known(p availability.Probes) {
+	if !e.apart {
+		e.uint(heads, uint64(len(p)))
+	} else if slices.Equal(p, e.probes) {
+		e.uint(heads, 0)
+		return
+	} else {
+		e.uint(heads, uint64(len(p)+1))
+		e.probes = p
+	}
+	for _, name := range p {
+		e.name(name)
 	}
 }
 
 func (e *encoder) minute(m Minute) {
-	e.length(m.Up)
-	e.length(m.Down)
-	e.length(m.Unknown)
-	e.uint(uint64(len(m.Known)))
-	for _, name := range m.Known {
-		e.name(name)
-	}
-	e.sketch(m.Latency)
+	e.sum(m.Sums)
+	e.known(m.Known)
+	e.latencies(m.Latency)
 	e.failures(m.Failures)
 }
 
 // Encode writes the minute.
-func (m Minute) Encode() []byte { var e encoder; e.minute(m); return e.b }
+func (m Minute) Encode() []byte { var e encoder; e.minute(m); return e.b[heads] }
 
 // Encode writes the sketch.
-func (s Sketch) Encode() []byte { var e encoder; e.sketch(s); return e.b }
+func (s Sketch) Encode() []byte { var e encoder; e.latencies(s); return e.b[heads] }
 
 // Encode writes the phases.
-func (p Phases) Encode() []byte { var e encoder; e.phases(p); return e.b }
+func (p Phases) Encode() []byte { var e encoder; e.phases(p); return e.b[heads] }
 
 // Encode writes the failures.
-func (f Failures) Encode() []byte { var e encoder; e.failures(f); return e.b }
+func (f Failures) Encode() []byte { var e encoder; e.failures(f); return e.b[heads] }
 
-// Encode writes the hour, compressed (RFC 1951).
-func (h *Hour) Encode() ([]byte, error) {
-	var e encoder
-	e.uint(uint64(h.Probes))
+// Encode writes the hour, compressed.
+func (h *Hour) Encode() []byte {
+	e := newBlock()
+	e.uint(heads, uint64(h.Probes))
+	next := 0
 	for i, m := range h.Minutes {
 		if m != nil {
-			e.uint(uint64(i + 1))
+			e.uint(heads, uint64(i+1-next))
 			e.minute(*m)
+			next = i + 1
 		}
 	}
-	e.uint(0)
+	e.uint(heads, 0)
 	for _, q := range h.Quarters {
 		e.phases(q)
 	}
-	out := bytes.NewBuffer([]byte{hourVersion})
-	w, err := flate.NewWriter(out, flate.DefaultCompression)
-	if err != nil {
-		return nil, fmt.Errorf("encode hour: %w", err)
+	return append([]byte{hourVersion}, e.columns()...)
+}
+
+// Packed are totals as they are kept. Each part is read for itself: what is asked for
+// every number takes a tenth of all, the phases most of it.
+type Packed struct{ Sums, Latencies, Phases []byte }
+
+// Encode writes the totals, compressed.
+func (list Totals) Encode() Packed {
+	s, l, p := newBlock(), newBlock(), newBlock()
+	for i, t := range list {
+		if t == nil {
+			continue
+		}
+		s.uint(heads, uint64(i+1))
+		s.sum(t.Sums)
+		s.uint(heads, uint64(t.Coverage.Covered))
+		s.uint(heads, uint64(t.Coverage.Minutes))
+		s.uint(heads, t.Completed)
+		s.failures(t.Failures)
+		l.latencies(t.Latency)
+		p.phases(t.Phases)
 	}
-	if _, err := w.Write(e.b); err != nil {
-		return nil, fmt.Errorf("encode hour: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("encode hour: %w", err)
-	}
-	return out.Bytes(), nil
+	s.uint(heads, 0)
+	pack := func(e *encoder) []byte { return append([]byte{totalsVersion}, e.columns()...) }
+	return Packed{pack(s), pack(l), pack(p)}
 }

@@ -28,6 +28,10 @@ func (h *Hour) Total(minProbes int) (t Total) {
 	return t
 }
 
+// Totals are those of the hours of a day, or the days of a month, of one series; nil
+// where nothing is known.
+type Totals []*Total
+
 // Total is what a stretch of time holds, added up: an hour, a day, or any number
 // of minutes. The zero value is that of no time at all.
 type Total struct {
@@ -35,9 +39,11 @@ type Total struct {
 	availability.Sums
 	// Coverage counts the minutes that the total speaks for.
 	Coverage availability.Coverage
-	Latency  Sketch
-	Phases   Phases
-	Failures Failures
+	// Completed are the runs that were up, whose times Latency holds.
+	Completed uint64
+	Latency   Sketch
+	Phases    Phases
+	Failures  Failures
 }
 
 // AddMinute adds one minute, of which the given length has passed and in which
@@ -52,6 +58,7 @@ func (t *Total) AddMinute(m *Minute, probes, minProbes int, passed time.Duration
 	if m.Covered(minProbes) {
 		t.Coverage.Covered++
 	}
+	t.Completed += m.Latency.Count()
 	t.Latency.Merge(m.Latency)
 	t.Failures.Merge(m.Failures)
 }
@@ -60,6 +67,7 @@ func (t *Total) AddMinute(m *Minute, probes, minProbes int, passed time.Duration
 func (t *Total) Merge(o Total) {
 	t.Sums = t.Sums.Merge(o.Sums)
 	t.Coverage = t.Coverage.Merge(o.Coverage)
+	t.Completed += o.Completed
 	t.Latency.Merge(o.Latency)
 	t.Phases.Merge(o.Phases)
 	t.Failures.Merge(o.Failures)
