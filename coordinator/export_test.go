@@ -22,6 +22,9 @@ func (f *fleet) Export(_ context.Context, want recording.Wanted, w io.Writer) er
 		_, err := io.WriteString(w, `{"check":`)
 		return errors.Join(err, errors.New("journal: disk is gone"))
 	}
+	if want.Check == "idle" {
+		return nil
+	}
 	lines := json.NewEncoder(w)
 	for i := range uint64(3) {
 		o := checks.Observation{Check: "imap", Service: "imap", Probe: "osl-1", Region: "eu-north", Family: checks.IPv4, Seq: i + 1, Scheduled: noon, Started: noon, Result: checks.Result{Outcome: checks.Up}}
@@ -53,6 +56,9 @@ func TestExport(t *testing.T) {
 		if code != 0 || !strings.HasPrefix(out, "wrote "+path+": 3 observations from 2026-11-20 00:00:00 UTC to 2026-11-21 00:00:00 UTC, ") || errs != "" {
 			t.Errorf("%s: exit %d, %q, %q", name, code, out, errs)
 		}
+	}
+	if code, out, errs := ask("--check", "idle", "-o", filepath.Join(dir, "none.jsonl")); code != 0 || !strings.Contains(out, "none.jsonl: 0 observations from ") || errs != "" {
+		t.Errorf("of a check that was not run: exit %d, %q, %q", code, out, errs)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "x.jsonl")); err != nil || string(b) != lines {
 		t.Errorf("x.jsonl holds %q, %v, want %q", b, err, lines)

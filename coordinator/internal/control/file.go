@@ -28,6 +28,10 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, what string, fn fu
 	err := fn(out)
 	switch {
 	case err == nil:
+		if !out.begun { // without a byte there would be no trailers
+			out.begin()
+			_ = out.controller.Flush() // whoever is gone misses nothing
+		}
 		w.Header().Set(sumTrailer, hex.EncodeToString(out.sum.Sum(nil)))
 		s.logger.Info("file written", "file", what)
 	case out.begun:
@@ -52,9 +56,7 @@ type file struct {
 // Write sends a piece. Whoever does not take it within a minute is gone.
 func (f *file) Write(b []byte) (int, error) {
 	if !f.begun {
-		f.begun = true
-		f.w.Header().Set("Content-Type", "application/octet-stream")
-		f.w.Header().Set("Trailer", errorTrailer+", "+sumTrailer)
+		f.begin()
 	}
 	if err := f.controller.SetWriteDeadline(time.Now().Add(stall)); err != nil {
 		return 0, err
@@ -62,6 +64,13 @@ func (f *file) Write(b []byte) (int, error) {
 	n, err := f.w.Write(b)
 	f.sum.Write(b[:n])
 	return n, err
+}
+
+// begin announces what follows the file.
+func (f *file) begin() {
+	f.begun = true
+	f.w.Header().Set("Content-Type", "application/octet-stream")
+	f.w.Header().Set("Trailer", errorTrailer+", "+sumTrailer)
 }
 
 // fetch writes the file at a path of the control socket to w. After an error what was
