@@ -3,14 +3,12 @@ package server
 import (
 	"context"
 	"crypto/rand"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"strings"
-	"time"
 
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/graph"
@@ -24,11 +22,7 @@ import (
 // buildPages makes the handlers of both HTTP listeners.
 func (s *Server) buildPages() error {
 	c := s.opts.Config
-	began, err := s.birth()
-	if err != nil {
-		return err
-	}
-	s.began = began
+	s.began = s.authority.Made() // its CA is a coordinator's oldest possession
 	site, err := s.newSite(c)
 	if err != nil {
 		return err
@@ -136,13 +130,4 @@ func (s *Server) operatorToken() (string, error) {
 		return "", fmt.Errorf("read operator token: %w", err)
 	}
 	return strings.TrimSpace(string(b)), nil
-}
-
-// birth is when this coordinator was made: its CA is its oldest possession.
-func (s *Server) birth() (time.Time, error) {
-	cert, err := x509.ParseCertificate(s.authority.Authorities()[0])
-	if err != nil {
-		return time.Time{}, fmt.Errorf("read own CA: %w", err)
-	}
-	return cert.NotBefore.UTC(), nil
 }

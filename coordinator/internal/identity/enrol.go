@@ -167,7 +167,7 @@ func probeCertificate(s wire.Subject) *x509.Certificate {
 
 // issue signs a certificate and returns its chain. It never outlives the CA.
 func (a *Authority) issue(template *x509.Certificate, key any, at time.Time) ([][]byte, *x509.Certificate, error) {
-	if begin := a.keys.authority.NotBefore.Add(backdate); at.Before(begin) {
+	if begin := a.Made(); at.Before(begin) {
 		at = begin // our clock went back: nobody believes a certificate older than its CA
 	}
 	template.NotBefore = at.Add(-backdate)

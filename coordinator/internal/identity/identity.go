@@ -198,6 +198,9 @@ func (a *Authority) Coordinators() []string {
 // Authorities are the DER certificates of the CA, the current one first.
 func (a *Authority) Authorities() [][]byte { return [][]byte{slices.Clone(a.keys.authority.Raw)} }
 
+// Made is when the CA was made.
+func (a *Authority) Made() time.Time { return a.keys.authority.NotBefore.Add(backdate).UTC() }
+
 // PlanKey is the key by which probes verify plans.
 func (a *Authority) PlanKey() ed25519.PublicKey { return a.keys.plan.Public().(ed25519.PublicKey) }
 
