@@ -78,10 +78,29 @@ func TestBackupCommands(t *testing.T) {
 			t.Errorf("%q: exit %d, %q, %q", args, code, out, errs)
 		}
 	}
+	nowhere := filepath.Join(t.TempDir(), "none", "b.zip")
+	if code, _, errs := calledWith(t, false, "backup", nowhere, "--config", config); code != 1 || !strings.Contains(errs, nowhere+" cannot be written: stat "+filepath.Dir(nowhere)) {
+		t.Errorf("into a folder that is not there: exit %d, %q", code, errs)
+	}
 	if code, _, errs := calledWith(t, false, "backup", file+"2", "--config", filepath.Join(t.TempDir(), "none.yaml")); code == 0 || errs == "" {
 		t.Errorf("without a configuration: exit %d, %q", code, errs)
 	}
 	if code, out, _ := calledWith(t, false, "restore", "--help"); code != 0 || !strings.Contains(out, "varde-coordinator restore --verify varde.zip") {
 		t.Errorf("help: exit %d, %q", code, out)
+	}
+}
+
+// A configuration that names another folder than the restored one must not be run as it
+// is.
+func TestRestoreElsewhereSaysWhatToSet(t *testing.T) {
+	for data, want := range map[string]string{
+		"/srv/varde":     "set data: /srv/varde in /etc/c.yaml first: what was backed up names /var/lib/varde\nnext: ",
+		"/var/lib/varde": "UTC\nnext: ",
+	} {
+		var out strings.Builder
+		r := backup.Report{Data: data, Config: "/etc/c.yaml", Manifest: backup.Manifest{Data: "/var/lib/varde", Written: noon}}
+		if err := new(restoreCommand).report(&process{stdout: &out}, r); err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("%s: got %q, %v, want %q", data, out.String(), err, want)
+		}
 	}
 }

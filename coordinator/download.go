@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"varde/coordinator/internal/graph"
 	"varde/proto/durable"
@@ -18,6 +19,9 @@ import (
 func (p *process) download(path string, force bool, fetch func(io.Writer) error) (*counted, error) {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) && !force {
 		return nil, fmt.Errorf("%s is there already, expected no such file, or --force: nothing was written", path)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("%s cannot be written: %w", path, err)
 	}
 	f, err := durable.Begin(path)
 	if err != nil {

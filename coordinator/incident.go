@@ -140,7 +140,7 @@ func by(name string) string {
 func (p *process) writeIncident(t *tabwriter.Writer, i incident.Shown) {
 	write(t, i.ID, i.Title)
 	write(t, "", i.Summary)
-	write(t, "stage", stageOf(i)+", impact "+string(i.Impact)+", "+map[bool]string{true: "public", false: "private"}[i.Public])
+	write(t, "stage", stageOf(i)+", impact "+string(i.Impact)+", "+map[bool]string{true: "public (the public page shows services, not incidents)", false: "private"}[i.Public])
 	write(t, "began", utc(i.Started)+", lasted "+graph.Span(i.Lasted(p.now())))
 	for _, x := range []struct {
 		name string

@@ -73,6 +73,9 @@ func (c *restoreCommand) report(p *process, r backup.Report) error {
 	for _, f := range r.Kept {
 		lines = append(lines, "left "+f+" as it is; the backup has another one")
 	}
+	if was, err := filepath.Abs(r.Manifest.Data); r.Config != "" && (err != nil || r.Data != was) {
+		lines = append(lines, fmt.Sprintf("set data: %s in %s first: what was backed up names %s", r.Data, r.Config, r.Manifest.Data))
+	}
 	if r.Config != "" {
 		lines = append(lines, "next: varde-coordinator run --config "+r.Config)
 	}
