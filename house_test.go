@@ -144,6 +144,7 @@ func libraries() []arrow {
 		{to: "github.com/go-json-experiment/...", allowed: []string{"varde/coordinator/internal/recording"}},
 		{to: "github.com/alecthomas/kong", allowed: []string{"varde"}},
 		{to: "github.com/prometheus/...", allowed: []string{"varde/coordinator/...", "varde/probe/agent"}},
+		{to: "github.com/influxdata/...", allowed: []string{"varde/coordinator/internal/mirror"}},
 		{to: "github.com/chromedp/...", allowed: []string{"varde/coordinator/pagetest"}},
 	}
 	for i := range list {

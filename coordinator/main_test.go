@@ -161,7 +161,7 @@ func TestValidateTellsEveryFault(t *testing.T) {
 	code, out, errs := call(t, "validate", file)
 	want := file + `:1:13: advertise[0]: got "c1", expected host:port that probes can dial
 ` + file + `:2:16: regions[0].id: got "A", expected 1 to 63 of a-z, 0-9 and -
-` + file + `:3:1: colour: got an unknown key, expected one of name, data, listen, advertise, controls, min_probes, retention, reports, regions, providers, services, checks, pages
+` + file + `:3:1: colour: got an unknown key, expected one of name, data, listen, advertise, controls, min_probes, retention, reports, regions, providers, services, checks, pages, mirrors
 `
 	if code != 1 || out != "" || errs != want {
 		t.Errorf("exit %d, %q\n%s\nwant 1 and\n%s", code, out, errs, want)

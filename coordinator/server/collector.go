@@ -15,6 +15,7 @@ import (
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/incident"
 	"varde/coordinator/internal/ingest"
+	"varde/coordinator/internal/mirror"
 	"varde/coordinator/internal/register"
 	"varde/proto/wire"
 )
@@ -52,6 +53,7 @@ type facts struct {
 	reckoned  reckoned
 	incidents []incident.Shown
 	windows   []register.Window
+	mirrors   []mirror.State
 }
 
 // collector tells Prometheus what is so at the moment of a scrape. What is gone,
@@ -140,5 +142,6 @@ func (s *Server) facts(ctx context.Context) facts {
 	f.roomKnown = err == nil
 	f.loaded, f.reload = s.lastReload()
 	f.readers, f.dropped = s.ops.Readers()
+	f.mirrors = s.mirrors.States()
 	return f
 }

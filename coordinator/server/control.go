@@ -149,6 +149,9 @@ func (s *Server) Status(ctx context.Context) (control.Status, error) {
 	out.Notices = append(out.Notices, ops.ProbeNotices(probes, time.Now())...)
 	out.Notices = append(out.Notices, ops.Alerts(s.history.Notices(), time.Now())...)
 	out.Notices = append(out.Notices, s.endingCertificates(ctx)...)
+	for _, n := range s.mirrorNotices() {
+		out.Notices = append(out.Notices, n.Title+" "+n.Detail)
+	}
 	out.Notices = append(out.Notices, s.newReports()...)
 	if first, last := s.journal.Bounds(); first <= last {
 		out.JournalFirst, out.JournalLast = first, last

@@ -50,7 +50,7 @@ func timestamp(name, help string, labels []string, read func(f facts, tell func(
 func metrics() []metric {
 	var all []metric
 	for _, some := range [][]metric{
-		ownMetrics(), serviceMetrics(), incidentMetrics(), mailMetrics(), regionMetrics(), probeMetrics(), countMetrics(), journalMetrics(), historyMetrics(),
+		ownMetrics(), serviceMetrics(), incidentMetrics(), mailMetrics(), regionMetrics(), probeMetrics(), countMetrics(), journalMetrics(), historyMetrics(), mirrorMetrics(),
 	} {
 		all = append(all, some...)
 	}

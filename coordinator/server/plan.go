@@ -95,6 +95,7 @@ func (s *Server) Reload(c config.Config) error {
 	s.config, s.loaded = c, time.Now().UTC()
 	s.mu.Unlock()
 	s.site.Store(site)
+	s.mirrors.Set(targetsOf(c))
 	s.authority.SetCoordinators(c.Advertise)
 	return nil
 }

@@ -26,7 +26,7 @@ var _ ops.Live = present{}
 // Now is the snapshot of the operators' pages.
 func (p present) Now(context.Context) (ops.Now, error) {
 	c, now := p.current(), time.Now().UTC()
-	out := ops.Now{At: now, Coordinator: c.Name, Checks: c.Targets(), Changes: p.changes.recent(now), Notices: p.history.Notices(), Windows: p.opsWindows(now)}
+	out := ops.Now{At: now, Coordinator: c.Name, Checks: c.Targets(), Changes: p.changes.recent(now), Notices: p.history.Notices(), Windows: p.opsWindows(now), Own: p.mirrorNotices()}
 	if plan, ok := p.plans.Current(); ok {
 		out.Plan = plan.Number.Revision
 	}

@@ -32,6 +32,7 @@ import (
 	"varde/coordinator/internal/ingest"
 	"varde/coordinator/internal/journal"
 	"varde/coordinator/internal/meter"
+	"varde/coordinator/internal/mirror"
 	"varde/coordinator/internal/ops"
 	"varde/coordinator/internal/page"
 	"varde/coordinator/internal/plan"
@@ -80,6 +81,7 @@ type Server struct {
 	signs     *page.Memo[string, []incident.Sign]
 	archive   *journal.Archive
 	keeper    *evidence.Keeper
+	mirrors   *mirror.Mirrors
 	reports   *archive.Archive
 	reporting *archive.Keeper
 	ingest    *ingest.Ingest
@@ -132,7 +134,7 @@ func New(opts Options) (*Server, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{s.openJournal, s.openIdentity, s.openWindows, s.openHistory, s.openIncidents, s.openEvidence, s.openReports, s.build, s.listen} {
+	for _, step := range []func(context.Context) error{s.openJournal, s.openIdentity, s.openWindows, s.openHistory, s.openIncidents, s.openEvidence, s.openMirrors, s.openReports, s.build, s.listen} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -203,6 +205,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return s.final.Run(ctx) })
 	g.Go(func() error { return s.incidents.Run(ctx) })
 	g.Go(func() error { return s.keeper.Run(ctx) })
+	g.Go(func() error { return s.mirrors.Run(ctx) })
 	g.Go(func() error { return s.reporting.Run(ctx) })
 	g.Go(func() error { return s.authority.Run(ctx) })
 	g.Go(func() error { return s.keepPlan(ctx) })

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what some tests need and a bare Debian 12 with Go and git lacks: a C
 # compiler for the race detector, mail servers, a browser, protoc, Prometheus, what makes
-# network namespaces, axe-core and the linter. Root is needed when a package is
+# network namespaces, series servers, axe-core and the linter. Root is needed when a package is
 # missing; what is there already is left alone. Nothing is started.
 #
 #   eval "$(deploy/testservers/install.sh)"
@@ -9,8 +9,8 @@
 # Progress goes to stderr, settings for the tests to stdout.
 set -euo pipefail
 
-readonly packages="gcc libc6-dev dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix nginx-light openssl chromium fonts-dejavu-core protobuf-compiler libprotobuf-dev iproute2 nftables prometheus"
-readonly axe_version=4.14.1 lint_version=v2.15.0
+readonly packages="gcc libc6-dev dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix nginx-light openssl chromium fonts-dejavu-core protobuf-compiler libprotobuf-dev iproute2 nftables prometheus victoria-metrics"
+readonly axe_version=4.14.1 lint_version=v2.15.0 influx_version=v1.8.10
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/varde-tests
 
 say() { echo "install: $*" >&2; }
@@ -68,12 +68,23 @@ linter() {
   ) > "$log" 2>&1 || { tail -n 5 "$log" >&2; say "golangci-lint cannot be built"; exit 1; }
 }
 
+# influxdb builds InfluxDB, which Debian has in a version that lacks the write API of 2.
+influxdb() {
+  influx_bin=$cache/influxdb-$influx_version
+  [ ! -x "$influx_bin/influxd" ] || return 0
+  say "influxd $influx_version"
+  mkdir -p "$influx_bin"
+  (cd / && GOFLAGS= GOBIN=$influx_bin go install -trimpath -ldflags "-s -w -X main.version=${influx_version#v}" "github.com/influxdata/influxdb/cmd/influxd@$influx_version") > "$log" 2>&1 ||
+    { tail -n 5 "$log" >&2; say "influxd cannot be built"; exit 1; }
+}
+
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # shellcheck disable=SC2086 # the list is meant to be split
 apt_install $packages
 axe_core
 linter
+influxdb
 # namespaces says whether this machine lets root make network namespaces.
 namespaces() {
   local space=varde-install-$$ status=0
@@ -82,10 +93,10 @@ namespaces() {
   [ $status = 0 ] || { say "NO NETWORK NAMESPACES HERE, THE TEST IN REAL NAMESPACES IS LEFT OUT: $(head -n 1 "$log")"; return 1; }
 }
 
-require=dovecot,postfix,nginx,chromium,axe,protoc,prometheus
+require=dovecot,postfix,nginx,chromium,axe,protoc,prometheus,influxd,victoria-metrics
 if namespaces; then require=$require,namespaces; fi
 cat <<EOF
 export VARDE_AXE='$axe'
 export VARDE_REQUIRE=$require
-export PATH=\$PATH:$(go env GOPATH)/bin
+export PATH=\$PATH:$(go env GOPATH)/bin:$influx_bin
 EOF

@@ -54,6 +54,8 @@ type Config struct {
 	// the first is the default. If none is given there is one, "main", with
 	// every service.
 	Pages []Page `yaml:"pages"`
+	// Mirrors are servers that get a copy of every observation and verdict.
+	Mirrors []Mirror `yaml:"mirrors"`
 }
 
 // Listen holds the addresses that the coordinator binds, host:port. An empty
@@ -184,6 +186,7 @@ func (c Config) WithDefaults() Config {
 		c.Checks[i].Consent = slices.ContainsFunc(c.Services, func(s Service) bool { return s.ID == t.Service && s.Consent })
 	}
 	c.Pages = c.pagesWithDefaults()
+	c.Mirrors = c.mirrorsWithDefaults()
 	return c
 }
 
@@ -253,6 +256,11 @@ func (c *Config) files() iter.Seq[*string] {
 	return func(yield func(*string) bool) {
 		for _, p := range c.Providers {
 			if p.Operators != nil && !yield(&p.Operators.File) {
+				return
+			}
+		}
+		for _, m := range c.Mirrors {
+			if m.Token != nil && !yield(&m.Token.File) {
 				return
 			}
 		}

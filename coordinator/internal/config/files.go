@@ -15,6 +15,7 @@ import (
 // that every password can be read.
 func (c *Config) readFiles() []*checks.FieldError {
 	_, faults := c.ProviderTokens()
+	faults = append(faults, c.mirrorFaults()...)
 	total := 0
 	for i := range c.Checks {
 		at := fmt.Sprintf("checks[%d].", i)

@@ -80,6 +80,7 @@ func (v *validator) all(c Config) []*checks.FieldError {
 	v.services(c.Services)
 	v.checks(c)
 	v.pages(c)
+	v.mirrors(c.Mirrors)
 	return v.found
 }
 

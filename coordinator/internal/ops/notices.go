@@ -56,10 +56,13 @@ func (s *Server) readStanding(ctx context.Context) (standing, error) {
 	})
 }
 
-// notices are what is to be mended: what cannot wait, then the probes, then of
-// configured checks what ends first before what was found.
+// notices are what is to be mended: what cannot wait, then the probes, then the
+// coordinator itself, then of configured checks what ends first before what was found.
 func (n Now) notices(now standing) []noticeView {
 	views := append(alertViews(n.Notices, n.At), n.probeNotices()...)
+	for _, own := range n.Own {
+		views = append(views, noticeView{Class: graph.Slow.Class(), Glyph: graph.Slow.Glyph(), Title: own.Title, Detail: own.Detail})
+	}
 	presented := slices.DeleteFunc(slices.Clone(now.presented), func(p Presented) bool { return !n.has(p.Check) })
 	for _, e := range endingsOf(presented, n.At) {
 		views = append(views, e.notice(n.At))

@@ -107,6 +107,7 @@ func (n Now) of(provider string) Now {
 	n.Verdicts = kept(n.Verdicts, func(v Verdict) bool { return n.has(v.Check) })
 	n.Changes = kept(n.Changes, func(c verdict.Change) bool { return n.has(c.Series.Check) })
 	n.Notices = kept(n.Notices, func(x verdict.Notice) bool { return n.has(x.Check) })
+	n.Own = nil // its operators are others
 	n.Windows = kept(n.Windows, func(w Window) bool { return slices.ContainsFunc(w.Services, mine) })
 	for i, w := range n.Windows {
 		n.Windows[i].Services = kept(w.Services, mine)

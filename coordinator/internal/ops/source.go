@@ -68,10 +68,15 @@ type Now struct {
 	Changes []verdict.Change
 	// Notices are what was found beside the verdicts, by check.
 	Notices []verdict.Notice
+	// Own are what is to be mended of the coordinator itself.
+	Own []Own
 	// Windows are those that people announced and that are not over, in order of their
 	// beginning.
 	Windows []Window
 }
+
+// Own is something of the coordinator itself that its operators should mend.
+type Own struct{ Title, Detail string }
 
 // Window is a stretch of time that a person announced.
 type Window struct {
