@@ -33,6 +33,9 @@ func (f *Fleet) config() string {
 	if f.opts.MinProbes > 0 {
 		fmt.Fprintf(&b, "min_probes: %d\n", f.opts.MinProbes)
 	}
+	if f.opts.Mirror != "" {
+		fmt.Fprintf(&b, "mirrors: [{id: influx, url: %q, bucket: varde/autogen}]\n", f.opts.Mirror)
+	}
 	b.WriteString("regions:\n")
 	for _, r := range f.regions {
 		fmt.Fprintf(&b, "  - {id: %s}\n", r)

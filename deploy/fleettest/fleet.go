@@ -50,6 +50,9 @@ type Options struct {
 	MinProbes int
 	// Objective is what is promised of every service, in percent; nothing if zero.
 	Objective float64
+	// Mirror is the URL of a real InfluxDB that gets a copy of everything; none if
+	// empty. Time stands while it is spoken to.
+	Mirror string
 	// Brisk keeps the mesh at its ordinary pace.
 	Brisk bool
 	// Chance decides which runs a fault hits that does not hit all; the same

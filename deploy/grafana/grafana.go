@@ -78,7 +78,7 @@ type Panel struct {
 type Query struct{ Expr, Legend string }
 
 // All returns every dashboard.
-func All() []Dashboard { return []Dashboard{Overview(), Check(), Fleet()} }
+func All() []Dashboard { return []Dashboard{Overview(), Check(), Fleet(), Mirror()} }
 
 // JSON is the dashboard as Grafana imports it.
 func (d Dashboard) JSON() ([]byte, error) {

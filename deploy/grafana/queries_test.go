@@ -45,13 +45,13 @@ type recorded struct {
 }
 
 // play has a fleet scraped, in a bubble: virtual minutes cost milliseconds.
-func play(t *testing.T) (out recorded) {
+func play(t *testing.T, influx *influxServer) (out recorded) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		hour := time.Now().Truncate(time.Hour).Add(time.Hour)
 		time.Sleep(time.Until(hour.Add(-beforeHour)))
 		f := fleettest.New(t, fleettest.Options{
-			Regions: map[string]int{"eu-north": 2, "us-east": 2, "oceania": 2}, Objective: 99.9,
+			Regions: map[string]int{"eu-north": 2, "us-east": 2, "oceania": 2}, Objective: 99.9, Mirror: influx.url,
 			Checks: map[string]scenario.Check{"imap": {Every: 30 * time.Second}, "https": {Every: 30 * time.Second}, "roundtrip": {Every: 5 * time.Minute}},
 		})
 		out.from, out.step = time.Now(), paceOf
@@ -65,10 +65,22 @@ func play(t *testing.T) (out recorded) {
 		}
 		scrape(calmFor)
 		f.Silence("imap", "oceania")
+		influx.kill()
 		scrape(outageFor)
 		f.Heal()
+		influx.start()
 		f.StopProbe(silentProbe)
 		scrape(afterwards)
+		// Nothing is on its way any more when the points are counted.
+		for _, region := range []string{"eu-north", "us-east", "oceania"} {
+			f.StopProbe(region + "-1")
+			if region+"-2" != silentProbe {
+				f.StopProbe(region + "-2")
+			}
+		}
+		f.Wait(time.Minute)
+		text, _ := f.Text("/metrics")
+		influx.complete(text)
 		b.WriteString("# EOF\n")
 		out.text = b.String()
 	})
@@ -94,7 +106,8 @@ func fill(expr string) string {
 // that the dashboards and rules of this folder ask.
 func TestEveryQueryReturnsData(t *testing.T) {
 	needPrometheus(t)
-	r := play(t)
+	influx := startInflux(t)
+	r := play(t, influx)
 	dir := t.TempDir()
 	input, data := filepath.Join(dir, "scrapes.txt"), filepath.Join(dir, "data")
 	if err := os.WriteFile(input, []byte(r.text), 0o600); err != nil {
@@ -103,6 +116,10 @@ func TestEveryQueryReturnsData(t *testing.T) {
 	promtool(t, "tsdb", "create-blocks-from", "openmetrics", "--quiet", input, data)
 	s := serve(t, data, r.last)
 	t.Run("dashboards", func(t *testing.T) { s.in(t).dashboards(r.span) })
+	t.Run("influx", func(t *testing.T) {
+		influx.t = t
+		influx.dashboards(r.span)
+	})
 	t.Run("rules", func(t *testing.T) { s.in(t).rules(r.span) })
 	t.Run("community", func(t *testing.T) { s.in(t).community(r.span) })
 	t.Run("scraped", func(t *testing.T) { s.in(t).scraped() })

@@ -180,6 +180,16 @@ func fleetRules() []Rule {
 			Description: "Verdicts (told) or graphs (rollup) of every check, service and region are late; what the journal drops before it is read is missing there.", Page: "/",
 		},
 		{
+			Name: "VardeMirrorBehind", For: "10m", Severity: "ticket", When: []Condition{{"varde_mirror_up", "==", "0"}},
+			Summary:     "The mirror {{ $labels.mirror }} takes nothing",
+			Description: "It lacks what was seen of every check, service and region since; pages and verdicts do not need it. What the journal drops before it is back is missing there.", Page: "/",
+		},
+		{
+			Name: "VardeMirrorRefused", For: "2m", Severity: "ticket", When: []Condition{{"varde_mirror_refused", "==", "1"}},
+			Summary:     "The mirror {{ $labels.mirror }} refuses what it is sent",
+			Description: "The overview has its words. It lacks what was seen of every check, service and region since.", Page: "/",
+		},
+		{
 			Name: "VardeJournalFilling", For: "10m", Severity: "ticket", When: []Condition{{"varde_journal_bytes / varde_journal_max_bytes", ">", "0.9"}},
 			Summary:     "The journal has {{ $value | humanizePercentage }} of its bound",
 			Description: "Above journal_max its oldest messages, of every check, service and region, go before their time.", Page: "/",
