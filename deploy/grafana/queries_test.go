@@ -68,6 +68,9 @@ func play(t *testing.T, influx *influxServer) (out recorded) {
 		influx.kill()
 		scrape(outageFor)
 		f.Heal()
+		if text, _ := f.Text("/"); !strings.Contains(text, "Mirror influx is behind") || !strings.Contains(text, "connection refused") {
+			t.Error("the overview does not say that the mirror is behind, and why")
+		}
 		influx.start()
 		f.StopProbe(silentProbe)
 		scrape(afterwards)
