@@ -82,7 +82,7 @@ func TestReplayForPeople(t *testing.T) {
 1 incident
 ` + "INCIDENT" + `
 
-Availability
+Availability, the share of slots of scheduled runs that were up
   IMAP  all regions      95.821 %  looked 100 %
         Northern Europe  100 %     looked 100 %
         Oceania          83.286 %  looked 100 %

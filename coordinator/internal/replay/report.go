@@ -50,7 +50,7 @@ func WriteText(w io.Writer, o Outcome, read Read) error {
 	r.read(read)
 	r.changes(&o)
 	r.incidents(&o, read)
-	r.head("Availability")
+	r.head("Availability, the share of slots of scheduled runs that were up")
 	for _, s := range o.Services {
 		r.number(s.Name, "all regions", s.Overall)
 		for _, region := range s.Regions {
@@ -145,10 +145,10 @@ func WriteComparison(w io.Writer, c Comparison, read Read, regions []status.Regi
 	r.line("told after, 95 % of them", seconds(p.Delay.P95), seconds(a.Delay.P95))
 	r.line("told after, at most", seconds(p.Delay.Max), seconds(a.Delay.Max))
 	for _, s := range c.States {
-		r.line("time "+s.State, seconds(&s.Policy), seconds(&s.Against))
+		r.line("time in verdict "+s.State, seconds(&s.Policy), seconds(&s.Against))
 	}
 	for _, n := range c.Availability {
-		r.line(n.Service+", "+regionName(incident.World{Regions: regions}, n.Region), percent(n.Policy), percent(n.Against))
+		r.line(n.Service+", "+regionName(incident.World{Regions: regions}, n.Region)+", slots up", percent(n.Policy), percent(n.Against))
 	}
 	r.missed(p, a)
 	r.missed(a, p)
