@@ -106,7 +106,7 @@ func newMirror(t Target, o Options) *mirror {
 
 // run copies until ctx ends.
 func (m *mirror) run(ctx context.Context) {
-	if !m.keepTrying(ctx, "place", func() error { return m.load() }) {
+	if !m.keepTrying(ctx, "place", func() error { return m.load(ctx) }) {
 		return
 	}
 	var wg sync.WaitGroup
@@ -116,14 +116,26 @@ func (m *mirror) run(ctx context.Context) {
 	wg.Wait()
 }
 
-// load goes to where the mirror was, or to the beginning of the journal.
-func (m *mirror) load() error {
+// load goes to where the mirror was, or to the beginning of the journal. A record
+// without the verdict that was taken last is another one, and is read from its
+// beginning.
+func (m *mirror) load(ctx context.Context) error {
 	p, found, err := loadPlace(m.options.Dir, m.target.ID)
 	if err != nil {
 		return err
 	}
 	if first, _ := m.options.Source.Bounds(); !found && first > 0 {
 		p.Journal = first - 1 // what was gone before it began is no loss
+	}
+	if p.Verdict > 0 {
+		list, err := m.options.Verdicts.ChangesAfter(ctx, "told", p.Verdict-1, 1)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			m.log.Error("record of verdicts ends before the place of the mirror, it is read from its beginning", "place", p.Verdict)
+			p.Verdict = 0
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -121,7 +121,8 @@ func TestMissed(t *testing.T) {
 	})
 }
 
-// TestJournalLost: a journal that ends before the place is read from its beginning.
+// TestJournalLost: a journal or a record of verdicts that ends before the place is read
+// from its beginning.
 func TestJournalLost(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -129,15 +130,15 @@ func TestJournalLost(t *testing.T) {
 		long, short := &journal{}, &journal{}
 		long.grow(100)
 		short.grow(20)
-		_, stop := start(t, dir, s, long, told(nil))
+		_, stop := start(t, dir, s, long, tell(9))
 		time.Sleep(5 * time.Second)
 		stop()
 		clear(s.points)
-		m, stop := start(t, dir, s, short, told(nil))
+		m, stop := start(t, dir, s, short, tell(4))
 		time.Sleep(5 * time.Second)
 		stop()
-		if st := m.state(); s.of(observations) != 60 || st.Missed != 0 {
-			t.Errorf("%d observations, %+v, want the 60 of the new journal and no loss", s.of(observations), st)
+		if st := m.state(); s.of(observations) != 60 || s.of(verdicts) != 4 || st.Missed != 0 {
+			t.Errorf("%d observations, %d verdicts, %+v, want the 60 and 4 of the new ones and no loss", s.of(observations), s.of(verdicts), st)
 		}
 	})
 }
