@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -17,10 +18,16 @@ import (
 // serve serves the pages of a fake over a real connection.
 func serve(t *testing.T, s *Server) string {
 	t.Helper()
-	server := httptest.NewServer(s)
+	return served(t, s).URL
+}
+
+// served is the server of it, which a test may cut off.
+func served(t *testing.T, h http.Handler) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(h)
 	// The overview listens to the stream until it is closed.
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
-	return server.URL
+	return server
 }
 
 // changing is a present that changes while somebody looks at it.
@@ -183,6 +190,24 @@ func TestOverviewLives(t *testing.T) {
 	v.Until(`document.querySelector("#grp-service-service-15 summary").textContent.includes("2 down")`)
 	expect(t, v, "what was folded stays so", `document.querySelector("#grp-service-service-15").open`, false)
 	v.Quiet()
+}
+
+// A page that hears nothing says so, and reads again what it has missed.
+func TestOverviewSaysWhenItIsNotLive(t *testing.T) {
+	b := pagetest.Start(t)
+	f := newFake()
+	live := &changing{now: f.now}
+	s := newServer(t, f, func(o *Options) { o.Live = live })
+	server := served(t, s)
+	v := b.Visit(t, server.URL+"/", 1200)
+	v.Until(isLive)
+	expect(t, v, "dav is up", `document.querySelector("a[href='/check/dav#r-oceania']").textContent.includes("up")`, true)
+	server.CloseClientConnections()
+	v.Until(`document.getElementById("live").textContent === "not live: connection lost"`)
+	// Nobody hears this: a browser connects again after 3 s.
+	live.turn(s, "dav", "oceania", verdict.Down)
+	v.Until(isLive)
+	v.Until(`document.querySelector("a[href='/check/dav#r-oceania']").textContent.includes("down")`)
 }
 
 // Without script the form and the links do all of it.
