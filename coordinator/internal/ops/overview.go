@@ -83,7 +83,7 @@ type overviewView struct {
 	Shown, Hidden, Reveal string
 	// Clear is where nothing is left out, empty if nothing is.
 	Clear string
-	// Heads are the columns that all groups have in common; none where there is one.
+	// Heads are the columns that all groups have in common; none where each has its own.
 	Heads []headView
 	// Width is how many columns there are, in a word of the style sheet.
 	Width  string
@@ -212,7 +212,7 @@ func (s *Server) overviewOf(b board) overviewView {
 	})
 	heads := b.heads(regions)
 	v.Groups = b.groupViews(f.groups(kept), regions, heads)
-	if len(heads) > 1 && f.group != "region" {
+	if f.group != "region" {
 		v.Heads, v.Width = heads, width(len(heads))
 	}
 	v.Changes, v.MoreChanges = now.changeViews(maxChanges)

@@ -306,6 +306,9 @@ func TestOverviewLeads(t *testing.T) {
 		if v.Heads[4] != (headView{"oceania", "Oceania", "3 probes", "/?region=oceania"}) {
 			t.Errorf("the column leads to %v", v.Heads[4])
 		}
+		if one := get(s, "/?region=oceania").Body.String(); !strings.Contains(one, `<table class="mx heads one" aria-hidden="true">`) || !strings.Contains(one, `>3 probes</a>`) {
+			t.Error("one column alone has no head")
+		}
 		page := get(s, "/").Body.String()
 		for _, link := range []string{incidentAt, "/numbers/imap", "/?service=imap", "/probe/fra-2", "/probes#r-oceania", "/check/imap-login#r-oceania"} {
 			path, fragment, _ := strings.Cut(link, "#")

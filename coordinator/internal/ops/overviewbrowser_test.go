@@ -232,7 +232,7 @@ func TestOverviewWithoutScript(t *testing.T) {
 		t.Errorf("the search: got %d, %q", status, heading)
 	}
 	expect(t, v, "a row that was looked for", rows, 1)
-	if status := v.Follow("#matrix td a"); status != 200 {
+	if status := v.Follow("#matrix tbody td a"); status != 200 {
 		t.Errorf("a cell: got %d", status)
 	}
 	expect(t, v, "a cell leads to its region", address+` + location.hash`, "/check/submission#r-oceania")
@@ -254,6 +254,7 @@ func TestLargeOverviewInABrowser(t *testing.T) {
 		{"large-flat", "/?group=none", 1200},
 		{"large-region", "/?group=region", 1200},
 		{"large-state", "/?group=state&sort=since", 1200},
+		{"large-one", "/?region=oceania", 1200},
 		{"large-none", "/?q=nosuch", 1200},
 		{"large-down", "/?state=down", 1200},
 	} {
