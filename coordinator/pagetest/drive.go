@@ -2,9 +2,11 @@ package pagetest
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -96,6 +98,9 @@ func Read[T any](v *Visit, expression string) (value T) {
 	return value
 }
 
+// untilTimeout bounds one question of Until, which asks again until visitTimeout.
+const untilTimeout = 3 * time.Second
+
 // Until waits for an expression of JavaScript to hold, also on the page to which this one
 // is left.
 func (v *Visit) Until(expression string) {
@@ -104,9 +109,15 @@ func (v *Visit) Until(expression string) {
 	defer stop()
 	wait := chromedp.Evaluate(`new Promise(done => { const look = () => (`+expression+`) ? done(true) : setTimeout(look, 20); look() })`, nil,
 		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) })
-	err := chromedp.Run(ctx, wait)
-	for err != nil && strings.Contains(err.Error(), "navigated") {
-		err = chromedp.Run(ctx, wait)
+	// A page that is left may take the answer with it: then it is asked for again.
+	once := func() error {
+		ctx, stop := context.WithTimeout(ctx, untilTimeout)
+		defer stop()
+		return chromedp.Run(ctx, wait)
+	}
+	err := once()
+	for err != nil && ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "navigated")) {
+		err = once()
 	}
 	if err != nil {
 		v.t.Fatalf("wait until %s: %v", expression, err)
