@@ -74,21 +74,21 @@ func (r *Incidents) unrelated(told []incident.Incident) func(id string) bool {
 // adoptLocked writes what was corrected, and lets the book know.
 func (r *Incidents) adoptLocked(ctx context.Context, list []incident.Incident) error {
 	var changed []incident.Case
+	var err error
 	for _, i := range list {
 		e := r.cases[i.ID]
 		if reflect.DeepEqual(e.Incident, i) {
 			continue
 		}
 		e.Incident = i
-		if err := r.writeLocked(ctx, e); err != nil {
-			return err
+		if err = r.writeLocked(ctx, e); err != nil {
+			break
 		}
-		r.book.Put(i)
 		changed = append(changed, e.Case)
 	}
-	r.book.Touched() // they are written
+	r.writtenLocked(changed...)
 	if len(changed) > 0 {
 		r.tellLocked(changed)
 	}
-	return nil
+	return err
 }

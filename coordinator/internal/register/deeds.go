@@ -2,6 +2,7 @@ package register
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,6 +29,14 @@ func (r *Incidents) Do(ctx context.Context, id string, o incident.Order) (incide
 func (r *Incidents) edit(ctx context.Context, id string, change func(incident.Case) (incident.Edits, error)) (incident.Case, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	c, err := r.editLocked(ctx, id, change)
+	if errors.Is(err, ErrConflict) { // it is as it is on disk now
+		return r.editLocked(ctx, id, change)
+	}
+	return c, err
+}
+
+func (r *Incidents) editLocked(ctx context.Context, id string, change func(incident.Case) (incident.Edits, error)) (incident.Case, error) {
 	e, ok := r.cases[id]
 	if !ok {
 		return incident.Case{}, fmt.Errorf("incident %q: %w", id, ErrNoIncident)
@@ -56,7 +65,7 @@ func (r *Incidents) merge(ctx context.Context, by incident.Mark, part, into stri
 }
 
 // split makes some series of an incident one of their own, and returns it. Where a
-// crash comes between the two that are written, the series are in both.
+// crash or an error comes between the two that are written, the series are in both.
 func (r *Incidents) split(ctx context.Context, by incident.Mark, id string, series ...verdict.Series) (incident.Case, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,15 +80,19 @@ func (r *Incidents) split(ctx context.Context, by incident.Mark, id string, seri
 	if r.taken(part.ID) {
 		return incident.Case{}, fmt.Errorf("incident %s: split: there is an incident %s already", id, part.ID)
 	}
+	var written []incident.Case
 	for _, c := range []incident.Case{part, rest} {
 		old := r.cases[c.ID]
-		if err := r.writeLocked(ctx, entry{Case: c, Through: e.Through, revision: old.revision}); err != nil {
-			return incident.Case{}, err
+		if err = r.writeLocked(ctx, entry{Case: c, Through: e.Through, revision: old.revision}); err != nil {
+			break
 		}
-		r.book.Put(c.Incident)
+		written = append(written, c)
 	}
-	r.book.Touched() // they are written
-	r.editedLocked(part, rest)
+	r.writtenLocked(written...)
+	r.editedLocked(written...)
+	if err != nil {
+		return incident.Case{}, err
+	}
 	return part, nil
 }
 

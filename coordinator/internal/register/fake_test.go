@@ -21,9 +21,14 @@ type memory struct {
 	revision uint64
 	// puts are how many more work; all if negative.
 	puts int
+	// deaf says that those which do not work land all the same: only the answer is lost.
+	deaf bool
 }
 
-var errDisk = errors.New("disk is full")
+var (
+	errDisk   = errors.New("disk is full")
+	errAnswer = errors.New("no answer came")
+)
 
 func newMemory() *memory {
 	return &memory{values: map[string][]byte{}, at: map[string]uint64{}, puts: -1}
@@ -37,15 +42,19 @@ func (m *memory) Get(_ context.Context, key string) ([]byte, uint64, error) {
 }
 
 func (m *memory) Put(_ context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	if m.puts == 0 {
+	broken := m.puts == 0
+	if broken && !m.deaf {
 		return 0, errDisk
 	}
-	m.puts--
+	m.puts = max(m.puts-1, -1)
 	if m.at[key] != revision {
 		return 0, ErrConflict
 	}
 	m.revision++
 	m.values[key], m.at[key] = slices.Clone(value), m.revision
+	if broken {
+		return 0, errAnswer
+	}
 	return m.revision, nil
 }
 

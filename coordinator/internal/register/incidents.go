@@ -1,7 +1,6 @@
 package register
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -291,66 +290,4 @@ func (r *Incidents) passLocked(ctx context.Context, until time.Time) error {
 		return err
 	}
 	return r.forgetLocked(ctx, until)
-}
-
-// saveLocked writes the incidents that changed, and then how far the changes were
-// taken.
-func (r *Incidents) saveLocked(ctx context.Context, through int64) error {
-	var changed []incident.Case
-	for _, i := range r.book.Touched() {
-		e := r.cases[i.ID]
-		if same, err := incident.Same(&e.Incident, &i); e.revision > 0 && (err != nil || !same) {
-			return cmp.Or(err, fmt.Errorf("incident %s: got another under its id", i.ID))
-		}
-		e.Incident, e.Through = i, through
-		if err := r.writeLocked(ctx, e); err != nil {
-			r.book.Put(i) // it is still to be written
-			return err
-		}
-		changed = append(changed, e.Case)
-	}
-	if r.place.Number > r.behind {
-		r.behind = 0
-	}
-	if len(changed) > 0 {
-		var err error
-		if r.place.revision, err = put(ctx, r.options.Store, placeKey, r.place, r.place.revision); err != nil {
-			return err
-		}
-		r.tellLocked(changed)
-	}
-	return nil
-}
-
-func (r *Incidents) writeLocked(ctx context.Context, e entry) (err error) {
-	if e.revision, err = put(ctx, r.options.Store, casePrefix+e.ID, e, e.revision); err != nil {
-		return err
-	}
-	r.cases[e.ID] = e
-	return nil
-}
-
-func (r *Incidents) tellLocked(changed []incident.Case) {
-	for _, c := range changed {
-		last := incident.Step{}
-		if n := len(c.Steps); n > 0 {
-			last = c.Steps[n-1]
-		}
-		r.log.Info("incident changed", "incident", c.ID, "stage", string(c.Stage), "step", string(last.Kind), "words", last.Words)
-	}
-	r.options.Changed(changed)
-}
-
-// forgetLocked deletes what is over for longer than it is kept.
-func (r *Incidents) forgetLocked(ctx context.Context, now time.Time) error {
-	for id, e := range r.cases {
-		if r.options.Keep == 0 || e.Resolved.IsZero() || now.Sub(e.Resolved) < r.options.Keep {
-			continue
-		}
-		if err := r.options.Store.Delete(ctx, casePrefix+id, e.revision); err != nil {
-			return fmt.Errorf("forget incident %s: %w", id, err)
-		}
-		delete(r.cases, id)
-	}
-	return nil
 }

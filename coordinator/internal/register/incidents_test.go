@@ -122,6 +122,85 @@ func TestCrashBetweenTwoIncidents(t *testing.T) {
 	}
 }
 
+// TestErrorAtAnyWrite: whichever write of a step fails, whether it landed or not, the
+// next steps make of it what would have been without, on disk too, and everybody hears
+// of it.
+func TestErrorAtAnyWrite(t *testing.T) {
+	tell := func(r *record) {
+		r.tell(4, turn(series("imap", "oceania"), verdict.Up, verdict.Down, 1), turn(series("web", "oceania"), verdict.Up, verdict.Down, 1),
+			turn(series("imap", "africa"), verdict.Up, verdict.Down, 2))
+	}
+	later := turn(series("imap", "oceania"), verdict.Down, verdict.Up, 5)
+	r := &record{}
+	tell(r)
+	whole := open(t, newMemory(), r)
+	step(t, whole)
+	r.tell(20, later)
+	step(t, whole)
+	want := whole.All()
+	if len(want) < 2 {
+		t.Fatalf("got %d incidents, expected two at least", len(want))
+	}
+	for _, deaf := range []bool{false, true} {
+		for broken := range 4 {
+			m, r, heard := newMemory(), &record{}, map[string]incident.Case{}
+			m.puts, m.deaf = broken, deaf
+			tell(r)
+			i := open(t, m, r, func(o *IncidentOptions) {
+				o.Changed = func(list []incident.Case) {
+					for _, c := range list {
+						heard[c.ID] = c
+					}
+				}
+			})
+			failed := i.step(t.Context())
+			m.puts = -1
+			for range 3 { // one may be needed to see what is on disk
+				_ = i.step(t.Context())
+			}
+			r.tell(20, later)
+			step(t, i)
+			if diff := cmp.Diff(want, i.All()); diff != "" {
+				t.Errorf("write %d, deaf %t, %v (-want +got):\n%s", broken, deaf, failed, diff)
+			}
+			for _, c := range want {
+				if diff := cmp.Diff(c, heard[c.ID]); diff != "" {
+					t.Errorf("write %d, deaf %t: of %s they heard (-want +got):\n%s", broken, deaf, c.ID, diff)
+				}
+			}
+			if diff := cmp.Diff(want, open(t, m, r).All()); diff != "" {
+				t.Errorf("write %d, deaf %t: on disk (-want +got):\n%s", broken, deaf, diff)
+			}
+		}
+	}
+}
+
+// TestPersonTriesAgain: a note whose answer was lost is on disk, and does not keep
+// people or the machine from writing more.
+func TestPersonTriesAgain(t *testing.T) {
+	m, r := newMemory(), &record{}
+	outage(r)
+	i := open(t, m, r)
+	step(t, i)
+	id := i.All()[0].ID
+	note := func(words string) error {
+		_, err := i.Do(t.Context(), id, incident.Order{Deed: incident.Noting, Mark: incident.Mark{At: at(61), By: "ola", Text: words}})
+		return err
+	}
+	m.puts, m.deaf = 0, true
+	if err := note("one"); !errors.Is(err, errAnswer) {
+		t.Fatalf("got %v, expected %v", err, errAnswer)
+	}
+	m.puts = -1
+	if err := note("two"); err != nil {
+		t.Fatal(err)
+	}
+	c, err := i.Case(id)
+	if err != nil || len(c.Edits.Notes) != 2 {
+		t.Errorf("got the notes %+v, %v, expected both", c.Edits.Notes, err)
+	}
+}
+
 // TestDamagedValue: what cannot be read is named, and nothing is left out in silence.
 func TestDamagedValue(t *testing.T) {
 	m := newMemory()
