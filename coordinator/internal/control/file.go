@@ -26,6 +26,8 @@ const stall = time.Minute
 func (s *Server) send(w http.ResponseWriter, r *http.Request, what string, fn func(io.Writer) error) {
 	out := &file{w: w, controller: http.NewResponseController(w), sum: sha256.New()}
 	err := fn(out)
+	// What follows may be sent however long fn was silent; if the connection is gone it fails.
+	_ = out.renew()
 	switch {
 	case err == nil:
 		if !out.begun { // without a byte there would be no trailers
@@ -58,13 +60,16 @@ func (f *file) Write(b []byte) (int, error) {
 	if !f.begun {
 		f.begin()
 	}
-	if err := f.controller.SetWriteDeadline(time.Now().Add(stall)); err != nil {
+	if err := f.renew(); err != nil {
 		return 0, err
 	}
 	n, err := f.w.Write(b)
 	f.sum.Write(b[:n])
 	return n, err
 }
+
+// renew gives what is sent next its time.
+func (f *file) renew() error { return f.controller.SetWriteDeadline(time.Now().Add(stall)) }
 
 // begin announces what follows the file.
 func (f *file) begin() {
