@@ -90,17 +90,21 @@ func TestBackupCommands(t *testing.T) {
 	}
 }
 
-// A configuration that names another folder than the restored one must not be run as it
-// is.
-func TestRestoreElsewhereSaysWhatToSet(t *testing.T) {
-	for data, want := range map[string]string{
-		"/srv/varde":     "set data: /srv/varde in /etc/c.yaml first: what was backed up names /var/lib/varde\nnext: ",
-		"/var/lib/varde": "UTC\nnext: ",
+// TestRestoreSaysWhatIsAmiss: a configuration that names another folder than the restored
+// one, or does not load, must not be run as it is.
+func TestRestoreSaysWhatIsAmiss(t *testing.T) {
+	path, data := initialised(t)
+	broken := filepath.Join(t.TempDir(), "broken.yaml")
+	put(t, broken, "nickname: c1\n")
+	for name, tt := range map[string]struct{ config, data, want string }{
+		"as it was":  {path, data, "UTC\nnext: varde-coordinator run --config " + path},
+		"elsewhere":  {path, "/srv/varde", "set data: /srv/varde in " + path + " first: it names " + data + "\nnext: "},
+		"not loaded": {broken, data, "mend the configuration first:\n" + broken + ":1:"},
 	} {
 		var out strings.Builder
-		r := backup.Report{Data: data, Config: "/etc/c.yaml", Manifest: backup.Manifest{Data: "/var/lib/varde", Written: noon}}
-		if err := new(restoreCommand).report(&process{stdout: &out}, r); err != nil || !strings.Contains(out.String(), want) {
-			t.Errorf("%s: got %q, %v, want %q", data, out.String(), err, want)
+		r := backup.Report{Data: tt.data, Config: tt.config, Manifest: backup.Manifest{Data: "/var/lib/varde", Written: noon}}
+		if err := new(restoreCommand).report(&process{stdout: &out}, r); err != nil || !strings.Contains(out.String(), tt.want) {
+			t.Errorf("%s: got %q, %v, want %q", name, out.String(), err, tt.want)
 		}
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 
 	"varde/coordinator/internal/backup"
+	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/graph"
 )
 
@@ -20,7 +22,7 @@ type restoreCommand struct {
 
 // Help says what is done and what is not.
 func (restoreCommand) Help() string {
-	return `Makes a coordinator of a backup, on this machine or another. No coordinator may run with the data folder, which must be empty: with --replace what is in it is moved aside and not deleted. A configuration or password file that is there is left as it is.
+	return `Makes a coordinator of a backup, on this machine or another. No coordinator may run with the data folder, which must be empty: with --replace what is in it is moved aside and not deleted. A configuration or password file that is there is left as it is; with --config those that it names by paths from its own folder go with it.
 
 The file is read and compared first; then all of it is put in place, or nothing. The probes find the coordinator by the addresses in their plan: give the new machine the old name or address. They take its plans, send what it has not got as far as they still hold it, and what nobody holds any more is a stated gap.
 
@@ -73,10 +75,8 @@ func (c *restoreCommand) report(p *process, r backup.Report) error {
 	for _, f := range r.Kept {
 		lines = append(lines, "left "+f+" as it is; the backup has another one")
 	}
-	if was, err := filepath.Abs(r.Manifest.Data); r.Config != "" && (err != nil || r.Data != was) {
-		lines = append(lines, fmt.Sprintf("set data: %s in %s first: what was backed up names %s", r.Data, r.Config, r.Manifest.Data))
-	}
 	if r.Config != "" {
+		lines = append(lines, amiss(r)...)
 		lines = append(lines, "next: varde-coordinator run --config "+r.Config)
 	}
 	for _, l := range lines {
@@ -85,4 +85,17 @@ func (c *restoreCommand) report(p *process, r backup.Report) error {
 		}
 	}
 	return nil
+}
+
+// amiss says what keeps the configuration, which can be another than the one of the
+// backup, from running what was restored.
+func amiss(r backup.Report) (lines []string) {
+	if _, err := config.Load(r.Config); err != nil {
+		return append([]string{"mend the configuration first:"}, strings.Split(err.Error(), "\n")...)
+	}
+	folder, err := config.DataFolder(r.Config)
+	if err == nil && folder != r.Data {
+		lines = append(lines, fmt.Sprintf("set data: %s in %s first: it names %s", r.Data, r.Config, folder))
+	}
+	return lines
 }

@@ -86,7 +86,7 @@ func (f *File) placing() []func() error {
 		f.next.Sync,
 		f.next.Close,
 		func() error { return os.Rename(f.next.Name(), f.path) },
-		func() error { return syncFolder(filepath.Dir(f.path)) },
+		func() error { return SyncFolder(filepath.Dir(f.path)) },
 	}
 }
 
@@ -111,8 +111,9 @@ func (f *File) named(err error) error {
 	return fmt.Errorf("write %s: %w", f.path, err)
 }
 
-// syncFolder makes the names in a folder durable.
-func syncFolder(path string) error {
+// SyncFolder makes the names in a folder durable: a file that was made, renamed or
+// removed there is so after a loss of power too (fsync(2), notes).
+func SyncFolder(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err

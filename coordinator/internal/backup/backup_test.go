@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -224,7 +225,7 @@ func TestRestoreKeepsWhatIsThere(t *testing.T) {
 		t.Errorf("got %q, aside %s", got, r.Aside)
 	}
 	o.Config, o.Now = config, noon.Add(time.Second)
-	if r, err = Restore(t.Context(), o); err != nil || !cmp.Equal(r.Written, []string{config}) || r.Config != config || r.Kept != nil {
+	if r, err = Restore(t.Context(), o); err != nil || !cmp.Equal(r.Written, []string{config, filepath.Join(filepath.Dir(config), "secrets/probe")}) || r.Config != config || r.Kept != nil {
 		t.Errorf("another place for the configuration: %+v, %v", r, err)
 	}
 	o.Data = h.data
@@ -302,8 +303,73 @@ func TestDamagedHistory(t *testing.T) {
 	if _, err := Restore(t.Context(), options(b.Bytes(), data)); err == nil || !strings.Contains(err.Error(), "verify history.db") {
 		t.Errorf("got %v", err)
 	}
-	if got := tree(t, data); len(got) > 0 {
-		t.Errorf("left %v", got)
+	if left, err := os.ReadDir(data); len(left) > 0 || err != nil {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// TestRestorationKeepsCoordinatorsOut also of a folder in which nothing was.
+func TestRestorationKeepsCoordinatorsOut(t *testing.T) {
+	data := t.TempDir()
+	o := options(newHome(t).backup(t), data)
+	begun := false
+	o.Progress = func(done, all int64) {
+		if done <= all/2 || begun { // it is verified first
+			return
+		}
+		begun = true
+		if unlock, err := journal.Lock(filepath.Join(data, "journal")); err == nil {
+			t.Error("a coordinator could begin in the folder meanwhile")
+			_ = unlock()
+		}
+	}
+	if _, err := Restore(t.Context(), o); err != nil || !begun {
+		t.Errorf("got %v, begun %t", err, begun)
+	}
+}
+
+// TestRestoredConfiguration stands where it can be read, by whom it could be read: what
+// it names by a path from its own folder goes with it, and what it names by its whole
+// path stays.
+func TestRestoredConfiguration(t *testing.T) {
+	h := newHome(t)
+	whole := filepath.Join(h.dir, "etc/secrets/whole")
+	put(t, h.config, "secret: secrets/probe\nother: "+whole+"\n")
+	put(t, whole, "horse")
+	if err := errors.Join(os.Chmod(h.config, 0o644), os.Chmod(h.secret, 0o640)); err != nil {
+		t.Fatal(err)
+	}
+	s := h.source()
+	s.Config = append(s.Config, whole)
+	var file bytes.Buffer
+	if err := errors.Join(Write(t.Context(), &file, s), os.RemoveAll(filepath.Dir(h.config))); err != nil {
+		t.Fatal(err)
+	}
+	o := options(file.Bytes(), t.TempDir())
+	o.Config = filepath.Join(t.TempDir(), "a/b/varde.yaml")
+	owner := os.Geteuid()
+	if owner == 0 { // only root may give files away
+		owner = 4711
+		if err := os.Chown(o.Data, owner, owner); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := Restore(t.Context(), o)
+	beside := filepath.Join(filepath.Dir(o.Config), "secrets/probe")
+	if diff := cmp.Diff([]string{o.Config, beside, whole}, r.Written); err != nil || diff != "" {
+		t.Fatalf("%v (-want +got):\n%s", err, diff)
+	}
+	for path, mode := range map[string]os.FileMode{
+		o.Config: 0o644, beside: 0o640, whole: 0o600, filepath.Dir(beside): 0o700 | os.ModeDir, filepath.Dir(filepath.Dir(o.Config)): 0o700 | os.ModeDir,
+		filepath.Join(o.Data, "ca.key"): 0o600,
+	} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if uid := info.Sys().(*syscall.Stat_t).Uid; info.Mode() != mode || int(uid) != owner {
+			t.Errorf("%s has mode %v and belongs to %d, expected %v and %d", path, info.Mode(), uid, mode, owner)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"strings"
 	"time"
@@ -45,8 +46,10 @@ type File struct {
 	Name   string `json:"name"`
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
-	// Path is where a file of the configuration stood.
-	Path string `json:"path,omitempty"`
+	// Path is where a file of the configuration stood, and Mode who could read it; 0 if
+	// that was not kept.
+	Path string      `json:"path,omitempty"`
+	Mode fs.FileMode `json:"mode,omitempty"`
 	// Part describes a part of the journal's folder.
 	Part *journal.Part `json:"part,omitempty"`
 }
@@ -155,7 +158,7 @@ func (f File) valid() error {
 			return nil
 		}
 	case configFolder:
-		if path.IsAbs(f.Path) && path.Clean(f.Path) == f.Path {
+		if path.IsAbs(f.Path) && path.Clean(f.Path) == f.Path && f.Mode == f.Mode.Perm() {
 			return nil
 		}
 	}

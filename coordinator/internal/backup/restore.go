@@ -13,8 +13,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"varde/coordinator/internal/history"
@@ -99,10 +99,10 @@ func Restore(ctx context.Context, o Options) (report Report, err error) {
 	}
 	defer func() { err = errors.Join(err, release()) }()
 	if err := r.build(); err != nil {
-		return Report{}, errors.Join(err, os.RemoveAll(r.building()))
+		return Report{}, errors.Join(err, os.RemoveAll(r.building()), r.leave())
 	}
 	if err := r.place(); err != nil {
-		return Report{}, errors.Join(err, os.RemoveAll(r.building()))
+		return Report{}, errors.Join(err, os.RemoveAll(r.building()), r.leave())
 	}
 	return r.report, nil
 }
@@ -114,6 +114,8 @@ type restorer struct {
 	zip       *zip.Reader
 	done, all int64
 	report    Report
+	// claimed says that the folder of the journal was made only to be locked.
+	claimed bool
 }
 
 // building is the folder, inside the data folder, which can be a mount point, in which
@@ -121,25 +123,35 @@ type restorer struct {
 func (r *restorer) building() string { return filepath.Join(r.report.Data, restoring) }
 
 // claim makes sure that the data folder may be replaced, makes it if there is none, and
-// keeps coordinators out of it.
+// keeps coordinators and other restorations out of it until release is called.
 func (r *restorer) claim() (release func() error, err error) {
 	if err := os.MkdirAll(r.report.Data, 0o700); err != nil {
-		return nil, err
-	}
-	if err := os.RemoveAll(r.building()); err != nil { // that of a process that was killed
 		return nil, err
 	}
 	there, err := r.there()
 	if err != nil {
 		return nil, err
 	}
-	if len(there) == 0 {
-		return func() error { return nil }, nil
-	}
-	if !r.Replace {
+	if len(there) > 0 && !r.Replace {
 		return nil, fmt.Errorf("data folder %s is not empty, expected an empty one, or --replace, which moves what is there aside: nothing was changed", r.report.Data)
 	}
-	return journal.Lock(filepath.Join(r.report.Data, journalFolder))
+	r.claimed = !slices.Contains(there, journalFolder)
+	if release, err = journal.Lock(filepath.Join(r.report.Data, journalFolder)); err != nil {
+		return nil, fmt.Errorf("%w: stop the coordinator that runs with it", err)
+	}
+	if err := os.RemoveAll(r.building()); err != nil { // that of a process that was killed
+		return nil, errors.Join(err, r.leave(), release())
+	}
+	return release, nil
+}
+
+// leave takes away the folder that was made only to be locked.
+func (r *restorer) leave() error {
+	if !r.claimed {
+		return nil
+	}
+	r.claimed = false
+	return os.RemoveAll(filepath.Join(r.report.Data, journalFolder))
 }
 
 // there is what lies in the data folder, but for what restorations left there.
@@ -187,6 +199,9 @@ func (r *restorer) build() error {
 		return err
 	}
 	if err := r.own(dir); err != nil {
+		return err
+	}
+	if err := syncFolders(dir); err != nil {
 		return err
 	}
 	return r.configure(configs)
@@ -257,56 +272,11 @@ func (r *restorer) write(f File, to string) error {
 	})
 }
 
-// configure puts the files of the configuration in place where nothing is there; the
-// first is the configuration itself.
-func (r *restorer) configure(files []File) error {
-	for i, f := range files {
-		to := f.Path
-		if i == 0 {
-			to = cmp.Or(r.Config, to)
-			r.report.Config = to
-		}
-		there, err := os.ReadFile(to)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			r.report.Written = append(r.report.Written, to)
-			err = r.write(f, to)
-		case err == nil && !same(there, f):
-			r.report.Kept = append(r.report.Kept, to)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// same says whether a file has this content.
-func same(content []byte, f File) bool {
-	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:]) == f.SHA256
-}
-
-// own gives what was made to the owner of the data folder: whoever restores need not be
-// who runs the coordinator.
-func (r *restorer) own(dir string) error {
-	var owner syscall.Stat_t
-	if err := syscall.Stat(r.report.Data, &owner); err != nil {
-		return &fs.PathError{Op: "stat", Path: r.report.Data, Err: err}
-	}
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	return filepath.WalkDir(dir, func(at string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return os.Lchown(at, int(owner.Uid), int(owner.Gid))
-	})
-}
-
 // place moves what is there aside and puts what was made in its place.
 func (r *restorer) place() error {
+	if err := r.leave(); err != nil {
+		return err
+	}
 	old, err := r.there()
 	if err != nil {
 		return err
@@ -335,7 +305,17 @@ func (r *restorer) place() error {
 		}
 		return err
 	}
-	return os.Remove(r.building())
+	return errors.Join(os.Remove(r.building()), durable.SyncFolder(r.report.Data))
+}
+
+// syncFolders makes the names in a folder and in all below durable.
+func syncFolders(dir string) error {
+	return filepath.WalkDir(dir, func(at string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		return durable.SyncFolder(at)
+	})
 }
 
 // move moves files and folders from one folder to another; if one cannot be moved, all

@@ -85,6 +85,7 @@ type counter struct {
 	bytes int64
 }
 
+// Write counts and goes on.
 func (c *counter) Write(b []byte) (int, error) {
 	n, err := c.w.Write(b)
 	c.bytes += int64(n)
@@ -151,8 +152,12 @@ func (b *writer) config(context.Context) error {
 		if err != nil {
 			return err
 		}
+		info, err := os.Stat(from)
+		if err != nil {
+			return err
+		}
 		name := path.Join(configFolder, strconv.Itoa(i)+"-"+filepath.Base(from))
-		if err := b.addFile(File{Name: name, Path: filepath.Clean(from)}, from); err != nil {
+		if err := b.addFile(File{Name: name, Path: filepath.Clean(from), Mode: info.Mode().Perm()}, from); err != nil {
 			return err
 		}
 	}
