@@ -25,7 +25,7 @@ var day = flag.Duration("day", 10*time.Minute, "how much virtual time TestDay pl
 //   - the post-quantum half of the key exchange (see the top of this file);
 //   - fsync of journal and spool;
 //   - the pace of the mesh: its members look after one another every 15 s and not
-//     every 1.5 s, gossip every 2 s and not every 200 ms, exchange all they know
+//     every 1.2 s, gossip every 2 s and not every 200 ms, exchange all they know
 //     every 5 minutes and not every 30 s;
 //   - the network: no latency, no loss, one address family, so every run takes no
 //     time and nothing is hedged or confirmed;

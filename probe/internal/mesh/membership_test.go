@@ -27,16 +27,15 @@ func all(n int, but ...int) string {
 	return strings.Join(out, " ")
 }
 
-// TestDeathIsKnownToAll within 15 s, in meshes of the sizes that there are. Who tells
-// whom is drawn: about one death in a hundred takes a little longer among ten members.
+// TestDeathIsKnownToAll within 15 s, in meshes of the sizes that there are.
 func TestDeathIsKnownToAll(t *testing.T) {
-	for members, limit := range map[int]time.Duration{10: 18 * time.Second, 50: 15 * time.Second} {
+	for _, members := range []int{10, 50} {
 		t.Run(fmt.Sprint(members), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f, _ := tapped(t, members, nil)
 				f.until(2*time.Minute, all(members), f.list...)
 				time.Sleep(time.Minute)
-				f.dies(members, limit)
+				f.dies(members, 15*time.Second)
 			})
 		})
 	}

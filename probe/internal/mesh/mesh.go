@@ -53,7 +53,7 @@ const (
 	// leaveTimeout is how long a member takes to say that it leaves.
 	leaveTimeout = 2 * time.Second
 	// smallMesh is the number of other members that the plan names at the start below
-	// which there is time for two more ProbeIntervals of doubt, whoever agrees.
+	// which there is time for one more ProbeInterval of doubt, whoever agrees.
 	smallMesh = 16
 	// maxHealth is up to how many times slower a member that is not well itself
 	// looks after others, before it blames them.
@@ -285,7 +285,7 @@ func (m *Mesh) config(t *transport) *memberlist.Config {
 	c.ProbeInterval, c.ProbeTimeout = tm.ProbeInterval, tm.ProbeTimeout
 	c.SuspicionMult, c.SuspicionMaxTimeoutMult = tm.SuspicionMult, tm.SuspicionMaxMult
 	if len(m.opt.Seeds()) < smallMesh {
-		c.SuspicionMult, c.SuspicionMaxTimeoutMult = tm.SuspicionMult+2, 1
+		c.SuspicionMult, c.SuspicionMaxTimeoutMult = tm.SuspicionMult+1, 1
 	}
 	c.GossipInterval, c.GossipNodes, c.RetransmitMult = tm.GossipInterval, tm.GossipNodes, passes
 	c.PushPullInterval, c.GossipToTheDeadTime = 0, tm.DeadTime // exchange does the former
