@@ -157,28 +157,30 @@ func (p past) Last(ctx context.Context, s verdict.Series, before time.Time) (ver
 }
 
 // Check reads what each region saw of one check.
-func (p past) Check(ctx context.Context, id string, w graph.Window) (ops.CheckHistory, error) {
-	i := slices.IndexFunc(p.current().Targets(), func(t checks.Target) bool { return t.ID == id })
+func (p past) Check(ctx context.Context, q ops.CheckQuery) (ops.CheckHistory, error) {
+	i := slices.IndexFunc(p.current().Targets(), func(t checks.Target) bool { return t.ID == q.Check })
 	if i < 0 {
 		return ops.CheckHistory{}, nil
 	}
 	t := p.current().Targets()[i]
 	var out ops.CheckHistory
 	for _, region := range p.regionsOf(t) {
-		r, err := p.checkRegion(ctx, t, region, w)
+		if q.Region != "" && q.Region != region {
+			continue
+		}
+		r, err := p.checkRegion(ctx, window(history.Query{Check: t.ID, Region: region, Family: q.Family}, q.Window))
 		if err != nil {
 			return out, err
 		}
 		out.Regions = append(out.Regions, r)
 	}
 	var err error
-	out.Classes, err = p.classes(ctx, id, w)
+	out.Classes, err = p.classes(ctx, q)
 	return out, err
 }
 
-func (p past) checkRegion(ctx context.Context, t checks.Target, region string, w graph.Window) (ops.CheckRegion, error) {
-	q := window(history.Query{Check: t.ID, Region: region}, w)
-	r := ops.CheckRegion{Region: region}
+func (p past) checkRegion(ctx context.Context, q history.Query) (ops.CheckRegion, error) {
+	r := ops.CheckRegion{Region: q.Region}
 	var err error
 	if r.Tallies, err = p.tallies(ctx, q); err != nil {
 		return r, err
@@ -243,8 +245,9 @@ func (p past) medians(ctx context.Context, q history.Query) ([]checks.Phase, []g
 }
 
 // classes counts the failures of a check by class, the most frequent first.
-func (p past) classes(ctx context.Context, check string, w graph.Window) ([]ops.ClassHistory, error) {
-	counts, err := p.history.Failures(ctx, window(history.Query{Check: check}, w))
+func (p past) classes(ctx context.Context, q ops.CheckQuery) ([]ops.ClassHistory, error) {
+	w := q.Window
+	counts, err := p.history.Failures(ctx, window(history.Query{Check: q.Check, Region: q.Region, Family: q.Family}, w))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,8 @@ package history
 import (
 	"fmt"
 	"time"
+
+	"varde/checks"
 )
 
 // Query chooses what a number or a graph is made of.
@@ -11,6 +13,8 @@ type Query struct {
 	Check, Service string
 	// Region restricts to one region; empty or "all" means all of them.
 	Region string
+	// Family restricts to one address family; none means all of them.
+	Family checks.Family
 	// From and To bound the window [From, To). It is widened to whole minutes, and
 	// to whole hours or days where nothing finer is kept. To after now means now.
 	From, To time.Time

@@ -304,3 +304,22 @@ func TestObservations(t *testing.T) {
 		}
 	})
 }
+
+// TestFamilies: a query of one family is answered from that family alone.
+func TestFamilies(t *testing.T) {
+	scene(t, func(_ *fleet, m *machine, begin time.Time) {
+		for family, want := range map[checks.Family]bool{checks.NoFamily: true, checks.IPv4: true, checks.IPv6: false} {
+			q := Query{Check: "imap", Region: "oceania", Family: family, From: begin.Add(30 * time.Minute), To: begin.Add(time.Hour), Step: time.Hour}
+			got, err := m.s.Failures(context.Background(), q)
+			must(t, err)
+			if len(got) > 0 != want {
+				t.Errorf("%s: %d classes of failures", family.Name(), len(got))
+			}
+			a, err := m.s.Availability(context.Background(), q)
+			must(t, err)
+			if known := a.Availability != nil; known != want {
+				t.Errorf("%s: known %v", family.Name(), known)
+			}
+		}
+	})
+}

@@ -58,6 +58,8 @@ func (q Query) wants(c *Config, s verdict.Series) bool {
 		return false
 	case !q.allRegions() && s.Region != q.Region, q.allRegions() && !c.has(s.Region):
 		return false
+	case q.Family != checks.NoFamily && s.Family != checks.NoFamily && s.Family != q.Family:
+		return false
 	}
 	return !configured || check.in(s.Region) && (s.Family == checks.NoFamily || check.over(s.Family))
 }

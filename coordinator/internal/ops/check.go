@@ -8,54 +8,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"varde/checks"
 	"varde/coordinator/internal/graph"
 	"varde/coordinator/internal/verdict"
 )
 
-// span is a window that operators can choose.
-type span struct {
-	name, words  string
-	length, step time.Duration
-}
-
-// spans are the windows that there are, the shortest first.
-func spans() []span {
-	const day = 24 * time.Hour
-	return []span{
-		{"1h", "1 hour", time.Hour, time.Minute},
-		{"24h", "24 hours", day, 5 * time.Minute},
-		{"7d", "7 days", 7 * day, 30 * time.Minute},
-		{"30d", "30 days", 30 * day, 2 * time.Hour},
-		{"90d", "90 days", 90 * day, 6 * time.Hour},
-		{"1y", "1 year", 365 * day, day},
-	}
-}
-
-func spanOf(name string) (span, bool) {
-	i := slices.IndexFunc(spans(), func(s span) bool { return s.name == name })
-	if i < 0 {
-		return span{}, false
-	}
-	return spans()[i], true
-}
-
-// usualSpan is the window where nobody chose one, for a check that began at the
-// given time: the shortest that holds all there is, a day at most.
-func usualSpan(began, now time.Time) span {
-	all := spans()
-	i := slices.IndexFunc(all, func(s span) bool {
-		return s.name == "24h" || began.IsZero() || !began.Before(graph.Last(s.length, s.step, now).From)
-	})
-	return all[i]
-}
-
 // checkQuery is what an operator asks of a check's page.
 type checkQuery struct {
-	// span has no length if nobody chose one.
-	span span
+	scope
 	// outcome restricts the list of observations; empty for all.
 	outcome string
 	// probe, epoch and seq name the one observation to show; seq is 0 for none.
@@ -68,18 +29,23 @@ func (q checkQuery) named() bool { return q.probe != "" && q.seq != 0 }
 
 // checkView is what the page of one check shows.
 type checkView struct {
-	Bar                   bar
-	Service, ID           string
-	Headline              string
-	Meta                  []metaView
-	Range, Words, Outcome string
-	Ranges                []rangeView
-	Axis, Letters         template.HTML
-	Regions               []regionView
-	HasLatency, HasPhase  bool
-	Classes               []classView
-	ClassStep             string
-	Changes               []changeView
+	Bar            bar
+	Service, ID    string
+	Headline       string
+	Meta           []metaView
+	Words, Outcome string
+	Ranges         []switchView
+	Switches       []switches
+	// All and Failed are the addresses of the lists of observations, Data the query of
+	// the numbers that are drawn.
+	All, Failed          string
+	Data                 template.URL
+	Axis, Letters        template.HTML
+	Regions              []regionView
+	HasLatency, HasPhase bool
+	Classes              []classView
+	ClassStep            string
+	Changes              []changeView
 	// Moves are the changes of the server, Findings those of its configuration,
 	// Shown what it presents now.
 	Moves        []moveView
@@ -107,13 +73,7 @@ type classView struct {
 func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	q := ask(r.URL.Query())
-	query := checkQuery{probe: q.id("probe"), outcome: q.oneOf("outcome", []string{"up", "down", "unknown"}), epoch: r.URL.Query().Get("epoch")}
-	if name := r.URL.Query().Get("range"); name != "" {
-		var ok bool
-		if query.span, ok = spanOf(name); !ok {
-			q.fail("range %q, expected one of 1h, 24h, 7d, 30d, 90d, 1y", name)
-		}
-	}
+	query := checkQuery{probe: q.id("probe"), outcome: q.oneOf("outcome", []string{"up", "down", "unknown"}), epoch: r.URL.Query().Get("epoch"), scope: q.scope()}
 	if v := r.URL.Query().Get("seq"); v != "" {
 		n, err := strconv.ParseUint(v, 10, 64)
 		if err != nil {
@@ -130,6 +90,10 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 			s.refuse(w, r, http.StatusNotFound, fmt.Sprintf("check %q is not configured", id))
 			return nil
 		}
+		if now.expect(q, "", query.region); q.err != nil {
+			s.refuse(w, r, http.StatusBadRequest, q.err.Error())
+			return nil
+		}
 		v, err := s.checkOf(ctx, now, now.checkOf(id), query)
 		if err != nil {
 			return err
@@ -140,15 +104,12 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) checkOf(ctx context.Context, now Now, c checks.Target, q checkQuery) (checkView, error) {
-	if q.span.length == 0 {
-		began, err := s.history.Began(ctx, c.ID)
-		if err != nil {
-			return checkView{}, fmt.Errorf("read beginning of %s: %w", c.ID, err)
-		}
-		q.span = usualSpan(began, now.At)
+	var err error
+	if q.scope, err = s.settle(ctx, q.scope, c.ID, now.At); err != nil {
+		return checkView{}, err
 	}
-	w := graph.Last(q.span.length, q.span.step, now.At)
-	h, err := s.history.Check(ctx, c.ID, w)
+	w := q.window(now.At)
+	h, err := s.history.Check(ctx, CheckQuery{Check: c.ID, Region: q.region, Family: q.family, Window: w})
 	if err != nil {
 		return checkView{}, fmt.Errorf("read history of %s: %w", c.ID, err)
 	}
@@ -158,15 +119,15 @@ func (s *Server) checkOf(ctx context.Context, now Now, c checks.Target, q checkQ
 	}
 	events := now.turnsOf(c.ID, w)
 	lines, ofEvents, ofMoves := lettered(events, sv.moves)
-	d := drawing{now: now, check: c, span: q.span, window: w, history: h, lines: lines}
+	d := drawing{now: now, check: c, scope: q.scope, window: w, history: h, lines: lines}
 	v := checkView{
 		Bar: s.bar(now, "Checks"), Service: now.serviceOf(c.Service).Name, ID: c.ID, Headline: now.checkHeadline(c.ID),
-		Meta: now.meta(c), Range: q.span.name, Words: q.span.words, Outcome: q.outcome, Axis: w.Axis("", "now"),
+		Meta: now.meta(c), Words: q.words(), Outcome: q.outcome, Axis: w.Axis("", q.end()),
 		Findings: findingViews(sv.findings), Regions: d.regions(), Classes: d.classes(), ClassStep: graph.Span(w.Step),
 	}
-	for _, sp := range spans() {
-		v.Ranges = append(v.Ranges, rangeView{sp.name, sp.name == q.span.name})
-	}
+	v.Ranges, v.Switches = q.ranges(), q.switches(now, c)
+	v.All, v.Failed = q.address("outcome", ""), q.address("outcome", "down")
+	v.Data = template.URL(q.with("check", c.ID).Encode())
 	for i, event := range events {
 		view := now.changeView(event)
 		view.Letter = ofEvents[i]

@@ -15,7 +15,7 @@ import (
 type drawing struct {
 	now     Now
 	check   checks.Target
-	span    span
+	scope   scope
 	window  graph.Window
 	history CheckHistory
 	// lines are the times of annotations; they run through all pictures.
@@ -52,7 +52,10 @@ func (d drawing) regions() []regionView {
 	scale := graph.ScaleOf(latencies...)
 	var out []regionView
 	for _, region := range d.now.Regions {
-		series := d.now.verdicts(func(v Verdict) bool { return v.Check == d.check.ID && v.Region == region.ID })
+		if d.scope.region != "" && d.scope.region != region.ID {
+			continue
+		}
+		series := d.now.verdicts(func(v Verdict) bool { return v.Check == d.check.ID && v.Region == region.ID && d.scope.over(v.Family) })
 		i := slices.IndexFunc(d.history.Regions, func(r CheckRegion) bool { return r.Region == region.ID })
 		if len(series) == 0 && i < 0 {
 			continue
@@ -93,7 +96,7 @@ func (d drawing) region(region Region, h CheckRegion, series []Verdict, scale gr
 }
 
 func (d drawing) title(region Region) string {
-	return d.check.ID + " in " + region.Name + ", " + d.span.words
+	return d.check.ID + " in " + region.Name + ", " + d.scope.words()
 }
 
 // noteRoom is the part of a picture that "no run completed" needs.
@@ -161,7 +164,7 @@ func (d drawing) classes() []classView {
 			v.Where = graph.Count(len(where), "region")
 		}
 		b := graph.Bars{
-			Words:  graph.Words{ID: fmt.Sprintf("c_%d", i), Title: v.Class + ", " + d.span.words, Desc: graph.Count(total, "run") + ", " + graph.List(where) + "."},
+			Words:  graph.Words{ID: fmt.Sprintf("c_%d", i), Title: v.Class + ", " + d.scope.words(), Desc: graph.Count(total, "run") + ", " + graph.List(where) + "."},
 			Window: d.window, Counts: c.Counts, Most: most, Lines: d.window.Places(d.lines, float64(max(1, len(c.Counts)))),
 		}
 		if c.Class.Outcome() == checks.Unknown {

@@ -52,6 +52,7 @@ type fake struct {
 	calls   map[string]int
 	asked   AvailabilityQuery
 	latency LatencyQuery
+	seen    CheckQuery
 	listed  []ObservationQuery
 	mailed  MailQuery
 	delayed MailQuery
@@ -246,7 +247,11 @@ func imapPhases() []checks.Phase {
 
 func ms(v float64) time.Duration { return time.Duration(v * float64(time.Millisecond)) }
 
-func (f *fake) Check(_ context.Context, check string, w graph.Window) (CheckHistory, error) {
+func (f *fake) Check(_ context.Context, q CheckQuery) (CheckHistory, error) {
+	check, w := q.Check, q.Window
+	f.mu.Lock()
+	f.seen = q
+	f.mu.Unlock()
 	h := CheckHistory{Classes: []ClassHistory{
 		{Class: checks.ConnectTimeout, Regions: []string{"oceania"}, Counts: make([]int, w.Cells())},
 		{Class: checks.GreetingTimeout, Regions: []string{"eu-north"}, Counts: make([]int, w.Cells())},
@@ -254,6 +259,9 @@ func (f *fake) Check(_ context.Context, check string, w graph.Window) (CheckHist
 		{Class: checks.Busy, Regions: []string{"eu-north", "us-east", "oceania"}, Counts: make([]int, w.Cells())},
 	}}
 	for i, r := range f.now.Regions {
+		if q.Region != "" && q.Region != r.ID {
+			continue
+		}
 		rnd := rand.New(rand.NewPCG(7, uint64(i)))
 		reg := CheckRegion{Region: r.ID, Phases: imapPhases(), Coverage: 1, Uptime: graph.Ratio{Value: 1 - float64(i)/40, Known: true}}
 		wander := 0.0

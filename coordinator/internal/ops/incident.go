@@ -172,7 +172,7 @@ func (s *Server) timeline(ctx context.Context, now Now, i incident.Shown, w grap
 	}
 	var out []timelineView
 	for k, id := range ids[:min(len(ids), maxTimelines)] {
-		h, err := s.history.Check(ctx, id, w)
+		h, err := s.history.Check(ctx, CheckQuery{Check: id, Window: w})
 		if err != nil {
 			return nil, fmt.Errorf("read history of %s: %w", id, err)
 		}

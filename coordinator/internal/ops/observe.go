@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"html/template"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -54,7 +53,10 @@ const listed = 20
 // observed reads the list of observations and the one to show: the one asked
 // for, or else the newest that failed, or else the newest.
 func (s *Server) observed(ctx context.Context, now Now, c checks.Target, q checkQuery) ([]observationView, *oneView, error) {
-	query := ObservationQuery{Check: c.ID, Limit: listed}
+	query := ObservationQuery{Check: c.ID, Region: q.region, Family: q.family, Limit: listed}
+	if !q.named() {
+		query.Probe = q.probe
+	}
 	if q.outcome != "" {
 		var o checks.Outcome
 		if err := o.UnmarshalText([]byte(q.outcome)); err != nil {
@@ -121,7 +123,9 @@ func outcomeMark(o checks.Outcome) graph.Mark {
 
 func viewOf(o checks.Observation, at time.Time, q checkQuery) observationView {
 	mark := outcomeMark(o.Outcome)
-	link := url.Values{"range": {q.span.name}, "probe": {o.Probe}, "epoch": {o.Epoch}, "seq": {strconv.FormatUint(o.Seq, 10)}}
+	link := q.with("probe", o.Probe)
+	link.Set("epoch", o.Epoch)
+	link.Set("seq", strconv.FormatUint(o.Seq, 10))
 	if q.outcome != "" {
 		link.Set("outcome", q.outcome)
 	}

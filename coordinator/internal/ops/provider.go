@@ -140,8 +140,8 @@ func (s share) Last(ctx context.Context, series verdict.Series, before time.Time
 }
 
 // Check is asked of a check that Now shows.
-func (s share) Check(ctx context.Context, check string, w graph.Window) (CheckHistory, error) {
-	return s.all.history.Check(ctx, check, w)
+func (s share) Check(ctx context.Context, q CheckQuery) (CheckHistory, error) {
+	return s.all.history.Check(ctx, q)
 }
 
 // Availability is asked of a service or check that Now shows.

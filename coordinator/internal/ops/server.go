@@ -161,6 +161,7 @@ func (s *Server) routes() {
 		"GET /api/v1/availability":   s.apiAvailability,
 		"GET /api/v1/numbers":        s.apiNumbers,
 		"GET /api/v1/latency":        s.apiLatency,
+		"GET /api/v1/graphs/{file}":  s.apiGraph,
 		"GET /api/v1/mail":           s.apiMail,
 		"GET /api/v1/annotations":    s.apiAnnotations,
 		"GET /api/v1/findings":       s.apiFindings,

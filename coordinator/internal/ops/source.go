@@ -31,7 +31,7 @@ type History interface {
 	// unknown, and until when it held; the zero time if there was none lately.
 	Last(ctx context.Context, s verdict.Series, before time.Time) (verdict.State, time.Time, error)
 	// Check returns what each region saw of one check, in any order.
-	Check(ctx context.Context, check string, w graph.Window) (CheckHistory, error)
+	Check(ctx context.Context, q CheckQuery) (CheckHistory, error)
 	// Availability returns the numbers of one service or one check.
 	Availability(ctx context.Context, q AvailabilityQuery) (Availability, error)
 	// Numbers returns all that is said of one service.
@@ -149,6 +149,15 @@ type Strip struct {
 	P50 time.Duration
 	// Phase is where most of the newest failed runs ended; empty if none did.
 	Phase checks.Phase
+}
+
+// CheckQuery asks what was seen of one check.
+type CheckQuery struct {
+	Check string
+	// Region is empty for all, Family none for all.
+	Region string
+	Family checks.Family
+	Window graph.Window
 }
 
 // CheckHistory is one check over a window.
