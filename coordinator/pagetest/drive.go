@@ -152,3 +152,34 @@ func (v *Visit) run(what string, actions ...chromedp.Action) {
 		v.t.Fatalf("%s: %v", what, err)
 	}
 }
+
+// Point moves the pointer over the element that a selector names, to the given part of
+// its width from the left, 0 to 1.
+func (v *Visit) Point(selector string, part float64) {
+	v.t.Helper()
+	x, y := v.place(selector, part)
+	v.run("point at "+selector, input.DispatchMouseEvent(input.MouseMoved, x, y))
+}
+
+// Drag presses the pointer on an element and lets it go elsewhere on it, at parts of its
+// width from the left.
+func (v *Visit) Drag(selector string, from, to float64) {
+	v.t.Helper()
+	x, y := v.place(selector, from)
+	end, _ := v.place(selector, to)
+	v.run("drag over "+selector,
+		input.DispatchMouseEvent(input.MouseMoved, x, y),
+		input.DispatchMouseEvent(input.MousePressed, x, y).WithButton(input.Left).WithButtons(1).WithClickCount(1),
+		input.DispatchMouseEvent(input.MouseMoved, (x+end)/2, y).WithButton(input.Left).WithButtons(1),
+		input.DispatchMouseEvent(input.MouseMoved, end, y).WithButton(input.Left).WithButtons(1),
+		input.DispatchMouseEvent(input.MouseReleased, end, y).WithButton(input.Left).WithClickCount(1),
+	)
+}
+
+// place is where a part of the width of an element stands in the window, in the middle of
+// its height, after it was brought into sight.
+func (v *Visit) place(selector string, part float64) (x, y float64) {
+	v.t.Helper()
+	box := Read[[]float64](v, `(e => { e.scrollIntoView({block: "center", behavior: "instant"}); const b = e.getBoundingClientRect(); return [b.left, b.top, b.width, b.height] })(document.querySelector(`+strconv.Quote(selector)+`))`)
+	return box[0] + part*box[2], box[1] + box[3]/2
+}

@@ -47,7 +47,10 @@ func goldenPage(t *testing.T, name string, page []byte) {
 	if _, rest, ok := bytes.Cut(page, []byte("</style>")); ok {
 		page = rest
 	}
-	golden(t, name, bytes.ReplaceAll(page, []byte(overviewJS), nil))
+	for _, script := range []string{overviewJS, checkJS} {
+		page = bytes.ReplaceAll(page, []byte(script), nil)
+	}
+	golden(t, name, page)
 }
 
 // smaller is a fleet of two regions and two checks, so that its golden files

@@ -40,6 +40,8 @@ type checkView struct {
 	// the numbers that are drawn.
 	All, Failed          string
 	Data                 template.URL
+	Drawn                drawnView
+	Script               template.JS
 	Axis, Letters        template.HTML
 	Regions              []regionView
 	HasLatency, HasPhase bool
@@ -98,6 +100,7 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
+		s.views.check.policy.Set(w.Header())
 		s.show(w, r, http.StatusOK, "check.html", "varde: "+id, v)
 		return nil
 	})
@@ -127,7 +130,7 @@ func (s *Server) checkOf(ctx context.Context, now Now, c checks.Target, q checkQ
 	}
 	v.Ranges, v.Switches = q.ranges(), q.switches(now, c)
 	v.All, v.Failed = q.address("outcome", ""), q.address("outcome", "down")
-	v.Data = template.URL(q.with("check", c.ID).Encode())
+	v.Data, v.Drawn, v.Script = template.URL(q.with("check", c.ID).Encode()), q.drawn(c.ID, w), s.views.check.source
 	for i, event := range events {
 		view := now.changeView(event)
 		view.Letter = ofEvents[i]

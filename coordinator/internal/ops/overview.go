@@ -115,7 +115,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		s.views.scripted.Set(w.Header())
+		s.views.overview.policy.Set(w.Header())
 		s.show(w, r, http.StatusOK, "overview.html", "varde: overview", s.overviewOf(b))
 		return nil
 	})
@@ -195,7 +195,7 @@ func (s *Server) overviewOf(b board) overviewView {
 	v := overviewView{
 		Bar: s.bar(now, "Overview"), Headline: headline(cells), Query: f.text, States: strings.Join(f.states, ","), Chips: f.chips(t), Picks: now.picks(f, t),
 		Found: len(kept), All: len(cells), Axis: b.matrix.window.NarrowAxis(), Presence: presenceWords(now.Probes), Probes: now.probeViews(),
-		Sick: strings.Join(troubleStates(), ","), Script: s.views.script,
+		Sick: strings.Join(troubleStates(), ","), Script: s.views.overview.source,
 	}
 	v.Troubles, v.MoreTroubles = b.troubles(cells)
 	v.Windows, v.MoreWindows = now.windowViews()

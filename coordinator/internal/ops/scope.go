@@ -178,6 +178,20 @@ func (c scope) with(name, value string) url.Values {
 	return out
 }
 
+// drawnView is for the script: which window is drawn, in milliseconds since 1970, the
+// query of its numbers, and whether the window moves on with the time.
+type drawnView struct {
+	From, To, Step int64
+	Query          string
+	Live           bool
+}
+
+func (c scope) drawn(check string, w graph.Window) drawnView {
+	fixed := c
+	fixed.from, fixed.to = w.From, w.To
+	return drawnView{w.From.UnixMilli(), w.To.UnixMilli(), w.Step.Milliseconds(), fixed.with("check", check).Encode(), c.from.IsZero()}
+}
+
 // address is the page with one parameter changed.
 func (c scope) address(name, value string) string { return "?" + c.with(name, value).Encode() }
 

@@ -20,17 +20,32 @@ var templateFiles embed.FS
 //go:embed ops.css
 var opsCSS string
 
-//go:embed overview.js
-var overviewJS string
+// The scripts, one a page at most.
+var (
+	//go:embed overview.js
+	overviewJS string
+	//go:embed check.js
+	checkJS string
+)
 
 // views turns prepared values into documents.
 type views struct {
 	templates *template.Template
 	shell     *page.Shell
 	policy    page.Policy
-	// script is the only one that there is; scripted is the policy of its page.
-	script   template.JS
-	scripted page.Policy
+	// overview and check are the scripts of these pages.
+	overview, check script
+}
+
+// script is what one page runs, and the policy that allows it that and nothing else.
+type script struct {
+	source template.JS
+	policy page.Policy
+}
+
+func newScript(source string, p page.Policy) script {
+	p.Script = page.Source(source)
+	return script{template.JS(source), p}
 }
 
 func newViews() (*views, error) {
@@ -44,9 +59,7 @@ func newViews() (*views, error) {
 		return nil, err
 	}
 	plain := page.Policy{Style: sheet.Source(), Forms: true}
-	scripted := plain
-	scripted.Script = page.Source(overviewJS)
-	return &views{t, shell, plain, template.JS(overviewJS), scripted}, nil
+	return &views{t, shell, plain, newScript(overviewJS, plain), newScript(checkJS, plain)}, nil
 }
 
 // show sends a page.
