@@ -61,6 +61,7 @@ func (c *changing) turn(s *Server, check, region string, to verdict.State) {
 
 // What the tests ask of the page.
 const (
+	isShut   = `!document.getElementById("keys").open`
 	isLive   = `document.getElementById("live").textContent === "live"`
 	rows     = `document.querySelectorAll("#matrix tbody tr").length`
 	focus    = `(document.activeElement.id || document.activeElement.textContent).trim()`
@@ -124,13 +125,18 @@ func TestOverviewByKeys(t *testing.T) {
 	expect(t, v, "the keys are shown", `document.getElementById("keys").open`, true)
 	v.Keep("ops-overview-keys")
 	v.Press("g" + pagetest.Escape)
+	v.Until(isShut)
 	expect(t, v, "Esc closes them, and they were not pressed", `!document.getElementById("keys").open && location.search`, "?q=imap&group=state")
 	v.Press("?")
 	v.Click("#on")
-	v.Press(pagetest.Escape + "t?")
+	v.Press(pagetest.Escape)
+	v.Until(isShut)
+	v.Press("t?")
 	expect(t, v, "who wants no keys has none", `document.getElementById("keys").open || location.search`, "?q=imap&group=state")
 	pagetest.Read[bool](v, `document.getElementById("on").click(), true`)
-	v.Press("j" + "j" + pagetest.Enter)
+	v.Press("j" + "j")
+	v.Until(focus + ` === "imap-login"`)
+	v.Press(pagetest.Enter)
 	v.Until(`location.pathname === "/check/imap-login"`)
 	v.Quiet()
 }
