@@ -17,7 +17,8 @@ import (
 // drawn are the numbers of one graph, exactly those that the page draws: a row for each
 // mark. A value that is nil is not known.
 type drawn struct {
-	Check string    `json:"check"`
+	// Check is empty where the graph is of no single one.
+	Check string    `json:"check,omitempty"`
 	Graph string    `json:"graph"`
 	From  time.Time `json:"from"`
 	To    time.Time `json:"to"`
@@ -33,6 +34,10 @@ func graphs() []string { return []string{"availability", "latency", "phases", "f
 // apiGraph answers /api/v1/graphs/latency.csv and its like.
 func (s *Server) apiGraph(w http.ResponseWriter, r *http.Request) {
 	name, format, _ := strings.Cut(r.PathValue("file"), ".")
+	if name == "mail" && (format == "csv" || format == "json") {
+		s.apiMailGraph(w, r, format)
+		return
+	}
 	if !slices.Contains(graphs(), name) || format != "csv" && format != "json" {
 		s.missing(w, r)
 		return
@@ -59,17 +64,58 @@ func (s *Server) apiGraph(w http.ResponseWriter, r *http.Request) {
 		}
 		d := h.drawn(name, window)
 		d.Check = id
-		if format == "csv" {
-			return d.csv(w)
-		}
-		s.answer(w, d)
-		return nil
+		return s.send(w, d, format)
 	})
+}
+
+// send writes the numbers as "csv" or "json".
+func (s *Server) send(w http.ResponseWriter, d drawn, format string) error {
+	if format == "csv" {
+		return d.csv(w)
+	}
+	s.answer(w, d)
+	return nil
+}
+
+// apiMailGraph answers with the delays of all routes, as the page of mails draws them.
+func (s *Server) apiMailGraph(w http.ResponseWriter, r *http.Request, format string) {
+	q := ask(r.URL.Query())
+	q.only("range")
+	sp := q.mailSpan()
+	if q.err != nil {
+		apiError(w, http.StatusBadRequest, q.err.Error())
+		return
+	}
+	s.withNow(w, r, func(ctx context.Context, now Now) error {
+		window := graph.Last(sp.length, sp.step, now.At)
+		m, err := s.ledger.Mail(ctx, MailQuery{From: window.From, To: window.To, Notable: true, Limit: 1})
+		if err != nil {
+			return fmt.Errorf("read mails: %w", err)
+		}
+		routes, series, err := s.delays(ctx, now, m.Routes, window)
+		if err != nil {
+			return err
+		}
+		d := newDrawn("mail", window)
+		d.Columns = []string{"t", "route", "sent", "arrived", "late", "pending", "lost", "unknown", "longest_delay_s"}
+		for i, points := range series {
+			for _, p := range points {
+				if p.Sent > 0 {
+					d.add(p.At, routes[i].Route, p.Sent, p.Arrived, p.Late, p.Pending, p.Lost, p.Unknown, p.Longest.Seconds())
+				}
+			}
+		}
+		return s.send(w, d, format)
+	})
+}
+
+func newDrawn(name string, w graph.Window) drawn {
+	return drawn{Graph: name, From: w.From, To: w.To, StepS: w.Step.Seconds(), Rows: [][]any{}}
 }
 
 // drawn are the numbers of one of graphs.
 func (h CheckHistory) drawn(name string, w graph.Window) drawn {
-	d := drawn{Graph: name, From: w.From, To: w.To, StepS: w.Step.Seconds(), Rows: [][]any{}}
+	d := newDrawn(name, w)
 	switch name {
 	case "availability":
 		d.availability(h, w)
@@ -123,7 +169,7 @@ func (d *drawn) add(at time.Time, values ...any) {
 // csv writes the rows as RFC 4180 has it, with a header.
 func (d drawn) csv(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", d.Check+"-"+d.Graph+".csv"))
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", strings.TrimPrefix(d.Check+"-"+d.Graph+".csv", "-")))
 	out := csv.NewWriter(w)
 	err := out.Write(d.Columns)
 	for _, row := range d.Rows {

@@ -86,3 +86,33 @@ func TestAMinuteInAYear(t *testing.T) {
 		}
 	})
 }
+
+// TestMailNumbersAreThoseDrawn: every bar of the page is a row with its numbers.
+func TestMailNumbersAreThoseDrawn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newServer(t, newFake().withMail(), nil)
+		for _, sp := range mailSpans() {
+			page := get(s, "/mail?range="+sp.name).Body.String()
+			lines, err := csv.NewReader(get(s, "/api/v1/graphs/mail.csv?range="+sp.name).Body).ReadAll()
+			bars := 0
+			for _, class := range []string{"db", "dlate", "dlost", "dopen"} {
+				bars += strings.Count(page, `<rect class="`+class+`"`) - 1 // one is the key
+			}
+			if err != nil || len(lines)-1 != bars || bars < 100 {
+				t.Fatalf("%s: %d rows for %d bars, %v", sp.name, len(lines)-1, bars, err)
+			}
+			w := graph.Last(sp.length, sp.step, morning)
+			for _, l := range lines[1:] {
+				start, err := time.Parse(time.RFC3339, l[0])
+				if want := "<title>" + w.Label(start) + ": " + l[2] + " mails"; err != nil || !strings.Contains(page, want) {
+					t.Errorf("%s: the page does not draw %q, %v", sp.name, want, err)
+				}
+			}
+		}
+		for query, want := range map[string]int{"?range=1h": 400, "?check=mx1": 400, "": 200} {
+			if w := get(s, "/api/v1/graphs/mail.json"+query); w.Code != want {
+				t.Errorf("%q: got %d, want %d", query, w.Code, want)
+			}
+		}
+	})
+}

@@ -63,21 +63,30 @@ func mailSpans() []span {
 		{"24h", "24 hours", day, 15 * time.Minute},
 		{"7d", "7 days", 7 * day, 2 * time.Hour},
 		{"30d", "30 days", 30 * day, 6 * time.Hour},
+		{"90d", "90 days", 90 * day, 12 * time.Hour},
+		{"1y", "1 year", 365 * day, day},
 	}
 }
 
-func (s *Server) mailPage(w http.ResponseWriter, r *http.Request) {
-	name, all := r.URL.Query().Get("range"), mailSpans()
-	i := slices.IndexFunc(all, func(s span) bool { return s.name == name })
-	if name == "" {
-		i = 0
+// mailSpan reads which of mailSpans is asked for; the first if none is.
+func (q *question) mailSpan() span {
+	all := mailSpans()
+	var names []string
+	for _, s := range all {
+		names = append(names, s.name)
 	}
-	if i < 0 {
-		s.refuse(w, r, http.StatusBadRequest, fmt.Sprintf("range %q, expected one of 24h, 7d, 30d", name))
+	return all[max(0, slices.Index(names, q.oneOf("range", names)))]
+}
+
+func (s *Server) mailPage(w http.ResponseWriter, r *http.Request) {
+	q := ask(r.URL.Query())
+	sp := q.mailSpan()
+	if q.err != nil {
+		s.refuse(w, r, http.StatusBadRequest, q.err.Error())
 		return
 	}
 	s.withNow(w, r, func(ctx context.Context, now Now) error {
-		v, err := s.mailOf(ctx, now, all[i])
+		v, err := s.mailOf(ctx, now, sp)
 		if err != nil {
 			return err
 		}
@@ -128,8 +137,8 @@ func mailHeadline(now Now, s mail.Sums) string {
 	return "No test mail was sent."
 }
 
-// routeViews are the configured routes, and others that have mails, with one scale.
-func (s *Server) routeViews(ctx context.Context, now Now, routes []mail.Route, w graph.Window, sp span) ([]routeView, error) {
+// delays are those of the configured routes, and of others that have mails.
+func (s *Server) delays(ctx context.Context, now Now, routes []mail.Route, w graph.Window) ([]mail.Route, [][]graph.DelayPoint, error) {
 	for _, name := range now.routes() {
 		if !slices.ContainsFunc(routes, func(r mail.Route) bool { return r.Route == name }) {
 			routes = append(routes, mail.Route{Route: name})
@@ -140,8 +149,17 @@ func (s *Server) routeViews(ctx context.Context, now Now, routes []mail.Route, w
 	for i, r := range routes {
 		var err error
 		if series[i], err = s.ledger.Delays(ctx, MailQuery{Route: r.Route, From: w.From, To: w.To}, w.Step); err != nil {
-			return nil, fmt.Errorf("read delays of %s: %w", r.Route, err)
+			return nil, nil, fmt.Errorf("read delays of %s: %w", r.Route, err)
 		}
+	}
+	return routes, series, nil
+}
+
+// routeViews draw the routes with one scale.
+func (s *Server) routeViews(ctx context.Context, now Now, routes []mail.Route, w graph.Window, sp span) ([]routeView, error) {
+	routes, series, err := s.delays(ctx, now, routes, w)
+	if err != nil {
+		return nil, err
 	}
 	scale := graph.DelayScale(series...)
 	var out []routeView
