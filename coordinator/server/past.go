@@ -174,6 +174,11 @@ func (p past) Check(ctx context.Context, q ops.CheckQuery) (ops.CheckHistory, er
 		}
 		out.Regions = append(out.Regions, r)
 	}
+	for _, w := range p.announcedIn(q.Window.From, q.Window.To) {
+		if slices.Contains(w.Services, t.Service) && (q.Region == "" || len(w.Regions) == 0 || slices.Contains(w.Regions, q.Region)) {
+			out.Windows = append(out.Windows, w)
+		}
+	}
 	var err error
 	out.Classes, err = p.classes(ctx, q)
 	return out, err

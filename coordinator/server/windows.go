@@ -70,8 +70,13 @@ const maxAhead = 100 * 365 * 24 * time.Hour
 
 // opsWindows are those that are in force or to come, for the operators' pages.
 func (s *Server) opsWindows(now time.Time) []ops.Window {
+	return s.announcedIn(now, now.Add(maxAhead))
+}
+
+// announcedIn are those of which something lies in [from, to) and that nobody took back.
+func (s *Server) announcedIn(from, to time.Time) []ops.Window {
 	var out []ops.Window
-	for _, w := range s.windows.Windows("", now, now.Add(maxAhead)) {
+	for _, w := range s.windows.Windows("", from, to) {
 		if !w.Withdrawn() {
 			out = append(out, ops.Window{
 				ID: w.ID, Kind: string(w.Kind), Services: w.Services, Regions: w.Regions, From: w.From, To: w.To, Title: w.Title, By: w.By,

@@ -17,6 +17,8 @@ import (
 	"varde/checks/checktest"
 	"varde/coordinator/internal/availability"
 	"varde/coordinator/internal/config"
+	"varde/coordinator/internal/graph"
+	"varde/coordinator/internal/ops"
 	"varde/coordinator/internal/plan"
 )
 
@@ -247,4 +249,25 @@ func TestDamagedWindowStopsTheStart(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "open windows: read window.m-2026-11-24-1: got a damaged value") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestGraphsNameWindows: those that are over are told too, in the regions for which they
+// were announced.
+func TestGraphsNameWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := configured(t, strings.ReplaceAll(small, "regions: [{id: eu-north, name: Northern Europe}]", "regions: [{id: eu-north}, {id: oceania}]"))
+		c.Data = t.TempDir()
+		s, stop := running(t, c)
+		defer stop()
+		now := time.Now()
+		announce(t, s, Window{Kind: Maintenance, Regions: []string{"oceania"}, From: now.Add(time.Minute), To: now.Add(2 * time.Minute)})
+		announce(t, s, Window{Kind: Watch, From: now.Add(2 * time.Hour), To: now.Add(3 * time.Hour)})
+		time.Sleep(30 * time.Minute)
+		for region, want := range map[string]int{"": 1, "oceania": 1, "eu-north": 0} {
+			h, err := past{s}.Check(t.Context(), ops.CheckQuery{Check: "imap-a", Region: region, Window: graph.Last(time.Hour, time.Minute, time.Now())})
+			if err != nil || len(h.Windows) != want {
+				t.Errorf("region %q: got %+v, %v, want %d", region, h.Windows, err, want)
+			}
+		}
+	})
 }

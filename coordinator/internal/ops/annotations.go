@@ -61,24 +61,31 @@ func (n Now) moveView(m moved) moveView {
 }
 
 // lettered are the newest events of a check, at most maxLetters of them: the times
-// of their lines through the graphs, oldest first, and which letters the changes of
-// verdict and those of the server have. Older ones have none.
-func lettered(turns []turn, moves []moved) (lines []time.Time, ofTurn, ofMove []string) {
-	for _, t := range turns {
-		lines = append(lines, t.since)
+// of their lines through the graphs, oldest first, and which letters the events of each
+// kind have. Older ones, and those without a time, have none.
+func lettered(kinds ...[]time.Time) (lines []time.Time, letters [][]string) {
+	type place struct{ kind, i int }
+	var order []place
+	for kind, times := range kinds {
+		letters = append(letters, make([]string, len(times)))
+		for i, at := range times {
+			if !at.IsZero() {
+				order = append(order, place{kind, i})
+			}
+		}
 	}
-	for _, m := range moves {
-		lines = append(lines, m.at)
+	slices.SortStableFunc(order, func(a, b place) int { return kinds[a.kind][a.i].Compare(kinds[b.kind][b.i]) })
+	for i, p := range order[max(0, len(order)-maxLetters):] {
+		lines, letters[p.kind][p.i] = append(lines, kinds[p.kind][p.i]), graph.Letter(i)
 	}
-	order := make([]int, len(lines))
-	for i := range order {
-		order[i] = i
+	return lines, letters
+}
+
+// timesOf are the times of events.
+func timesOf[T any](events []T, at func(T) time.Time) []time.Time {
+	out := make([]time.Time, len(events))
+	for i, e := range events {
+		out[i] = at(e)
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return lines[a].Compare(lines[b]) })
-	order = order[max(0, len(order)-maxLetters):]
-	names, times := make([]string, len(lines)), make([]time.Time, len(order))
-	for i, k := range order {
-		names[k], times[i] = graph.Letter(i), lines[k]
-	}
-	return times, names[:len(turns)], names[len(turns):]
+	return out
 }

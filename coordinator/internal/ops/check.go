@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"varde/checks"
 	"varde/coordinator/internal/graph"
@@ -48,6 +49,8 @@ type checkView struct {
 	Classes              []classView
 	ClassStep            string
 	Changes              []changeView
+	// Occasions are incidents and times that were announced.
+	Occasions []occasionView
 	// Moves are the changes of the server, Findings those of its configuration,
 	// Shown what it presents now.
 	Moves        []moveView
@@ -121,7 +124,12 @@ func (s *Server) checkOf(ctx context.Context, now Now, c checks.Target, q checkQ
 		return checkView{}, err
 	}
 	events := now.turnsOf(c.ID, w)
-	lines, ofEvents, ofMoves := lettered(events, sv.moves)
+	occasions, err := s.occasions(ctx, c.ID, w, h.Windows)
+	if err != nil {
+		return checkView{}, err
+	}
+	lines, letters := lettered(begun(occasions, w),
+		timesOf(events, func(t turn) time.Time { return t.since }), timesOf(sv.moves, func(m moved) time.Time { return m.at }))
 	d := drawing{now: now, check: c, scope: q.scope, window: w, history: h, lines: lines}
 	v := checkView{
 		Bar: s.bar(now, "Checks"), Service: now.serviceOf(c.Service).Name, ID: c.ID, Headline: now.checkHeadline(c.ID),
@@ -131,14 +139,17 @@ func (s *Server) checkOf(ctx context.Context, now Now, c checks.Target, q checkQ
 	v.Ranges, v.Switches = q.ranges(), q.switches(now, c)
 	v.All, v.Failed = q.address("outcome", ""), q.address("outcome", "down")
 	v.Data, v.Drawn, v.Script = template.URL(q.with("check", c.ID).Encode()), q.drawn(c.ID, w), s.views.check.source
+	for i, x := range occasions {
+		v.Occasions = append(v.Occasions, now.occasionView(x, letters[0][i]))
+	}
 	for i, event := range events {
 		view := now.changeView(event)
-		view.Letter = ofEvents[i]
+		view.Letter = letters[1][i]
 		v.Changes = append(v.Changes, view)
 	}
 	for i, m := range sv.moves {
 		view := now.moveView(m)
-		view.Letter = ofMoves[i]
+		view.Letter = letters[2][i]
 		v.Moves = append(v.Moves, view)
 	}
 	v.Shown, v.MoreShown = now.shownViews(sv.presented)

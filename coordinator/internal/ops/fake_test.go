@@ -53,6 +53,8 @@ type fake struct {
 	asked   AvailabilityQuery
 	latency LatencyQuery
 	seen    CheckQuery
+	// windows are announced for whatever check is asked.
+	windows []Window
 	listed  []ObservationQuery
 	mailed  MailQuery
 	delayed MailQuery
@@ -252,7 +254,7 @@ func (f *fake) Check(_ context.Context, q CheckQuery) (CheckHistory, error) {
 	f.mu.Lock()
 	f.seen = q
 	f.mu.Unlock()
-	h := CheckHistory{Classes: []ClassHistory{
+	h := CheckHistory{Windows: f.windows, Classes: []ClassHistory{
 		{Class: checks.ConnectTimeout, Regions: []string{"oceania"}, Counts: make([]int, w.Cells())},
 		{Class: checks.GreetingTimeout, Regions: []string{"eu-north"}, Counts: make([]int, w.Cells())},
 		{Class: checks.OwnNetwork, Regions: []string{"eu-central"}, Counts: make([]int, w.Cells())},

@@ -62,8 +62,8 @@ func TestMailQuestions(t *testing.T) {
 				t.Errorf("%s: got %d %q, %v, want %q", path, w.Code, got.Error, err, want)
 			}
 		}
-		if w := get(s, "/mail?range=1y"); w.Code != 400 {
-			t.Errorf("a range of a year: got %d", w.Code)
+		if w := get(s, "/mail?range=2y"); w.Code != 400 {
+			t.Errorf("a range of two years: got %d", w.Code)
 		}
 		f.breaks(errBroken)
 		for _, path := range []string{"/mail", "/api/v1/mail", "/api/v1/annotations", "/api/v1/findings", "/"} {
@@ -232,18 +232,18 @@ func TestServerOfACheck(t *testing.T) {
 
 func TestLettered(t *testing.T) {
 	at := func(minutes int) time.Time { return morning.Add(time.Duration(minutes) * time.Minute) }
-	var turns []turn
+	var turns []time.Time
 	for i := range 7 {
-		turns = append(turns, turn{since: at(10 * i)})
+		turns = append(turns, at(10*i))
 	}
-	lines, ofTurn, ofMove := lettered(turns, []moved{{at: at(-5)}, {at: at(25)}, {at: at(70)}})
+	lines, letters := lettered(turns, []time.Time{at(-5), at(25), at(70)}, []time.Time{{}})
 	if len(lines) != 8 || !slices.IsSortedFunc(lines, time.Time.Compare) {
 		t.Errorf("lines at %v", lines)
 	}
-	if got := strings.Join(ofTurn, ",") + ";" + strings.Join(ofMove, ","); got != ",A,B,D,E,F,G;,C,H" {
+	if got := strings.Join(letters[0], ",") + ";" + strings.Join(letters[1], ",") + ";" + letters[2][0]; got != ",A,B,D,E,F,G;,C,H;" {
 		t.Errorf("got %s", got)
 	}
-	if lines, _, _ := lettered(nil, nil); len(lines) != 0 {
+	if lines, _ := lettered(nil, nil); len(lines) != 0 {
 		t.Errorf("nothing happened: %v", lines)
 	}
 }

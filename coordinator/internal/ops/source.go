@@ -166,6 +166,9 @@ type CheckHistory struct {
 	// Classes are the failures, most frequent first. None means that they are
 	// not known, and the page leaves them out.
 	Classes []ClassHistory
+	// Windows are those that people announced for the service of the check and of which
+	// something lies in the time asked for, withdrawn ones left out.
+	Windows []Window
 }
 
 // CheckRegion is what one region saw of a check.
