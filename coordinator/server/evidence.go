@@ -12,6 +12,7 @@ import (
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/incident"
 	"varde/coordinator/internal/journal"
+	"varde/coordinator/internal/register"
 	"varde/coordinator/internal/verdict"
 )
 
@@ -78,22 +79,26 @@ func (s *Server) Evidence(ctx context.Context, id string, w io.Writer) error {
 // caseOf gathers what is known of an incident. Its observations are read from the
 // archive while they are written.
 func (s *Server) caseOf(ctx context.Context, id string) (evidence.Case, error) {
-	of, parts, err := s.withParts(id)
-	if err != nil {
-		return evidence.Case{}, err
+	of, ok := incident.WholeOf(s.incidents.All(), id)
+	switch {
+	case !ok:
+		return evidence.Case{}, fmt.Errorf("incident %q: %w", id, register.ErrNoIncident)
+	case of.ID != id:
+		return evidence.Case{}, fmt.Errorf("incident %s is a part of %s: ask for that", id, of.ID)
 	}
 	c := evidence.Case{
-		Incident: of, Merged: parts, World: *s.world.Load(), Coordinator: s.current().Name, Version: s.opts.Version, Written: time.Now().UTC(),
+		Incident: of.Case, Merged: of.Parts, World: *s.world.Load(), Coordinator: s.current().Name, Version: s.opts.Version, Written: time.Now().UTC(),
 		Key: s.authority.PlanSigner(), Authority: s.authority.Authorities()[0],
 	}
 	if p, ok := s.plans.Current(); ok {
 		c.Plan = p.Number.Revision
 	}
-	if c.Signs, err = (cases{s}).Signs(ctx, of.Incident); err != nil {
+	var err error
+	if c.Signs, err = (cases{s}).Signs(ctx, of.Together()); err != nil {
 		return c, fmt.Errorf("read signs of incident %s: %w", id, err)
 	}
 	var wants []evidence.Want
-	for _, part := range append(parts, of) {
+	for _, part := range append(slices.Clone(of.Parts), of.Case) {
 		wants = append(wants, wantOf(part.Incident))
 	}
 	c.From, c.Until = windowOf(wants, c.Written)
@@ -111,24 +116,6 @@ func (s *Server) caseOf(ctx context.Context, id string) (evidence.Case, error) {
 		return c, fmt.Errorf("read verdicts of incident %s: %w", id, err)
 	}
 	return c, nil
-}
-
-// withParts is an incident with those that were merged into it.
-func (s *Server) withParts(id string) (of incident.Case, parts []incident.Case, err error) {
-	if of, err = s.incidents.Case(id); err != nil {
-		return of, nil, err
-	}
-	all := s.incidents.All()
-	p := incident.PlacementOf(all)
-	if stands := p.Stands(id); stands != id {
-		return of, nil, fmt.Errorf("incident %s is a part of %s: ask for that", id, stands)
-	}
-	for _, c := range all {
-		if c.ID != id && p.Stands(c.ID) == id {
-			parts = append(parts, c)
-		}
-	}
-	return of, parts, nil
 }
 
 // windowOf is the time of several wants, up to now.

@@ -66,10 +66,10 @@ func (s *Server) learnWorld(c config.Config) {
 }
 
 // incidentsChanged is told of every incident that changed after it is on disk.
-func (s *Server) incidentsChanged(list []incident.Case) {
-	for _, c := range list {
+func (s *Server) incidentsChanged(list []incident.Whole) {
+	for _, x := range list {
 		if s.ops != nil {
-			s.ops.PublishIncident(*s.world.Load(), c)
+			s.ops.PublishIncident(*s.world.Load(), x)
 		}
 	}
 }
@@ -129,19 +129,12 @@ func (c cases) ListIncidents(_ context.Context, since time.Time) ([]incident.Sho
 
 // ShowIncident returns one incident for a command: that which stands for it.
 func (c cases) ShowIncident(ctx context.Context, id string) (control.Incident, error) {
-	x, err := c.incidents.Case(id)
-	if err != nil {
-		return control.Incident{}, err
+	x, ok := incident.WholeOf(c.incidents.All(), id)
+	if !ok {
+		return control.Incident{}, fmt.Errorf("incident %q: %w", id, register.ErrNoIncident)
 	}
-	all := c.incidents.All()
-	stands := incident.PlacementOf(all).Stands(id)
-	views := incident.Views(*c.world.Load(), all)
-	k := slices.IndexFunc(views, func(s incident.Shown) bool { return s.ID == stands })
-	if k < 0 {
-		return control.Incident{}, fmt.Errorf("incident %q: %w", stands, register.ErrNoIncident)
-	}
-	signs, err := c.Signs(ctx, x.Incident)
-	return control.Incident{Shown: views[k], Signs: signs}, err
+	signs, err := c.Signs(ctx, x.Together())
+	return control.Incident{Shown: incident.View(*c.world.Load(), x.Case, x.Parts...), Signs: signs}, err
 }
 
 // OrderIncident does what a command wants.

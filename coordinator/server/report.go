@@ -173,14 +173,14 @@ func (m months) incidentsIn(ctx context.Context, month report.Month, provider st
 	}
 	var out []report.Incident
 	until := time.Now().Add(signedWithin)
-	for _, shown := range incident.Views(w, cases) {
+	for _, x := range incident.Wholes(cases) {
+		shown := incident.View(w, x.Case, x.Parts...)
 		if slices.ContainsFunc(shown.Services, func(id string) bool { return !mine(id) }) {
 			continue
 		}
 		one := report.Incident{Shown: shown}
-		i := slices.IndexFunc(cases, func(c incident.Case) bool { return c.ID == shown.ID })
-		if i >= 0 && len(out) < signedMax && time.Now().Before(until) {
-			signs, err := m.signsOf(ctx, cases[i].Incident)
+		if len(out) < signedMax && time.Now().Before(until) {
+			signs, err := m.signsOf(ctx, x.Together())
 			if err != nil {
 				return nil, err
 			}

@@ -133,8 +133,9 @@ func (e Edits) mark(d Deed, m Mark, of func(*Edits) **Mark) (Edits, error) {
 	return e.did(d, m), nil
 }
 
-// Unmark takes the last deed of a kind back. A split is undone by a [Merge] of its
-// parts.
+// Unmark takes back what people said: the last note, a mark, or their words and their
+// decision who sees it, in the place of which the machine's hold again, whatever they
+// were before. A split is undone by a [Merge] of its parts.
 func (e Edits) Unmark(m Mark, d Deed) (Edits, error) {
 	if err := e.allows(m); err != nil {
 		return e, err

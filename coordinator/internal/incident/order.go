@@ -10,7 +10,7 @@ import (
 type Order struct {
 	Mark
 	Deed Deed `json:"deed"`
-	// Back takes the last deed of the kind back.
+	// Back takes a deed of the kind back, as [Edits.Unmark] does.
 	Back bool `json:"back,omitempty"`
 	// Title and Summary are for Rewording, Public for Publishing, Into for Merging and
 	// Series for Splitting.

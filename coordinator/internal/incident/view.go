@@ -58,34 +58,23 @@ type Line struct {
 // Views are the incidents that stand, the oldest first, each with those that are
 // merged into it.
 func Views(w World, cases []Case) []Shown {
-	p := PlacementOf(cases)
 	var out []Shown
-	for _, c := range cases {
-		if stands(cases, p, c) {
-			parts := slices.DeleteFunc(slices.Clone(cases), func(o Case) bool { return o.ID == c.ID || p.Stands(o.ID) != c.ID })
-			out = append(out, View(w, c, parts...))
-		}
+	for _, x := range Wholes(cases) {
+		out = append(out, View(w, x.Case, x.Parts...))
 	}
 	slices.SortFunc(out, func(a, b Shown) int { return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID)) })
 	return out
 }
 
-// stands says whether a case is shown by itself: it is merged with none that is there.
-func stands(cases []Case, p Placement, c Case) bool {
-	id := p.Stands(c.ID)
-	return id == c.ID || !slices.ContainsFunc(cases, func(o Case) bool { return o.ID == id })
-}
-
 // View is what is shown of a case with those that are merged into it. What a person
 // said stands over what the machine says.
 func View(w World, c Case, merged ...Case) Shown {
-	all, e := c.Clone(), c.Edits
+	all, e := Whole{c, merged}.Together(), c.Edits
 	lines := c.lines()
 	var ids []string
 	for _, part := range merged {
 		ids = append(ids, part.ID)
 		lines = append(lines, part.lines()...)
-		all.unite(&part.Incident)
 	}
 	slices.Sort(ids)
 	slices.SortStableFunc(lines, func(a, b Line) int { return a.At.Compare(b.At) })
@@ -124,34 +113,4 @@ func (c *Case) lines() []Line {
 		out = append(out, Line{At: n.At, By: n.By, Words: n.Text})
 	}
 	return out
-}
-
-// unite takes another incident into this one: it began with the first and is over with
-// the last of both.
-func (i *Incident) unite(o *Incident) {
-	if o.Started.Before(i.Started) {
-		i.Started = o.Started
-	}
-	if i.Detected.IsZero() || !o.Detected.IsZero() && o.Detected.Before(i.Detected) {
-		i.Detected = o.Detected
-	}
-	i.Stage = firstStage(i.Stage, o.Stage)
-	if i.Recovered = later(i.Recovered, o.Recovered); i.Stage == Investigating {
-		i.Recovered = time.Time{}
-	}
-	if i.Resolved = later(i.Resolved, o.Resolved); i.Stage != Resolved {
-		i.Resolved = time.Time{}
-	}
-	i.Intermittent, i.Impact = i.Intermittent || o.Intermittent, worse(i.Impact, o.Impact)
-	i.Members = united(i.Members, o.Members)
-}
-
-// firstStage is the stage of the two that comes first: one is only as far as all of it.
-func firstStage(a, b Stage) Stage {
-	for _, s := range []Stage{Investigating, Monitoring} {
-		if a == s || b == s {
-			return s
-		}
-	}
-	return Resolved
 }

@@ -95,7 +95,7 @@ func (s *Server) incidentOf(ctx context.Context, now Now, one oneIncident) (inci
 		v.FalseAlarm = i.FalseAlarm.Text + " (" + i.FalseAlarm.By + ")"
 	}
 	var err error
-	if v.Signs, err = s.incidents.Signs(ctx, one.Incident); err != nil {
+	if v.Signs, err = s.incidents.Signs(ctx, one.Together()); err != nil {
 		return v, fmt.Errorf("read signs of %s: %w", i.ID, err)
 	}
 	w := aroundIncident(i, now.At)

@@ -154,7 +154,7 @@ func (s *Server) apiIncidents(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) apiIncident(w http.ResponseWriter, r *http.Request) {
 	s.withIncident(w, r, func(ctx context.Context, _ Now, one oneIncident) error {
-		signs, err := s.incidents.Signs(ctx, one.Incident)
+		signs, err := s.incidents.Signs(ctx, one.Together())
 		if err != nil {
 			return fmt.Errorf("read signs of %s: %w", one.ID, err)
 		}
@@ -169,7 +169,7 @@ func (s *Server) apiIncident(w http.ResponseWriter, r *http.Request) {
 
 // oneIncident is an incident with what is shown of it.
 type oneIncident struct {
-	incident.Case
+	incident.Whole
 	shown    incident.Shown
 	register Register
 }
@@ -187,16 +187,11 @@ func (s *Server) withIncident(w http.ResponseWriter, r *http.Request, use func(c
 			s.refuse(w, r, http.StatusNotFound, fmt.Sprintf("incident %q does not exist", id))
 			return nil
 		}
-		one := oneIncident{Case: c, register: found}
-		var parts []incident.Case
-		placed := incident.PlacementOf(found.Cases)
-		for _, o := range found.Cases {
-			if o.ID != id && placed.Stands(o.ID) == id {
-				parts = append(parts, o)
-			}
+		whole, _ := incident.WholeOf(found.Cases, id)
+		if whole.ID != id { // a part is asked for by its own id to be taken out again
+			whole = incident.Whole{Case: c}
 		}
-		one.shown = incident.View(found.World, c, parts...)
-		return use(ctx, now, one)
+		return use(ctx, now, oneIncident{whole, incident.View(found.World, c, whole.Parts...), found})
 	})
 }
 

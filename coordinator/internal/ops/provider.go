@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -53,14 +54,10 @@ func (s *Server) room(provider string) *Server {
 }
 
 // entered are the rooms that somebody has entered, by provider.
-func (s *Server) entered(yield func(provider string, room *Server) bool) {
+func (s *Server) entered() map[string]*Server {
 	s.rooms.mu.Lock()
 	defer s.rooms.mu.Unlock()
-	for provider, room := range s.rooms.of {
-		if !yield(provider, room) {
-			return
-		}
-	}
+	return maps.Clone(s.rooms.of)
 }
 
 // providerOf is the provider of a service.

@@ -80,7 +80,7 @@ func (h *hub) count() (open int, dropped uint64) {
 // because they were too slow.
 func (s *Server) Readers() (open int, dropped uint64) {
 	open, dropped = s.hub.count()
-	for _, room := range s.entered {
+	for _, room := range s.entered() {
 		more, gone := room.hub.count()
 		open, dropped = open+more, dropped+gone
 	}
@@ -91,10 +91,12 @@ func (s *Server) Readers() (open int, dropped uint64) {
 // It never blocks.
 func (s *Server) PublishVerdict(v Verdict) {
 	s.publish("verdict", v)
-	for provider, room := range s.entered {
-		if provider == s.providerOf(v.Service) {
-			room.publish("verdict", v)
-		}
+	rooms := s.entered()
+	if len(rooms) == 0 {
+		return
+	}
+	if room, ok := rooms[s.providerOf(v.Service)]; ok {
+		room.publish("verdict", v)
 	}
 }
 
@@ -102,18 +104,18 @@ func (s *Server) PublishVerdict(v Verdict) {
 // changed. It never blocks.
 func (s *Server) PublishProbe(p Probe) {
 	s.publish("probe", p)
-	for _, room := range s.entered {
+	for _, room := range s.entered() {
 		room.publish("probe", p)
 	}
 }
 
 // PublishIncident tells the readers of the stream that an incident is new or has
-// changed. It never blocks.
-func (s *Server) PublishIncident(w incident.World, c incident.Case) {
-	event := jsonOf(incident.View(w, c))
+// changed, itself or a part of it. It never blocks.
+func (s *Server) PublishIncident(w incident.World, x incident.Whole) {
+	event := jsonOf(incident.View(w, x.Case, x.Parts...))
 	s.publish("incident", event)
-	for provider, room := range s.entered {
-		if len(Register{World: w, Cases: []incident.Case{c}}.of(provider).Cases) > 0 {
+	for provider, room := range s.entered() {
+		if len(Register{World: w, Cases: append([]incident.Case{x.Case}, x.Parts...)}.of(provider).Cases) > 0 {
 			room.publish("incident", event)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"varde/coordinator/internal/incident"
@@ -105,25 +106,21 @@ func (r *Incidents) editedLocked(changed ...incident.Case) {
 			r.log.Info("incident edited", "incident", c.ID, "did", string(act.Did), "by", act.By, "back", act.Back)
 		}
 	}
-	r.options.Changed(changed)
+	r.announceLocked(changed)
 }
 
 // Overlapping returns the cases of which something lies in [from, to), and those that
 // are merged with one of them, the oldest first.
 func (r *Incidents) Overlapping(from, to time.Time) []incident.Case {
-	all := r.All()
-	p := incident.PlacementOf(all)
-	wanted := make(map[string]bool)
-	for _, c := range all {
-		if c.Started.Before(to) && (c.Resolved.IsZero() || c.Resolved.After(from)) {
-			wanted[p.Stands(c.ID)] = true
-		}
-	}
 	var out []incident.Case
-	for _, c := range all {
-		if wanted[p.Stands(c.ID)] {
-			out = append(out, c)
+	for _, x := range incident.Wholes(r.All()) {
+		cases := append([]incident.Case{x.Case}, x.Parts...)
+		if slices.ContainsFunc(cases, func(c incident.Case) bool {
+			return c.Started.Before(to) && (c.Resolved.IsZero() || c.Resolved.After(from))
+		}) {
+			out = append(out, cases...)
 		}
 	}
+	slices.SortFunc(out, func(a, b incident.Case) int { return a.Compare(&b.Incident) })
 	return out
 }

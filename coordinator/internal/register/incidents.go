@@ -47,9 +47,9 @@ type IncidentOptions struct {
 	World func() *incident.World
 	// Keep is for how long an incident that is over is kept; for ever if zero.
 	Keep time.Duration
-	// Changed is called with every incident that is new or changed, after it is on
-	// disk, and must not block for long. It may be nil.
-	Changed func([]incident.Case)
+	// Changed is called with every incident that stands and is new or changed, or of
+	// which a part is, after it is on disk, and must not block for long. It may be nil.
+	Changed func([]incident.Whole)
 	// Logger is required.
 	Logger *slog.Logger
 }
@@ -102,7 +102,7 @@ func OpenIncidents(ctx context.Context, o IncidentOptions) (*Incidents, error) {
 		return nil, errors.New("open incidents: Store, Verdicts, World and Logger are required")
 	}
 	if o.Changed == nil {
-		o.Changed = func([]incident.Case) {}
+		o.Changed = func([]incident.Whole) {}
 	}
 	r := &Incidents{options: o, log: o.Logger, wake: make(chan struct{}, 1), cases: make(map[string]entry)}
 	if err := r.load(ctx); err != nil {

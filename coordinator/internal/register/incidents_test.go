@@ -19,7 +19,7 @@ func TestIncidentsFollowVerdicts(t *testing.T) {
 	r := &record{}
 	var published []string
 	i := open(t, newMemory(), r, func(o *IncidentOptions) {
-		o.Changed = func(list []incident.Case) {
+		o.Changed = func(list []incident.Whole) {
 			for _, c := range list {
 				published = append(published, fmt.Sprintf("%s %d", c.Stage, len(c.Members)))
 			}
@@ -147,9 +147,9 @@ func TestErrorAtAnyWrite(t *testing.T) {
 			m.puts, m.deaf = broken, deaf
 			tell(r)
 			i := open(t, m, r, func(o *IncidentOptions) {
-				o.Changed = func(list []incident.Case) {
+				o.Changed = func(list []incident.Whole) {
 					for _, c := range list {
-						heard[c.ID] = c
+						heard[c.ID] = c.Case
 					}
 				}
 			})
@@ -346,6 +346,36 @@ func TestMergeAndSplit(t *testing.T) {
 	}
 	if got := i.Overlapping(at(-60), at(0)); len(got) != 0 {
 		t.Errorf("got %d cases of a time before", len(got))
+	}
+}
+
+// TestPartsAreAnnouncedWithTheirWhole: whoever hears of an incident sees all of it,
+// also when only a part of it changed.
+func TestPartsAreAnnouncedWithTheirWhole(t *testing.T) {
+	r := &record{}
+	var heard []string
+	i := open(t, newMemory(), r, func(o *IncidentOptions) {
+		o.Changed = func(list []incident.Whole) {
+			for _, x := range list {
+				heard = append(heard, fmt.Sprintf("%s of %d parts, %d series", x.Together().Stage, len(x.Parts), len(x.Together().Members)))
+			}
+		}
+	})
+	r.tell(4, turn(series("imap", "oceania"), verdict.Up, verdict.Down, 1), turn(series("web", "oceania"), verdict.Up, verdict.Down, 2))
+	step(t, i)
+	all := i.All()
+	if len(all) != 2 {
+		t.Fatalf("got %d incidents, expected two", len(all))
+	}
+	by := incident.Mark{At: at(5), By: "kari"}
+	if _, err := i.Do(t.Context(), all[1].ID, incident.Order{Mark: by, Deed: incident.Merging, Into: all[0].ID}); err != nil {
+		t.Fatal(err)
+	}
+	r.tell(9, turn(series("web", "oceania"), verdict.Down, verdict.Up, 8))
+	step(t, i)
+	want := []string{"investigating of 0 parts, 1 series", "investigating of 0 parts, 1 series", "investigating of 1 parts, 2 series", "investigating of 1 parts, 2 series"}
+	if diff := cmp.Diff(want, heard); diff != "" {
+		t.Errorf("heard (-want +got):\n%s", diff)
 	}
 }
 

@@ -117,7 +117,15 @@ func (r *Incidents) tellLocked(changed []incident.Case) {
 		}
 		r.log.Info("incident changed", "incident", c.ID, "stage", string(c.Stage), "step", string(last.Kind), "words", last.Words)
 	}
-	r.options.Changed(changed)
+	r.announceLocked(changed)
+}
+
+// announceLocked says which incidents look otherwise now.
+func (r *Incidents) announceLocked(changed []incident.Case) {
+	wholes := slices.DeleteFunc(incident.Wholes(r.list()), func(x incident.Whole) bool {
+		return !slices.ContainsFunc(changed, x.Has)
+	})
+	r.options.Changed(wholes)
 }
 
 // forgetLocked deletes what is over for longer than it is kept.
