@@ -29,7 +29,7 @@ Examples:
   varde-coordinator restore --verify /mnt/backup/varde.zip`
 }
 
-// Run writes the file whole or not at all, and reads it once more.
+// Run writes the file whole or not at all, and reads it once more before it is in place.
 func (c *backupCommand) Run(ctx context.Context, p *process) error {
 	ctx, release := p.stoppable(ctx)
 	defer release()
@@ -37,14 +37,13 @@ func (c *backupCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	got, err := p.download(c.File, c.Force, func(w io.Writer) error { return client.Backup(ctx, w) })
+	var m backup.Manifest
+	verify := func(f io.ReaderAt, size int64) error {
+		return p.reading(c.File, f, size, func(o backup.Options) (err error) { m, err = backup.Verify(ctx, o); return err })
+	}
+	got, err := p.download(c.File, c.Force, func(w io.Writer) error { return client.Backup(ctx, w) }, verify)
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
-	}
-	var m backup.Manifest
-	err = p.opened(c.File, func(o backup.Options) (err error) { m, err = backup.Verify(ctx, o); return err })
-	if err != nil {
-		return fmt.Errorf("backup: %s was written and is not right: %w", c.File, err)
 	}
 	_, err = fmt.Fprintf(p.stdout, "wrote %s: %s, %s\nsha256 %x\nIt holds the keys of the fleet: keep it as safe as the coordinator.\n", clean(c.File),
 		graph.Count(len(m.Files), "file"), graph.Count(int(got.bytes), "byte"), got.sum.Sum(nil))
@@ -62,7 +61,12 @@ func (p *process) opened(path string, fn func(backup.Options) error) error {
 	if err != nil {
 		return err
 	}
+	return p.reading(path, f, info.Size(), fn)
+}
+
+// reading hands on a file that is open.
+func (p *process) reading(path string, f io.ReaderAt, size int64, fn func(backup.Options) error) error {
 	progress := varde.NewProgress(p.stderr, p.terminal, "reading "+clean(path))
 	defer progress.End()
-	return fn(backup.Options{File: f, Size: info.Size(), Progress: progress.At})
+	return fn(backup.Options{File: f, Size: size, Progress: progress.At})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
@@ -31,8 +32,12 @@ func (nothing) Copy(context.Context, string, io.Writer) (journal.Part, error) {
 	return journal.Part{}, nil
 }
 
-// Backup writes a backup of a folder in which one file is.
+// Backup writes a backup of a folder in which one file is, or what is none.
 func (f *fleet) Backup(ctx context.Context, w io.Writer) error {
+	if f.data == "" {
+		_, err := io.WriteString(w, "no backup")
+		return err
+	}
 	return backup.Write(ctx, w, backup.Source{
 		Coordinator: "c1", Version: "0.2.0", Written: noon, Data: f.data, Journal: nothing{}, History: noHistory{},
 	})
@@ -59,6 +64,17 @@ func TestBackupCommands(t *testing.T) {
 	if want := file + " is whole: 2 files, 13 bytes, written by c1 (varde 0.2.0) at " + utc(noon) + " from " + f.data + "\n"; code != 0 || out != want || errs != "" {
 		t.Errorf("verify: exit %d, %q, %q, want %q", code, out, errs, want)
 	}
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := f.data
+	f.data = ""
+	code, out, errs = calledWith(t, false, "backup", file, "--config", config, "--force")
+	if after, err := os.ReadFile(file); code != 1 || out != "" || !strings.Contains(errs, file+" was not written, what came is not right: ") || !bytes.Equal(before, after) {
+		t.Errorf("what is no backup, over one: exit %d, %q, %q, now %d bytes, %v", code, out, errs, len(after), err)
+	}
+	f.data = whole
 	to := filepath.Join(t.TempDir(), "data")
 	code, out, errs = calledWith(t, true, "restore", file, "--data", to)
 	if want := "restored " + to + " from varde.zip, as c1 was at " + utc(noon) + "\n"; code != 0 || out != want || !strings.Contains(errs, "reading "+file) {

@@ -40,7 +40,7 @@ func initialise(t *testing.T, change func(*process, *ct.Lab), args ...string) (c
 	var out, errs bytes.Buffer
 	p := &process{
 		stdout: &out, stderr: &errs, now: time.Now, terminal: func(io.Writer) bool { return false },
-		resolver: records{ct.LabName + "."}, network: lab.Client, roots: lab.CA.Pool(),
+		resolver: records{ct.LabName + "."}, network: lab.Client, roots: lab.CA.Pool(), signals: unsent,
 	}
 	change(p, lab)
 	dir = t.TempDir()
@@ -90,7 +90,7 @@ func TestInitWithoutAFindingWritesNothing(t *testing.T) {
 		"nothing there": {func(p *process, _ *ct.Lab) { p.resolver = records{} }, "example.org", varde.ExitError, "init: found nothing at example.org\n"},
 		"no domain":     {func(*process, *ct.Lab) {}, "192.0.2.1", varde.ExitUsage, `init: --domain: got "192.0.2.1", expected the name of a domain such as example.net`},
 		"interrupted": {func(p *process, l *ct.Lab) {
-			p.signals, p.network = interrupt, silent{l.Client}
+			p.signals, p.network = func() <-chan os.Signal { return interrupt }, silent{l.Client}
 		}, "example.net", varde.ExitError, "init: stopped by interrupt\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,9 +14,13 @@ import (
 	"varde/proto/durable"
 )
 
+// check looks at a file of so many bytes before it is in place.
+type check func(f io.ReaderAt, size int64) error
+
 // download makes a file of what fetch writes, whole or not at all, and shows on a
-// terminal how much has come. A file that is there is only replaced by force.
-func (p *process) download(path string, force bool, fetch func(io.Writer) error) (*counted, error) {
+// terminal how much has come. A file that is there is only replaced by force, and by
+// none that the check, which may be nil, refuses.
+func (p *process) download(path string, force bool, fetch func(io.Writer) error, right check) (*counted, error) {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) && !force {
 		return nil, fmt.Errorf("%s is there already, expected no such file, or --force: nothing was written", path)
 	}
@@ -30,6 +34,11 @@ func (p *process) download(path string, force bool, fetch func(io.Writer) error)
 	out := &counted{file: f, sum: sha256.New(), shown: p.written(path)}
 	err = fetch(out)
 	out.shown(-1)
+	if err == nil && right != nil {
+		if err = right(f, out.bytes); err != nil {
+			err = fmt.Errorf("%s was not written, what came is not right: %w", path, err)
+		}
+	}
 	if err != nil {
 		return nil, errors.Join(err, f.Discard())
 	}

@@ -57,13 +57,11 @@ func (c *evidenceCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	got, err := p.download(c.Output, c.Force, func(w io.Writer) error { return client.Evidence(ctx, c.Incident, w) })
+	var report evidence.Report
+	verify := func(f io.ReaderAt, size int64) (err error) { report, err = evidence.Verify(f, size, nil); return err }
+	got, err := p.download(c.Output, c.Force, func(w io.Writer) error { return client.Evidence(ctx, c.Incident, w) }, verify)
 	if err != nil {
 		return fmt.Errorf("evidence: %w", err)
-	}
-	report, err := verifyFile(c.Output, nil, func(int64, int64) {})
-	if err != nil {
-		return fmt.Errorf("evidence: %s was written and is not right: %w", c.Output, err)
 	}
 	_, err = fmt.Fprintf(p.stdout, "wrote %s: %s, %s\nsha256 %x\nsigned with the key %s\n", clean(c.Output),
 		graph.Count(len(report.Files), "file"), graph.Count(int(got.bytes), "byte"), got.sum.Sum(nil), report.Key)

@@ -38,7 +38,7 @@ func (f *fleet) Evidence(_ context.Context, id string, w io.Writer) error {
 func calledWith(t *testing.T, terminal bool, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	p := &process{stdout: &out, stderr: &err, now: func() time.Time { return noon }, terminal: func(io.Writer) bool { return terminal }}
+	p := &process{stdout: &out, stderr: &err, now: func() time.Time { return noon }, terminal: func(io.Writer) bool { return terminal }, signals: unsent}
 	code = p.run(t.Context(), args)
 	return code, out.String(), err.String()
 }

@@ -70,7 +70,7 @@ func (c *exportCommand) Run(ctx context.Context, p *process) error {
 		return fetch(p.stdout)
 	}
 	n := 0
-	got, err := p.download(c.Output, c.Force, func(w io.Writer) (err error) { n, err = encode(w, fetch); return err })
+	got, err := p.download(c.Output, c.Force, func(w io.Writer) (err error) { n, err = encode(w, fetch); return err }, nil)
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}

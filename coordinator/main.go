@@ -59,8 +59,9 @@ type commands struct {
 // process is the world of one run of the program; tests make their own.
 type process struct {
 	stdout, stderr io.Writer
-	// signals are those of the process; SIGHUP reloads, every other one stops.
-	signals <-chan os.Signal
+	// signals begins to catch those of the process, which end a command that never asks
+	// for them; SIGHUP reloads, every other one stops.
+	signals func() <-chan os.Signal
 	// start makes a coordinator of a configuration.
 	start func(path string, c config.Config, logger *slog.Logger) (coordinator, error)
 	now   func() time.Time
@@ -75,13 +76,18 @@ type process struct {
 }
 
 func main() {
-	signals := make(chan os.Signal, 4) // SIGHUP and SIGTERM may come together
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	p := &process{
-		stdout: os.Stdout, stderr: os.Stderr, signals: signals, start: start, now: time.Now, user: caller,
+		stdout: os.Stdout, stderr: os.Stderr, signals: caught, start: start, now: time.Now, user: caller,
 		terminal: varde.IsTerminal, resolver: &net.Resolver{PreferGo: true}, network: &checks.System{},
 	}
 	os.Exit(p.run(context.Background(), os.Args[1:]))
+}
+
+// caught are the signals of the process from now on.
+func caught() <-chan os.Signal {
+	signals := make(chan os.Signal, 4) // SIGHUP and SIGTERM may come together
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	return signals
 }
 
 // caller is the name of whoever called the program, also through sudo.
@@ -98,10 +104,11 @@ func caller() string {
 // stoppable returns a context that ends with a signal. Release waits for what watches.
 func (p *process) stoppable(ctx context.Context) (_ context.Context, release func()) {
 	ctx, stop := context.WithCancelCause(ctx)
+	signals := p.signals()
 	var watch sync.WaitGroup
 	watch.Go(func() {
 		select {
-		case sig := <-p.signals:
+		case sig := <-signals:
 			stop(fmt.Errorf("stopped by %s", sig))
 		case <-ctx.Done():
 		}

@@ -34,7 +34,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	p := &process{stdout: &out, stderr: &err, now: func() time.Time { return noon }, user: func() string { return "kari" }}
+	p := &process{stdout: &out, stderr: &err, now: func() time.Time { return noon }, user: func() string { return "kari" }, signals: unsent}
 	code = p.run(t.Context(), args)
 	return code, out.String(), err.String()
 }
@@ -377,12 +377,34 @@ func (r *running) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// unsent are signals that nobody sends.
+func unsent() <-chan os.Signal { return nil }
+
+// TestShortCommandsDieFromSignals: who does not wait for signals does not catch them,
+// so that Ctrl-C ends a command that hangs.
+func TestShortCommandsDieFromSignals(t *testing.T) {
+	config, _ := initialised(t)
+	for _, args := range [][]string{{"status"}, {"probe", "list"}, {"incident", "list"}, {"version"}} {
+		var out bytes.Buffer
+		p := &process{stdout: &out, stderr: &out, now: time.Now, signals: func() <-chan os.Signal {
+			t.Errorf("%v catches signals", args)
+			return nil
+		}}
+		if args[0] != "version" {
+			args = append(args, "--config", config)
+		}
+		if code := p.run(t.Context(), args); code == varde.ExitUsage || out.Len() == 0 {
+			t.Errorf("%v: exit %d, %q", args, code, out.String())
+		}
+	}
+}
+
 // launch runs the run command against r and returns its exit code when it has ended.
 func launch(t *testing.T, file string, r *running) (signals chan<- os.Signal, ended <-chan int) {
 	t.Helper()
 	sig, done := make(chan os.Signal), make(chan int, 1)
 	p := &process{
-		stdout: r, stderr: r, signals: sig, now: time.Now,
+		stdout: r, stderr: r, signals: func() <-chan os.Signal { return sig }, now: time.Now,
 		start: func(path string, c config.Config, _ *slog.Logger) (coordinator, error) {
 			r.events <- "start " + c.Name + " of " + filepath.Base(path)
 			return r, nil

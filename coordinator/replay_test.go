@@ -65,7 +65,7 @@ func recorded(t *testing.T) (config, calmer, observations string) {
 func judge(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	p := &process{stdout: &out, stderr: &errs, now: func() time.Time { return noon }, terminal: func(io.Writer) bool { return false }}
+	p := &process{stdout: &out, stderr: &errs, now: func() time.Time { return noon }, terminal: func(io.Writer) bool { return false }, signals: unsent}
 	code = p.run(t.Context(), append([]string{"replay"}, args...))
 	return code, out.String(), errs.String()
 }

@@ -58,7 +58,7 @@ func (c *reportCommand) Run(ctx context.Context, p *process) error {
 		}
 		return p.missing(gaps)
 	}
-	got, err := p.download(c.Output, c.Force, fetch)
+	got, err := p.download(c.Output, c.Force, fetch, nil)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}

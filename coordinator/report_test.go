@@ -105,7 +105,7 @@ func TestReportOfARunningCoordinator(t *testing.T) {
 		"checks: [{id: imap, service: imap, kind: imap, url: \"imaps://mail.example.net\", every: 30s}]\n")
 	var log bytes.Buffer
 	signals, ended, begun := make(chan os.Signal), make(chan int, 1), make(chan struct{})
-	p := &process{stdout: &log, stderr: &log, signals: signals, now: time.Now, start: func(path string, c config.Config, l *slog.Logger) (coordinator, error) {
+	p := &process{stdout: &log, stderr: &log, signals: func() <-chan os.Signal { return signals }, now: time.Now, start: func(path string, c config.Config, l *slog.Logger) (coordinator, error) {
 		s, err := start(path, c, l)
 		close(begun)
 		return s, err
@@ -114,7 +114,7 @@ func TestReportOfARunningCoordinator(t *testing.T) {
 	<-begun
 	ask := func(args ...string) (code int, stdout, stderr string) {
 		var out, errs bytes.Buffer
-		p := &process{stdout: &out, stderr: &errs, now: time.Now, terminal: func(io.Writer) bool { return false }}
+		p := &process{stdout: &out, stderr: &errs, now: time.Now, terminal: func(io.Writer) bool { return false }, signals: unsent}
 		code = p.run(t.Context(), append([]string{"report", "--config", file}, args...))
 		return code, out.String(), errs.String()
 	}

@@ -45,6 +45,7 @@ Examples:
 
 // Run runs the coordinator until a signal stops it.
 func (c *runCommand) Run(ctx context.Context, p *process, logger *slog.Logger) error {
+	signals := p.signals()
 	cfg, err := c.load(logger)
 	if err != nil {
 		return err
@@ -61,14 +62,14 @@ func (c *runCommand) Run(ctx context.Context, p *process, logger *slog.Logger) e
 		select {
 		case err := <-ended:
 			return err
-		case sig := <-p.signals:
+		case sig := <-signals:
 			if sig == syscall.SIGHUP {
 				c.reload(s, logger)
 				continue
 			}
 			logger.Info("coordinator stops", "signal", sig.String())
 			stop()
-			return c.wait(ended, p.signals)
+			return c.wait(ended, signals)
 		}
 	}
 }

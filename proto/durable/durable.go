@@ -56,6 +56,9 @@ func (f *File) Write(b []byte) (int, error) {
 	return n, f.named(err)
 }
 
+// ReadAt reads what was written, before it is in place.
+func (f *File) ReadAt(b []byte, offset int64) (int, error) { return f.next.ReadAt(b, offset) }
+
 // Finish puts the file in place with what was written, as Replace does.
 func (f *File) Finish() error { return f.run(f.placing()) }
 
