@@ -25,6 +25,9 @@ const saveEvery = 8192
 // nothing is kept and the error is ErrOverlap. Together they may have at most
 // 8 MB and about 300 batches of different sources.
 func (j *Journal) Append(ctx context.Context, batches []wire.Batch) (seq uint64, err error) {
+	if j.opts.ReadOnly {
+		return 0, fmt.Errorf("append to journal: %w", ErrReadOnly)
+	}
 	m, spans, err := encode(batches)
 	if err != nil {
 		return 0, fmt.Errorf("append to journal: %w", err)

@@ -96,7 +96,11 @@ func serverOptions(o Options) *server.Options {
 
 func (e *engine) connect(ctx context.Context, o Options) error {
 	err := e.dial(o)
-	if err == nil {
+	switch {
+	case err != nil:
+	case o.ReadOnly:
+		e.shelf, err = e.find(ctx, streamName, streamSubject)
+	default:
 		e.shelf, err = e.open(ctx, streamName, streamSubject, o.MaxBytes)
 	}
 	return err
@@ -128,6 +132,15 @@ func (e *engine) open(ctx context.Context, name, subjects string, most int64) (s
 	})
 	if err != nil {
 		return shelf{}, fmt.Errorf("make stream: %w", err)
+	}
+	return shelf{stream, subjects}, nil
+}
+
+// find opens a stream as it is.
+func (e *engine) find(ctx context.Context, name, subjects string) (shelf, error) {
+	stream, err := e.js.Stream(ctx, name)
+	if err != nil {
+		return shelf{}, fmt.Errorf("open stream: %w", err)
 	}
 	return shelf{stream, subjects}, nil
 }

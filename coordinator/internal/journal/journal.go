@@ -33,6 +33,9 @@ type Options struct {
 	// NoSync leaves out fsync. A crash of the machine then loses what was
 	// acknowledged: for simulated days only.
 	NoSync bool
+	// ReadOnly is for whoever only reads a journal that there is: its bounds and what
+	// else is kept of it stay as they are, and Append refuses.
+	ReadOnly bool
 	// Logger is required.
 	Logger *slog.Logger
 }
@@ -41,6 +44,8 @@ type Options struct {
 var (
 	// ErrClosed says that Close was called.
 	ErrClosed = errors.New("journal is closed")
+	// ErrReadOnly says that the journal was opened only to be read.
+	ErrReadOnly = errors.New("journal is only read")
 	// ErrOverlap says that a batch holds records which the journal has already.
 	ErrOverlap = errors.New("records are in the journal already")
 	// ErrAhead says that a reader's cursor lies beyond the end of the journal:

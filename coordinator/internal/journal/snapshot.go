@@ -40,6 +40,10 @@ func (j *Journal) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if j.opts.ReadOnly { // marks are for Append
+		j.tail.jump(last)
+		return nil
+	}
 	s, err := readSnapshot(ctx, e)
 	if err != nil {
 		j.log.Warn("saved marks are not readable, reading all headers", "error", err)

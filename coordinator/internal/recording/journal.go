@@ -139,7 +139,7 @@ func eachEntry(ctx context.Context, data string, read way, fn func(e journal.Ent
 	if _, err := os.Stat(dir); err != nil { // to open it would make it
 		return fmt.Errorf("read journal: %w", err)
 	}
-	j, err := journal.Open(ctx, journal.Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	j, err := journal.Open(ctx, journal.Options{Dir: dir, ReadOnly: true, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

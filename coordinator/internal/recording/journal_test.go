@@ -2,9 +2,13 @@ package recording
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +23,7 @@ import (
 // what it passes over.
 func TestJournal(t *testing.T) {
 	data := kept(t, 2500)
-	j, err := journal.Open(t.Context(), journal.Options{Dir: filepath.Join(data, "journal"), NoSync: true, Logger: slog.New(slog.DiscardHandler)})
+	j, err := journal.Open(t.Context(), journal.Options{Dir: filepath.Join(data, "journal"), NoSync: true, MaxBytes: 10_000_000, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,10 +59,32 @@ func TestJournal(t *testing.T) {
 	if done != 4 || all != 4 {
 		t.Errorf("told of %d of %d, want 4 of 4 messages", done, all)
 	}
+	before := metadata(t, data)
 	again, err := read(source)
+	if diff := cmp.Diff(before, metadata(t, data)); diff != "" || !slices.ContainsFunc(slices.Collect(maps.Values(before)), func(s string) bool { return strings.Contains(s, `"max_bytes":10000000`) }) {
+		t.Errorf("reading changed what is kept of the journal (-before +after):\n%s", diff)
+	}
 	if diff := cmp.Diff(first, again); err != nil || diff != "" {
 		t.Errorf("read again: %v (-first +again)\n%s", err, diff)
 	}
+}
+
+// metadata are the files that say how the streams of a journal are kept.
+func metadata(t *testing.T, data string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := filepath.WalkDir(data, func(at string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasPrefix(filepath.Base(at), "meta.") {
+			return err
+		}
+		b, err := os.ReadFile(at)
+		out[at] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // What was there twice, after a restored backup, is counted once.
