@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // zipped makes a file of files, in order of their names.
@@ -251,13 +250,9 @@ func FuzzVerify(f *testing.F) {
 	f.Add(zipped(f, map[string]string{manifestName: strings.Repeat("0", 64) + "  a\n", signatureName: domain, "a": ""}))
 	f.Add([]byte("PK\x05\x06" + strings.Repeat("\x00", 18)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		began := time.Now()
 		r, err := verified(data, public())
 		if err == nil && (!r.Trusted || len(r.Files) == 0) {
 			t.Errorf("verified: %+v", r)
-		}
-		if took := time.Since(began); took > 10*time.Second {
-			t.Errorf("it took %v", took)
 		}
 	})
 }

@@ -30,18 +30,18 @@ func (s *Store) Copy(ctx context.Context, temp string, fn func(name, path string
 }
 
 func (s *Store) copyFile(ctx context.Context, name, temp string, fn func(name, path string) error) (err error) {
-	path := filepath.Join(temp, name)
-	db := s.reads
+	path, from, db := filepath.Join(temp, name), filepath.Join(s.options.Dir, name), s.reads
 	if name != historyFile {
-		month, err := openSQLite(filepath.Join(s.options.Dir, name), "FULL", 1)
-		if err != nil {
+		if db, err = openSQLiteAs("rw", from, "FULL", 1); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, month.Close()) }()
-		db = month
+		defer func() { err = errors.Join(err, db.Close()) }()
 	}
 	// A read transaction for as long as it takes: writers go on in WAL mode.
 	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, path)
+	if _, gone := os.Stat(from); err != nil && errors.Is(gone, os.ErrNotExist) {
+		return nil // a month that was old enough was deleted meanwhile
+	}
 	if err == nil {
 		err = fn(name, path)
 	}
@@ -69,7 +69,7 @@ func Verify(ctx context.Context, dir string) error {
 }
 
 func verifyFile(ctx context.Context, path string) (err error) {
-	db, err := openSQLite(path, "NORMAL", 1)
+	db, err := openSQLiteAs("rw", path, "NORMAL", 1)
 	if err != nil {
 		return err
 	}

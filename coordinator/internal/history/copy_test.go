@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,26 @@ func TestCopyGoesOn(t *testing.T) {
 	dir := copyOf(t, m, func() { must(t, m.rollup.seal(ten.Add(2*time.Hour))) })
 	sameRecord(t, want, start(t, dir, j, config).finish(end))
 	sameRecord(t, want, m.finish(end))
+}
+
+// TestCopyWhileAMonthIsDeleted: it is not in the copy, and is not made again.
+func TestCopyWhileAMonthIsDeleted(t *testing.T) {
+	f, j := troubled(t)
+	dir := t.TempDir()
+	m := start(t, dir, j, func() *Config { return f.config })
+	m.feedAll()
+	must(t, m.rollup.seal(ten.Add(2*time.Hour)))
+	month := filepath.Join(dir, monthName(ten))
+	_, err := os.Stat(month)
+	must(t, err)
+	var names []string
+	must(t, m.s.Copy(t.Context(), t.TempDir(), func(name, _ string) error {
+		names = append(names, name)
+		return os.Remove(month)
+	}))
+	if _, err := os.Stat(month); !slices.Equal(names, []string{historyFile}) || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("copied %v, and the month: %v", names, err)
+	}
 }
 
 func TestCopyFails(t *testing.T) {

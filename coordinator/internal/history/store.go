@@ -141,7 +141,13 @@ const readers = 4
 // the last transactions, each as a whole, but damages nothing: the place in the
 // journal is taken back with them.
 func openSQLite(path, synchronous string, connections int) (*sql.DB, error) {
-	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
+	return openSQLiteAs("rwc", path, synchronous, connections)
+}
+
+// openSQLiteAs opens a database in one of the modes of <https://sqlite.org/uri.html>: rwc
+// makes the file if there is none, with rw that is an error.
+func openSQLiteAs(mode, path, synchronous string, connections int) (*sql.DB, error) {
+	q := url.Values{"mode": {mode}, "_txlock": {"immediate"}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + synchronous + ")", "cache_size(-4000)",
 	}}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
