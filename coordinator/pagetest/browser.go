@@ -45,7 +45,10 @@ func Start(t *testing.T) *Browser {
 	if path == "" {
 		miss(t, "chromium", "chromium is not installed (apt-get install chromium)")
 	}
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir())}
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()),
+		chromedp.WSURLReadTimeout(2 * time.Minute), // beside the other tests a start can take longer than the default of 20 s
+	}
 	for _, flag := range []string{
 		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
 		"disable-component-update", "disable-sync", "hide-scrollbars", "disable-renderer-backgrounding",
