@@ -170,7 +170,7 @@ func TestCrashesChangeNothing(t *testing.T) {
 			if !told && !rolled {
 				break
 			}
-			switch random.IntN(4) {
+			switch random.IntN(5) {
 			case 0:
 				must(t, m.told.flush())
 			case 1:
@@ -180,10 +180,15 @@ func TestCrashesChangeNothing(t *testing.T) {
 				crashes++
 			case 3:
 				// Judged and sealed early, as if the clock were further on.
-				must(t, m.rollup.flush())
 				early := earlier(m.rollup.clock.Add(time.Duration(random.IntN(3))*time.Hour), end)
 				must(t, m.rollup.seal(early))
+				must(t, m.rollup.flush())
 				must(t, m.final.step(context.Background(), early))
+			case 4:
+				// Sealed while something waited to be written, which then never was.
+				must(t, m.rollup.seal(earlier(m.rollup.clock.Add(2*time.Hour), end)))
+				m.restart()
+				crashes++
 			}
 		}
 		sameRecord(t, want, m.finish(end))

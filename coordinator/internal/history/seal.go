@@ -16,11 +16,17 @@ import (
 const sealAfter = 15 * time.Minute
 
 // seal turns the hours that are over into blocks, adds days up and deletes what
-// is kept no longer. Everything was flushed before.
+// is kept no longer. What waits is written before: a block must not hold what the place
+// in the journal does not, or a crash would have it added twice.
 func (r *Rollup) seal(now time.Time) error {
 	hours, err := r.s.overdue(now)
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
+	}
+	if len(hours) > 0 {
+		if err := r.flush(); err != nil {
+			return err
+		}
 	}
 	for _, hour := range hours {
 		if err := r.sealHour(hour); err != nil {
