@@ -36,5 +36,14 @@ func (m Minute) Add(probe string, outcome checks.Outcome, d time.Duration) Minut
 	return m
 }
 
+// Union is the minute with what other probes had in it.
+func (m Minute) Union(o Minute) Minute {
+	m.Sums = m.Merge(o.Sums)
+	for _, name := range o.Known {
+		m.Known = m.Known.With(name)
+	}
+	return m
+}
+
 // Covered says whether enough probes had a known slot in the minute.
 func (m Minute) Covered(minProbes int) bool { return len(m.Known) >= max(minProbes, 1) }

@@ -18,7 +18,7 @@ func (s *Store) Began(ctx context.Context, check string) (time.Time, error) {
 			continue
 		}
 		id, _ := s.series.find(series)
-		at, err := s.began(ctx, target{Series: series, id: id, exists: true})
+		at, err := s.began(ctx, target{track: track{series, ""}, id: id, exists: true})
 		if err != nil {
 			return time.Time{}, fmt.Errorf("read beginning of %s: %w", series, err)
 		}
@@ -51,7 +51,8 @@ func (s *Store) began(ctx context.Context, t target) (time.Time, error) {
 func (s *Store) firstHour(ctx context.Context, t target) (time.Time, error) {
 	var first int64
 	err := s.reads.QueryRowContext(ctx, `SELECT coalesce(min(at), 0) FROM (SELECT min(at) AS at FROM hour WHERE series = ?
-		UNION ALL SELECT min(hour) FROM open_hour WHERE series = ? UNION ALL SELECT min(at) FROM past WHERE series = ? AND unit = 'hour')`,
+		UNION ALL SELECT min(hour) FROM open_hour WHERE series IN
+			(SELECT t.id FROM series t JOIN series s USING (check_id, region, family) WHERE s.id = ?) UNION ALL SELECT min(at) FROM past WHERE series = ? AND unit = 'hour')`,
 		t.id, t.id, t.id).Scan(&first)
 	if err != nil || first == 0 {
 		return time.Time{}, err

@@ -76,6 +76,12 @@ func (c *Config) probesIn(region string) (n int) {
 	return n
 }
 
+// looksFrom says whether the roster has the probe in the region; that no probe is named is
+// true of every region.
+func (c *Config) looksFrom(probe, region string) bool {
+	return probe == "" || slices.Contains(c.Probes, Probe{probe, region})
+}
+
 func (c *Config) weight(region string) float64 {
 	for _, r := range c.Regions {
 		if r.ID == region {

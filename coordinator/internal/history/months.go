@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -71,14 +73,8 @@ func (m *months) fileLocked(t time.Time, create bool) (*sql.DB, error) {
 	return db, nil
 }
 
-// block is one sealed hour of one series, as written.
-type block struct {
-	series verdict.Series
-	data   []byte
-}
-
-// put writes the blocks of one hour; they are on disk when it returns.
-func (m *months) put(hour time.Time, blocks []block) error {
+// put writes the hours of series; they are on disk when it returns.
+func (m *months) put(hour time.Time, blocks map[verdict.Series]cell.Hours) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	db, err := m.fileLocked(hour, true)
@@ -89,9 +85,9 @@ func (m *months) put(hour time.Time, blocks []block) error {
 	if err != nil {
 		return err
 	}
-	for _, b := range blocks {
+	for _, s := range slices.SortedFunc(maps.Keys(blocks), verdict.Series.Compare) {
 		_, err := tx.Exec(`INSERT OR REPLACE INTO block (check_id, region, family, hour, block) VALUES (?, ?, ?, ?, ?)`,
-			b.series.Check, b.series.Region, b.series.Family.String(), hour.Unix(), b.data)
+			s.Check, s.Region, s.Family.String(), hour.Unix(), blocks[s].Encode())
 		if err != nil {
 			return errors.Join(err, tx.Rollback())
 		}
@@ -99,24 +95,24 @@ func (m *months) put(hour time.Time, blocks []block) error {
 	return tx.Commit()
 }
 
-// get returns one sealed hour, nil if there is none.
-func (m *months) get(s verdict.Series, hour time.Time) (*cell.Hour, error) {
+// get returns one sealed hour of a series, without any where there is none.
+func (m *months) get(s verdict.Series, hour time.Time) (cell.Hours, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	db, err := m.fileLocked(hour, false)
 	if db == nil || err != nil {
-		return nil, err
+		return cell.Hours{}, err
 	}
 	var data []byte
 	err = db.QueryRow(`SELECT block FROM block WHERE check_id = ? AND region = ? AND family = ? AND hour = ?`,
 		s.Check, s.Region, s.Family.String(), hour.Unix()).Scan(&data)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
+		return cell.Hours{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return cell.DecodeHour(data)
+	return cell.DecodeHours(data)
 }
 
 // drop deletes the files of months that ended at or before the given time, and
@@ -242,9 +238,11 @@ func blankBlocks(tx *sql.Tx, since time.Time) error {
 			return err
 		}
 		blank[id] = nil
-		if h, err := cell.DecodeHour(data); err == nil {
-			empty := cell.Hour{Probes: h.Probes}
-			blank[id] = empty.Encode()
+		if hours, err := cell.DecodeHours(data); err == nil {
+			for probe, h := range hours {
+				hours[probe] = &cell.Hour{Probes: h.Probes}
+			}
+			blank[id] = hours.Encode()
 		}
 	}
 	if err := rows.Err(); err != nil {

@@ -10,10 +10,9 @@ import (
 	"varde/checks"
 	"varde/coordinator/internal/availability"
 	"varde/coordinator/internal/history/cell"
-	"varde/coordinator/internal/verdict"
 )
 
-// hourKey names one hour of one series.
+// hourKey names one hour of one track.
 type hourKey struct {
 	series int64
 	// hour is its start, in seconds since 1970.
@@ -25,7 +24,6 @@ type openHour struct {
 	cell.Hour
 	// fresh says that the hour has no row yet.
 	fresh    bool
-	minutes  [60]bool
 	quarters [4]bool
 	// used is when it was last added to.
 	used time.Time
@@ -55,12 +53,12 @@ func (h *openHours) add(o checks.Observation, id int64, now time.Time) error {
 	}
 	// Cells are kept in milliseconds: cut before adding, so that sums are exact.
 	slot.From, slot.Length = slot.From.Truncate(time.Millisecond), slot.Length.Truncate(time.Millisecond)
-	series := seriesOf(o)
+	t := trackOf(o)
 	for at, d := range slot.Minutes() {
 		if at.Before(h.since) {
 			continue
 		}
-		hour, err := h.get(series, id, at, now)
+		hour, err := h.get(t, id, at, now)
 		if err != nil {
 			return err
 		}
@@ -69,26 +67,25 @@ func (h *openHours) add(o checks.Observation, id int64, now time.Time) error {
 			hour.Minutes[i] = new(cell.Minute)
 		}
 		hour.Minutes[i].Piece(slot.Probe, slot.Outcome, d)
-		hour.minutes[i] = true
+		hour.quarters[i/15] = true
 		if !at.After(slot.From) { // the minute in which the slot begins
 			hour.Minutes[i].Run(o.Result)
 			if o.Outcome == checks.Up {
 				hour.Quarters[i/15].Run(o.Result)
-				hour.quarters[i/15] = true
 			}
 		}
 	}
 	return nil
 }
 
-func (h *openHours) get(s verdict.Series, id int64, at, now time.Time) (*openHour, error) {
+func (h *openHours) get(t track, id int64, at, now time.Time) (*openHour, error) {
 	start := at.Truncate(time.Hour)
 	key := hourKey{id, start.Unix()}
 	hour := h.hours[key]
 	if hour == nil {
 		var err error
-		if hour, err = h.load(s, key, start); err != nil {
-			return nil, fmt.Errorf("open hour %s of %s: %w", start.Format(time.RFC3339), s, err)
+		if hour, err = h.load(t, key, start); err != nil {
+			return nil, fmt.Errorf("open hour %s of %s: %w", start.Format(time.RFC3339), t.Series, err)
 		}
 		h.hours[key] = hour
 	}
@@ -98,24 +95,22 @@ func (h *openHours) get(s verdict.Series, id int64, at, now time.Time) (*openHou
 
 // load reads the hour if it is open, takes it out of its block if it was sealed,
 // and begins it otherwise.
-func (h *openHours) load(s verdict.Series, key hourKey, start time.Time) (*openHour, error) {
+func (h *openHours) load(t track, key hourKey, start time.Time) (*openHour, error) {
 	stored, err := h.s.openHour(key)
 	if err != nil || stored != nil {
 		return &openHour{Hour: deref(stored)}, err
 	}
-	sealed, err := h.s.months.get(s, start)
+	all, err := h.s.months.get(t.Series, start)
 	if err != nil {
 		return nil, err
 	}
+	sealed := all[t.probe]
 	if sealed == nil {
-		return &openHour{Hour: cell.Hour{Probes: h.s.options.Config().probesIn(s.Region)}, fresh: true}, nil
+		return &openHour{Hour: cell.Hour{Probes: h.s.options.Config().probesIn(t.Region)}, fresh: true}, nil
 	}
 	o := &openHour{Hour: *sealed, fresh: true}
 	for i, m := range o.Minutes {
-		o.minutes[i] = m != nil
-	}
-	for i, q := range o.Quarters {
-		o.quarters[i] = len(q) > 0
+		o.quarters[i/15] = o.quarters[i/15] || m != nil
 	}
 	return o, nil
 }
@@ -133,14 +128,9 @@ func (h *openHours) save(w *writer) {
 		if o.fresh {
 			w.exec(saveOpen, key.hour, key.series, o.Probes)
 		}
-		for i, changed := range o.minutes {
-			if changed {
-				w.exec(saveMinute, key.series, key.hour+int64(i)*60, o.Minutes[i].Encode())
-			}
-		}
 		for i, changed := range o.quarters {
 			if changed {
-				w.exec(saveQuarter, key.series, key.hour+int64(i)*900, o.Quarters[i].Encode())
+				w.exec(saveQuarter, key.series, key.hour+int64(i)*900, o.EncodeQuarter(i))
 			}
 		}
 	}
@@ -150,7 +140,7 @@ func (h *openHours) save(w *writer) {
 // added to for a while.
 func (h *openHours) saved(now time.Time) {
 	for _, o := range h.dirty {
-		o.fresh, o.minutes, o.quarters = false, [60]bool{}, [4]bool{}
+		o.fresh, o.quarters = false, [4]bool{}
 	}
 	clear(h.dirty)
 	for key, o := range h.hours {
@@ -181,6 +171,7 @@ func (s *Store) openHour(key hourKey) (*cell.Hour, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A former version had a row a minute.
 	err = s.eachBlob(selectMinutes, key,
 		func(offset int64, b []byte) error {
 			m, err := cell.DecodeMinute(b)
@@ -191,10 +182,7 @@ func (s *Store) openHour(key hourKey) (*cell.Hour, error) {
 		return nil, err
 	}
 	err = s.eachBlob(selectQuarters, key,
-		func(offset int64, b []byte) (err error) {
-			h.Quarters[offset/900], err = cell.DecodePhases(b)
-			return err
-		})
+		func(offset int64, b []byte) error { return h.DecodeQuarter(int(offset/900), b) })
 	if err != nil {
 		return nil, err
 	}

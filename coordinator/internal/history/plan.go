@@ -15,6 +15,9 @@ type Query struct {
 	Region string
 	// Family restricts to one address family; none means all of them.
 	Family checks.Family
+	// Probe restricts to what one probe saw; empty means all of them. Before there were
+	// numbers by probe nothing is known of it. Verdicts are those of its region.
+	Probe string
 	// From and To bound the window [From, To). It is widened to whole minutes, and
 	// to whole hours or days where nothing finer is kept. To after now means now.
 	From, To time.Time

@@ -194,8 +194,8 @@ func TestRebuildOfAClosedDay(t *testing.T) {
 		t.Fatalf("%d days are closed, want one of each region", n)
 	}
 	m.rebuildNow()
-	if n := len(rowsOf(t, m.s.reads, "", `SELECT * FROM hour WHERE at < `+sec(ten.Add(13*time.Hour)))); n != 3 {
-		t.Errorf("%d hours stand that were before the journal, want one of each region", n)
+	if n := len(rowsOf(t, m.s.reads, "", `SELECT * FROM hour WHERE at < `+sec(ten.Add(13*time.Hour)))); n != 12 {
+		t.Errorf("%d hours stand that were before the journal, want one of each region and of each probe", n)
 	}
 	m.read()
 	must(t, m.rollup.seal(end))

@@ -31,8 +31,10 @@ func (s *Store) retain(now time.Time) error {
 	return s.write(func(w *writer) {
 		w.exec(`UPDATE retention SET clock = ?`, now.Unix())
 		w.exec(`DELETE FROM hour WHERE at < ?`, now.Add(-keep.Hours).Unix())
-		w.exec(`DELETE FROM past WHERE unit = 'hour' AND at < ?`, now.Add(-keep.Hours-day).Unix())
-		w.exec(`DELETE FROM past WHERE unit = 'day' AND at < ?`, now.Add(-keep.Days-31*day).Unix())
+		for _, table := range []string{"past", "probe_past"} {
+			w.exec(`DELETE FROM `+table+` WHERE unit = 'hour' AND at < ?`, now.Add(-keep.Hours-day).Unix())
+			w.exec(`DELETE FROM `+table+` WHERE unit = 'day' AND at < ?`, now.Add(-keep.Days-31*day).Unix())
+		}
 		w.exec(`DELETE FROM day WHERE at < ?`, now.Add(-keep.Days).Unix())
 		// The last change of a series stands, however old: it says what holds.
 		w.exec(`DELETE FROM verdict WHERE at < ? AND id NOT IN

@@ -47,13 +47,18 @@ func TestRetention(t *testing.T) {
 	// 12 January: November ended more than 30 days ago.
 	files(december, january)
 	packed := func(unit string) int {
-		return len(rowsOf(t, m.s.reads, "", "SELECT * FROM past WHERE unit = ?", unit))
+		// What the probes of a region have stands in a row beside that of the region.
+		regions, probes := len(rowsOf(t, m.s.reads, "", "SELECT * FROM past WHERE unit = ?", unit)), len(rowsOf(t, m.s.reads, "", "SELECT * FROM probe_past WHERE unit = ?", unit))
+		if regions != probes {
+			t.Errorf("%d blocks of regions and %d of their probes", regions, probes)
+		}
+		return regions
 	}
 	if got := packed("hour"); got != 9 {
 		t.Errorf("hours of %d days, want those of three regions on three days", got)
 	}
-	if got := packed("day") + rows("day"); got != 9 {
-		t.Errorf("%d months and days, want 6 and 3", got)
+	if got := packed("day"); got != 6 || rows("day") != 12 {
+		t.Errorf("%d months and %d days, want 6 of regions, and 3 of regions and 9 of probes", got, rows("day"))
 	}
 	if got := rows("open_hour") + rows("open_minute") + rows("open_quarter"); got != 0 {
 		t.Errorf("%d rows of open hours are left", got)
@@ -64,8 +69,8 @@ func TestRetention(t *testing.T) {
 		t.Errorf("%d days of hours after a year, want 3", got)
 	}
 	retain(at(3653 + 32))
-	if got := packed("day") + rows("day"); got != 6 {
-		t.Errorf("%d months and days after ten years, want 6", got)
+	if got := packed("day"); got != 3 || rows("day") != 12 {
+		t.Errorf("%d months and %d days after ten years, want 3 and 12", got, rows("day"))
 	}
 	j.forget(1 << 40)
 	retain(at(3653 + 10))
@@ -84,7 +89,7 @@ func TestRetentionGoesSlowly(t *testing.T) {
 	must(t, m.rollup.seal(ten.Add(3*time.Hour)))
 	must(t, m.s.retain(ten.AddDate(30, 0, 0)))
 	must(t, m.s.retain(ten.AddDate(30, 0, 0)))
-	if n := len(rowsOf(t, m.s.reads, "", `SELECT * FROM hour`)); n != 3 || !exists(filepath.Join(m.dir, "minutes-2026-11.db")) {
+	if n := len(rowsOf(t, m.s.reads, "", `SELECT * FROM hour`)); n != 12 || !exists(filepath.Join(m.dir, "minutes-2026-11.db")) {
 		t.Errorf("a clock 30 years ahead deleted all but %d hours, or the minutes", n)
 	}
 	var clock int64

@@ -134,7 +134,7 @@ func (r *Rollup) batch(b *wire.Batch, seq uint64) (err error) {
 }
 
 func (r *Rollup) observe(o checks.Observation, b *wire.Batch, seq uint64) error {
-	id, err := r.s.id(seriesOf(o))
+	id, err := r.s.number(trackOf(o))
 	if err != nil {
 		return err
 	}

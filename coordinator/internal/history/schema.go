@@ -2,7 +2,7 @@ package history
 
 // migrations make the schema of history.db, each from what those before it made.
 // How many were made is kept in PRAGMA user_version.
-var migrations = [...]string{tables, retentionTable, eventTables, evidenceTable, rebuildTable, pastTable}
+var migrations = [...]string{tables, retentionTable, eventTables, evidenceTable, rebuildTable, pastTable, trackTable}
 
 // tables are those of the first version. Instants are nanoseconds since 1970
 // (columns at, since, newest), starts of minutes, hours and days are seconds.
@@ -95,8 +95,24 @@ const pastTable = `
 CREATE TABLE past (series INTEGER, unit TEXT, at INTEGER, sums BLOB NOT NULL, latencies BLOB NOT NULL, phases BLOB NOT NULL, PRIMARY KEY (series, unit, at));
 `
 
-// monthSchema is that of minutes-YYYY-MM.db: one block per series and hour, as
-// cell.Hour encodes it. A file stands on its own.
+// trackTable makes the table of series anew with the probe that sees them. Empty stands for
+// all of the region together: what a former version kept, verdicts, and sums. Of a series
+// what its probes have in past stands in one row of probe_past: apart, so that the rows of
+// regions, which most queries read, lie together. Rows of hours that are open no longer were
+// left by a version that sealed before it wrote.
+const trackTable = `
+CREATE TABLE track (id INTEGER PRIMARY KEY, check_id TEXT NOT NULL, region TEXT NOT NULL, family TEXT NOT NULL, probe TEXT NOT NULL,
+	UNIQUE (check_id, region, family, probe));
+INSERT INTO track (id, check_id, region, family, probe) SELECT id, check_id, region, family, '' FROM series;
+DROP TABLE series;
+ALTER TABLE track RENAME TO series;
+DELETE FROM open_minute WHERE (minute - minute % 3600, series) NOT IN (SELECT hour, series FROM open_hour);
+DELETE FROM open_quarter WHERE (quarter - quarter % 3600, series) NOT IN (SELECT hour, series FROM open_hour);
+CREATE TABLE probe_past (series INTEGER, unit TEXT, at INTEGER, sums BLOB NOT NULL, latencies BLOB NOT NULL, phases BLOB NOT NULL, PRIMARY KEY (series, unit, at));
+`
+
+// monthSchema is that of minutes-YYYY-MM.db: one block per series and hour, as cell.Hours
+// encodes it. A file stands on its own.
 const monthSchema = `
 CREATE TABLE IF NOT EXISTS block (check_id TEXT, region TEXT, family TEXT, hour INTEGER, block BLOB NOT NULL,
 	PRIMARY KEY (check_id, region, family, hour));
@@ -110,13 +126,13 @@ const (
 	dropJudge   = `DELETE FROM judge WHERE series = ?`
 	saveProbe   = `INSERT OR REPLACE INTO probe (name, region, newest, received) VALUES (?, ?, ?, ?)`
 	savePassage = `INSERT OR REPLACE INTO passage (minute, first, last) VALUES (?, ?, ?)`
-	saveMinute  = `INSERT OR REPLACE INTO open_minute (series, minute, cell) VALUES (?, ?, ?)`
 	saveQuarter = `INSERT OR REPLACE INTO open_quarter (series, quarter, phases) VALUES (?, ?, ?)`
 	saveOpen    = `INSERT OR REPLACE INTO open_hour (hour, series, probes) VALUES (?, ?, ?)`
 	saveVerdict = `INSERT INTO verdict (kind, series, at, was, state, since, reason, up, down, unknown, evidence)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	savePast = `INSERT OR REPLACE INTO past (series, unit, at, sums, latencies, phases) VALUES (?, ?, ?, ?, ?, ?)`
-	// What of one series is open in a stretch of time.
+	// What of one track is open in a stretch of time. Open minutes are those of a former version:
+	// they stand in the row of their quarter.
+	selectAnyOpen  = `SELECT EXISTS (SELECT 1 FROM open_hour WHERE hour = ?)`
 	selectOpen     = `SELECT hour FROM open_hour WHERE series = ? AND hour >= ? AND hour < ?`
 	selectProbes   = `SELECT probes FROM open_hour WHERE hour = ? AND series = ?`
 	selectMinutes  = `SELECT minute, cell FROM open_minute WHERE series = ? AND minute >= ? AND minute < ?`
@@ -126,11 +142,11 @@ const (
 )
 
 var hotStatements = [...]string{
-	savePlace, saveMark, saveJudge, dropJudge, saveProbe, savePassage, saveMinute, saveQuarter, saveOpen, saveVerdict, saveSighting, touchHour,
+	savePlace, saveMark, saveJudge, dropJudge, saveProbe, savePassage, saveQuarter, saveOpen, saveVerdict, saveSighting, touchHour,
 }
 
 // The queries of every graph, prepared once.
 var hotQueries = [...]string{
-	selectTotals("hour"), selectTotals("day"), selectOpen, selectProbes, selectMinutes, selectQuarters,
-	selectPast(0), selectPast(latencies), selectPast(phases),
+	selectTotals("hour"), selectTotals("day"), selectAnyOpen, selectOpen, selectProbes, selectMinutes, selectQuarters,
+	selectPast("past", 0), selectPast("past", latencies), selectPast("past", phases),
 }

@@ -9,6 +9,7 @@ import (
 
 	"varde/checks"
 	"varde/coordinator/internal/history/cell"
+	"varde/coordinator/internal/verdict"
 )
 
 // sealAfter is how long after its end an hour stays open for observations that
@@ -63,67 +64,111 @@ func (s *Store) overdue(now time.Time) ([]time.Time, error) {
 	return out, rows.Err()
 }
 
-// sealing is one hour of one series on its way into a block.
+// sealing is one hour on its way into blocks.
 type sealing struct {
-	key   hourKey
-	total cell.Total
+	// open are the tracks of which the hour is open.
+	open []int64
+	// totals are those of the tracks, and of the series that they are of.
+	totals map[int64]cell.Total
 }
 
 func (r *Rollup) sealHour(hour time.Time) error {
-	list, err := r.sealBlocks(hour)
+	x, err := r.sealBlocks(hour)
 	if err != nil {
 		return err
 	}
 	// The blocks are on disk: a crash here repeats them, byte for byte.
-	if err := r.s.sealTotals(hour, list); err != nil {
+	if err := r.s.sealTotals(hour, x); err != nil {
 		return err
 	}
-	for _, l := range list {
-		r.hours.forget(l.key)
+	for _, id := range x.open {
+		r.hours.forget(hourKey{id, hour.Unix()})
 	}
 	return nil
 }
 
-// sealBlocks writes the blocks of all series that are open in the hour.
-func (r *Rollup) sealBlocks(hour time.Time) ([]sealing, error) {
-	s := r.s
+// sealBlocks writes the blocks of all tracks that are open in the hour.
+func (r *Rollup) sealBlocks(hour time.Time) (sealing, error) {
+	s, x := r.s, sealing{totals: make(map[int64]cell.Total)}
 	ids, err := s.ids(`SELECT series FROM open_hour WHERE hour = ?`, hour.Unix())
 	if err != nil {
-		return nil, err
+		return x, err
 	}
-	config := s.options.Config()
-	var list []sealing
-	var blocks []block
+	blocks := make(map[verdict.Series]cell.Hours)
 	for _, id := range ids {
-		key := hourKey{id, hour.Unix()}
-		series, known := s.series.name(id)
-		h, err := r.hours.whole(key)
+		t, known := s.series.name(id)
+		h, err := r.hours.whole(hourKey{id, hour.Unix()})
 		if err != nil {
-			return nil, err
+			return x, err
 		}
 		if h == nil || !known {
 			continue
 		}
-		list = append(list, sealing{key, h.Total(config.quorum(series.Check))})
-		blocks = append(blocks, block{series, h.Encode()})
+		if blocks[t.Series] == nil { // the other tracks can be sealed
+			if blocks[t.Series], err = s.months.get(t.Series, hour); err != nil {
+				return x, err
+			}
+		}
+		blocks[t.Series][t.probe] = h
+		if x.open = append(x.open, id); t.probe != "" {
+			x.totals[id] = t.total(h, s.options.Config())
+		}
 	}
-	return list, s.months.put(hour, blocks)
+	for series, hours := range blocks {
+		id, _ := s.series.find(series)
+		x.totals[id] = track{series, ""}.total(hours.Together(), s.options.Config())
+	}
+	return x, s.months.put(hour, blocks)
+}
+
+// total adds an hour of the track up, in which so many probes should have looked.
+func (t track) total(h *cell.Hour, c *Config) cell.Total {
+	if t.probe == "" {
+		return h.Total(t.quorum(c))
+	}
+	one := *h
+	one.Probes = 1
+	return one.Total(t.quorum(c))
+}
+
+// quorum is how many probes must have looked.
+func (t track) quorum(c *Config) int {
+	if t.probe != "" {
+		return 1
+	}
+	return c.quorum(t.Check)
+}
+
+// expected is how many probes should look.
+func (t track) expected(c *Config) int {
+	if t.probe != "" {
+		return 1
+	}
+	return c.probesIn(t.Region)
 }
 
 // sealTotals writes the totals and deletes the minutes that the blocks hold now.
-func (s *Store) sealTotals(hour time.Time, list []sealing) error {
+func (s *Store) sealTotals(hour time.Time, x sealing) error {
 	closed, err := s.daysClosed()
 	if err != nil {
 		return err
 	}
 	return s.write(func(w *writer) {
-		for _, l := range list {
-			w.total("hour", l.key.series, hour, l.total)
-			w.exec(`DELETE FROM open_minute WHERE series = ? AND minute >= ? AND minute < ?`, l.key.series, l.key.hour, l.key.hour+3600)
-			w.exec(`DELETE FROM open_quarter WHERE series = ? AND quarter >= ? AND quarter < ?`, l.key.series, l.key.hour, l.key.hour+3600)
-			w.exec(`DELETE FROM open_hour WHERE hour = ? AND series = ?`, l.key.hour, l.key.series)
+		from, to := hour.Unix(), hour.Add(time.Hour).Unix()
+		for _, id := range x.open {
+			w.exec(`DELETE FROM open_minute WHERE series = ? AND minute >= ? AND minute < ?`, id, from, to)
+			w.exec(`DELETE FROM open_quarter WHERE series = ? AND quarter >= ? AND quarter < ?`, id, from, to)
+			w.exec(`DELETE FROM open_hour WHERE hour = ? AND series = ?`, from, id)
+		}
+		touched := make(map[verdict.Series]struct{})
+		for id, total := range x.totals {
+			w.total("hour", id, hour, total)
+			t, _ := s.series.name(id)
+			touched[t.Series] = struct{}{}
+		}
+		for series := range touched {
 			if start := hour.Truncate(day); start.Before(closed) {
-				w.day(l.key.series, start)
+				w.day(series, start)
 			}
 		}
 		w.months(closed)
@@ -154,17 +199,34 @@ func (s *Store) closeDays(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	var keys []hourKey
-	if err := eachKey(rows, func(k hourKey) { keys = append(keys, k) }); err != nil {
+	days, err := s.periods(rows, func(t time.Time) time.Time { return t })
+	if err != nil {
 		return err
 	}
 	return s.write(func(w *writer) {
-		for _, k := range keys {
-			w.day(k.series, time.Unix(k.hour, 0).UTC())
+		for d := range days {
+			w.day(d.series, d.start)
 		}
 		w.months(until)
 		w.exec(`INSERT OR REPLACE INTO days_closed (one, until) VALUES (1, ?)`, until.Unix())
 	})
+}
+
+// period is a day or a month of a series.
+type period struct {
+	series verdict.Series
+	start  time.Time
+}
+
+// periods are those in which the rows of tracks and times lie, and closes rows.
+func (s *Store) periods(rows *sql.Rows, of func(time.Time) time.Time) (map[period]struct{}, error) {
+	out := make(map[period]struct{})
+	err := eachKey(rows, func(k hourKey) {
+		if t, ok := s.series.name(k.series); ok {
+			out[period{t.Series, of(time.Unix(k.hour, 0).UTC())}] = struct{}{}
+		}
+	})
+	return out, err
 }
 
 // eachKey calls fn with every row and closes rows.

@@ -12,91 +12,129 @@ import (
 	"varde/coordinator/internal/verdict"
 )
 
-// dictionary gives every series that was ever observed a number for the tables.
+// track is what one probe sees of a series; without a probe what all of the region see
+// together.
+type track struct {
+	verdict.Series
+	probe string
+}
+
+// dictionary gives every track that was ever observed a number for the tables.
 type dictionary struct {
-	mu  sync.RWMutex
-	ids map[verdict.Series]int64
+	mu    sync.RWMutex
+	ids   map[track]int64
+	names map[int64]track
+	// probes are those that have a track of the series, "" among them, sorted.
+	probes map[verdict.Series][]string
 }
 
 func loadDictionary(db *sql.DB) (*dictionary, error) {
-	d := &dictionary{ids: make(map[verdict.Series]int64)}
-	rows, err := db.Query(`SELECT id, check_id, region, family FROM series`)
+	d := &dictionary{ids: make(map[track]int64), names: make(map[int64]track), probes: make(map[verdict.Series][]string)}
+	rows, err := db.Query(`SELECT id, check_id, region, family, probe FROM series`)
 	if err != nil {
 		return nil, fmt.Errorf("read series: %w", err)
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	for rows.Next() {
 		var id int64
-		var s verdict.Series
+		var t track
 		var family string
-		if err := rows.Scan(&id, &s.Check, &s.Region, &family); err != nil {
+		if err := rows.Scan(&id, &t.Check, &t.Region, &family, &t.probe); err != nil {
 			return nil, fmt.Errorf("read series: %w", err)
 		}
-		if err := s.Family.UnmarshalText([]byte(family)); err != nil {
+		if err := t.Family.UnmarshalText([]byte(family)); err != nil {
 			return nil, fmt.Errorf("read series %d: %w", id, err)
 		}
-		d.ids[s] = id
+		d.set(t, id)
 	}
 	return d, rows.Err()
 }
 
-// id returns the number of the series and gives it one if it has none, in a
-// transaction of its own: a number that nothing uses yet does no harm.
-func (s *Store) id(series verdict.Series) (int64, error) {
-	if id, ok := s.series.find(series); ok {
+// set gives a track its number.
+func (d *dictionary) set(t track, id int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ids[t], d.names[id] = id, t
+	if probes := d.probes[t.Series]; !slices.Contains(probes, t.probe) {
+		d.probes[t.Series] = slices.Sorted(slices.Values(append(slices.Clone(probes), t.probe)))
+	}
+}
+
+// id returns the number of the series, for what all probes see together, and gives it
+// one if it has none.
+func (s *Store) id(series verdict.Series) (int64, error) { return s.number(track{series, ""}) }
+
+// number returns the number of a track and gives it one if it has none, in a
+// transaction of its own: a number that nothing uses yet does no harm. Who has a track has
+// its series too.
+func (s *Store) number(t track) (int64, error) {
+	if id, ok := s.series.of(t); ok {
 		return id, nil
+	}
+	if t.probe != "" {
+		if _, err := s.id(t.Series); err != nil {
+			return 0, err
+		}
 	}
 	// The lock is not held while the database works: whoever holds a transaction
 	// may look a number up.
-	_, err := s.db.Exec(`INSERT OR IGNORE INTO series (check_id, region, family) VALUES (?, ?, ?)`,
-		series.Check, series.Region, series.Family.String())
+	_, err := s.db.Exec(`INSERT OR IGNORE INTO series (check_id, region, family, probe) VALUES (?, ?, ?, ?)`,
+		t.Check, t.Region, t.Family.String(), t.probe)
 	if err != nil {
-		return 0, fmt.Errorf("number series %s: %w", series, err)
+		return 0, fmt.Errorf("number series %s: %w", t.Series, err)
 	}
 	var id int64
-	err = s.db.QueryRow(`SELECT id FROM series WHERE check_id = ? AND region = ? AND family = ?`,
-		series.Check, series.Region, series.Family.String()).Scan(&id)
+	err = s.db.QueryRow(`SELECT id FROM series WHERE check_id = ? AND region = ? AND family = ? AND probe = ?`,
+		t.Check, t.Region, t.Family.String(), t.probe).Scan(&id)
 	if err != nil {
-		return 0, fmt.Errorf("number series %s: %w", series, err)
+		return 0, fmt.Errorf("number series %s: %w", t.Series, err)
 	}
-	s.series.mu.Lock()
-	defer s.series.mu.Unlock()
-	s.series.ids[series] = id
+	s.series.set(t, id)
 	return id, nil
 }
 
 // find returns the number of a series; ok is false when it was never observed.
-func (d *dictionary) find(s verdict.Series) (id int64, ok bool) {
+func (d *dictionary) find(s verdict.Series) (id int64, ok bool) { return d.of(track{s, ""}) }
+
+// of returns the number of a track; ok is false when it was never observed.
+func (d *dictionary) of(t track) (id int64, ok bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	id, ok = d.ids[s]
+	id, ok = d.ids[t]
 	return id, ok
+}
+
+// tracks are those of a series, that of all together among them, in order.
+func (d *dictionary) tracks(s verdict.Series) []track {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var out []track
+	for _, probe := range d.probes[s] {
+		out = append(out, track{s, probe})
+	}
+	return out
 }
 
 // all returns every series in order.
 func (d *dictionary) all() []verdict.Series {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return slices.SortedFunc(maps.Keys(d.ids), verdict.Series.Compare)
+	return slices.SortedFunc(maps.Keys(d.probes), verdict.Series.Compare)
 }
 
-// name returns the series of a number.
-func (d *dictionary) name(id int64) (s verdict.Series, ok bool) {
+// name returns the track of a number.
+func (d *dictionary) name(id int64) (t track, ok bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	for s, n := range d.ids {
-		if n == id {
-			return s, true
-		}
-	}
-	return verdict.Series{}, false
+	t, ok = d.names[id]
+	return t, ok
 }
 
 // hasCheck says whether any series is of the check.
 func (d *dictionary) hasCheck(check string) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	for s := range d.ids {
+	for s := range d.probes {
 		if s.Check == check {
 			return true
 		}
@@ -107,6 +145,8 @@ func (d *dictionary) hasCheck(check string) bool {
 func seriesOf(o checks.Observation) verdict.Series {
 	return verdict.Series{Check: o.Check, Region: o.Region, Family: o.Family}
 }
+
+func trackOf(o checks.Observation) track { return track{seriesOf(o), o.Probe} }
 
 // newest is the newest observation of every probe.
 type newest struct {

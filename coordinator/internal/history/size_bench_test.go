@@ -201,7 +201,7 @@ func (k *keeper) sizes(b *testing.B, dir string) {
 		}
 	}
 	var history float64
-	must(b, k.store.reads.QueryRow(`SELECT sum(pgsize) FROM dbstat WHERE name IN ('past', 'sqlite_autoindex_past_1')`).Scan(&history))
+	must(b, k.store.reads.QueryRow(`SELECT sum(pgsize) FROM dbstat WHERE name IN ('past', 'sqlite_autoindex_past_1', 'probe_past', 'sqlite_autoindex_probe_past_1')`).Scan(&history))
 	report("hours-and-days", history)
 	report("all", whole)
 }
@@ -211,8 +211,10 @@ func (k *keeper) repeat(b *testing.B, now time.Time) {
 	b.Helper()
 	const back = `WITH RECURSIVE back (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM back WHERE n < 366) `
 	must(b, k.store.write(func(w *writer) {
-		w.exec(back + `INSERT OR IGNORE INTO past SELECT series, unit, at - n * 86400, sums, latencies, phases FROM past, back
-			WHERE unit = 'hour' AND at = (SELECT max(at) FROM past WHERE unit = 'hour')`)
+		for _, table := range []string{"past", "probe_past"} {
+			w.exec(back + `INSERT OR IGNORE INTO ` + table + ` SELECT series, unit, at - n * 86400, sums, latencies, phases FROM ` + table + `, back
+				WHERE unit = 'hour' AND at = (SELECT max(at) FROM past WHERE unit = 'hour')`)
+		}
 		w.exec(back + `INSERT OR IGNORE INTO day SELECT series, at - n * 86400, up_ms, down_ms, unknown_ms, covered, minutes,
 			runs_up, runs_down, runs_unknown, latency, phases, failures FROM day, back WHERE at = (SELECT max(at) FROM day)`)
 		w.months(now)

@@ -24,9 +24,9 @@ func selectTotals(table string) string {
 		` WHERE series = ? AND at >= ? AND at < ? ORDER BY at`
 }
 
-// selectPast reads the blocks of one series and unit in [from, to), with the parts that
-// are wanted: a part that is not asked for is not read off the disk.
-func selectPast(want parts) string {
+// selectPast reads the blocks of one series and unit in [from, to) of a table, with the
+// parts that are wanted: a part that is not asked for is not read off the disk.
+func selectPast(table string, want parts) string {
 	columns := `sums`
 	for _, c := range []struct {
 		part parts
@@ -38,7 +38,7 @@ func selectPast(want parts) string {
 			columns += `NULL`
 		}
 	}
-	return `SELECT at, ` + columns + ` FROM past WHERE series = ? AND unit = ? AND at >= ? AND at < ?`
+	return `SELECT at, ` + columns + ` FROM ` + table + ` WHERE series = ? AND unit = ? AND at >= ? AND at < ?`
 }
 
 // eachTotal calls fn with every row and closes rows.

@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -11,13 +12,13 @@ import (
 	"varde/coordinator/internal/verdict"
 )
 
-// target is a series that a query is about. A check that was never observed in a
+// target is a track that a query is about. A check that was never observed in a
 // region is one too, without number: nobody looked.
 type target struct {
-	verdict.Series
+	track
 	id     int64
 	exists bool
-	// probes is how many probes the roster has there.
+	// probes is how many probes should look there.
 	probes int
 }
 
@@ -32,17 +33,17 @@ func (s *Store) targets(q Query) ([]target, error) {
 	seen := make(map[place]bool)
 	var out []target
 	for _, series := range s.series.all() {
-		if q.wants(config, series) {
-			id, _ := s.series.find(series)
-			out = append(out, target{series, id, true, config.probesIn(series.Region)})
+		t := track{series, q.Probe}
+		if id, ok := s.series.of(t); ok && q.wants(config, series) {
+			out = append(out, target{t, id, true, t.expected(config)})
 			seen[place{series.Check, series.Region}] = true
 		}
 	}
 	for _, check := range config.Checks {
 		for _, r := range config.Regions {
-			series := verdict.Series{Check: check.ID, Region: r.ID}
-			if q.wants(config, series) && !seen[place{check.ID, r.ID}] {
-				out = append(out, target{Series: series, probes: config.probesIn(r.ID)})
+			t := track{verdict.Series{Check: check.ID, Region: r.ID}, q.Probe}
+			if q.wants(config, t.Series) && !seen[place{check.ID, r.ID}] && config.looksFrom(q.Probe, r.ID) {
+				out = append(out, target{track: t, probes: t.expected(config)})
 			}
 		}
 	}
@@ -109,7 +110,7 @@ func passed(at time.Time, unit time.Duration, now time.Time) time.Duration {
 
 // readMinutes reads minutes, an hour at a time.
 func (s *Store) readMinutes(ctx context.Context, t target, w window, p piece, fn func(time.Time, cell.Total)) error {
-	minProbes := s.options.Config().quorum(t.Check)
+	minProbes := t.quorum(s.options.Config())
 	for start := p.from.Truncate(time.Hour); start.Before(p.to); start = start.Add(time.Hour) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -120,6 +121,8 @@ func (s *Store) readMinutes(ctx context.Context, t target, w window, p piece, fn
 		}
 		if h == nil {
 			h = &cell.Hour{Probes: t.probes}
+		} else if t.probe != "" {
+			h.Probes = 1
 		}
 		for i, m := range h.Minutes {
 			at := start.Add(time.Duration(i) * time.Minute)
@@ -137,15 +140,51 @@ func (s *Store) readMinutes(ctx context.Context, t target, w window, p piece, fn
 	return nil
 }
 
-// hour returns one hour minute by minute, open or sealed; nil if nothing is known
-// of it. Open comes first: an hour that is sealed between the two reads is found
-// in its block.
+// hour returns one hour minute by minute, open or sealed, of all tracks of the series if
+// the target is; nil if nothing is known of it. Open comes first: an hour that is sealed
+// between the two reads is found in its block.
 func (s *Store) hour(t target, start time.Time) (*cell.Hour, error) {
-	h, err := s.openHour(hourKey{t.id, start.Unix()})
-	if h != nil || err != nil {
-		return h, err
+	open, err := s.open(t, start)
+	if err != nil {
+		return nil, err
 	}
-	return s.months.get(t.Series, start)
+	if h := open[t.probe]; h != nil && t.probe != "" {
+		return h, nil
+	}
+	hours, err := s.months.get(t.Series, start)
+	if err != nil || t.probe != "" {
+		return hours[t.probe], err
+	}
+	maps.Copy(hours, open)
+	return hours.Together(), nil
+}
+
+// open are the tracks of a target of which an hour is open, by probe.
+func (s *Store) open(t target, start time.Time) (cell.Hours, error) {
+	var some bool
+	if err := s.queries[selectAnyOpen].QueryRow(start.Unix()).Scan(&some); err != nil || !some {
+		return nil, err
+	}
+	out := make(cell.Hours)
+	for _, one := range t.parts(s) {
+		id, _ := s.series.of(one)
+		h, err := s.openHour(hourKey{id, start.Unix()})
+		if err != nil {
+			return nil, err
+		}
+		if h != nil {
+			out[one.probe] = h
+		}
+	}
+	return out, nil
+}
+
+// parts are the tracks that the target is made of.
+func (t target) parts(s *Store) []track {
+	if t.probe != "" {
+		return []track{t.track}
+	}
+	return s.series.tracks(t.Series)
 }
 
 // readRows reads hours or days. Hours that are open are added up from their
@@ -230,18 +269,25 @@ func (s *Store) rows(ctx context.Context, t target, p piece, want parts) ([]*cel
 
 // openTotals puts the hours of the piece that are open over those that are not.
 func (s *Store) openTotals(t target, p piece, known []*cell.Total) error {
-	hours, err := s.ids(selectOpen, t.id, p.from.Unix(), p.to.Unix())
-	if err != nil {
-		return err
+	var hours []int64
+	for _, one := range t.parts(s) {
+		id, _ := s.series.of(one)
+		more, err := s.ids(selectOpen, id, p.from.Unix(), p.to.Unix())
+		if err != nil {
+			return err
+		}
+		hours = append(hours, more...)
 	}
-	for _, start := range hours {
-		h, err := s.openHour(hourKey{t.id, start})
+	slices.Sort(hours)
+	for _, at := range slices.Compact(hours) {
+		start := time.Unix(at, 0).UTC()
+		h, err := s.hour(t, start)
 		if err != nil {
 			return err
 		}
 		if h != nil {
-			total := h.Total(s.options.Config().quorum(t.Check))
-			known[time.Unix(start, 0).Sub(p.from)/p.unit] = &total
+			total := t.total(h, s.options.Config())
+			known[start.Sub(p.from)/p.unit] = &total
 		}
 	}
 	return nil

@@ -134,16 +134,20 @@ func hours() *rapid.Generator[*Hour] {
 	})
 }
 
-func TestHourRoundTrip(t *testing.T) {
+func probesHours() *rapid.Generator[Hours] {
+	return rapid.Map(rapid.MapOfN(rapid.SampledFrom([]string{"", "osl-1", "osl-2"}), hours(), 0, 3), func(m map[string]*Hour) Hours { return m })
+}
+
+func TestHoursRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := hours().Draw(t, "hour")
+		h := probesHours().Draw(t, "hours")
 		b := h.Encode()
-		back, err := DecodeHour(b)
+		back, err := DecodeHours(b)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(h, back, exact); diff != "" {
-			t.Fatalf("hour differs (-before +after):\n%s", diff)
+			t.Fatalf("hours differ (-before +after):\n%s", diff)
 		}
 		if !bytes.Equal(b, back.Encode()) {
 			t.Fatal("bytes differ after a round")
@@ -180,16 +184,102 @@ func first(t *rapid.T, h *Hour) []byte {
 	return out.Bytes()
 }
 
-// What was sealed by the first version can be read.
-func TestHourOfTheFirstVersion(t *testing.T) {
+// Quarters are the hour, piece by piece; phases alone leave the minutes that there are.
+func TestQuarters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := hours().Draw(t, "hour")
-		back, err := DecodeHour(first(t, h))
+		again := Hour{Probes: h.Probes}
+		for i := range h.Quarters {
+			if err := again.DecodeQuarter(i, h.EncodeQuarter(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(*h, again, exact); diff != "" {
+			t.Fatalf("hour differs (-before +after):\n%s", diff)
+		}
+		for i, q := range h.Quarters {
+			if err := again.DecodeQuarter(i, q.Encode()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(*h, again, exact); diff != "" {
+			t.Fatalf("phases alone changed it (-before +after):\n%s", diff)
+		}
+	})
+}
+
+// TestHoursOfProbes: what several saw together is the same in whatever order.
+func TestHoursOfProbes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := hours().Draw(t, "a"), hours().Draw(t, "b")
+		var ab, ba Hour
+		for _, h := range []*Hour{a, b} {
+			ab.Merge(h)
+		}
+		for _, h := range []*Hour{b, a} {
+			ba.Merge(h)
+		}
+		if diff := cmp.Diff(ab, ba, exact); diff != "" {
+			t.Fatalf("order matters:\n%s", diff)
+		}
+		one, two, both := a.Total(1), b.Total(1), ab.Total(1)
+		if both.Completed != one.Completed+two.Completed || both.Latency.Count() != both.Completed || both.Failures.Count(checks.Down) != one.Failures.Count(checks.Down)+two.Failures.Count(checks.Down) {
+			t.Fatalf("got %+v of %+v and %+v", both, one, two)
+		}
+	})
+}
+
+// second is an hour as the second version wrote it, of all probes together.
+func second(_ *rapid.T, h *Hour) []byte {
+	e := newBlock()
+	e.hour(h)
+	return append([]byte{2}, e.columns()...)
+}
+
+// What was sealed by former versions can be read.
+func TestHourOfFormerVersions(t *testing.T) {
+	for version, written := range map[string]func(*rapid.T, *Hour) []byte{"first": first, "second": second} {
+		rapid.Check(t, func(t *rapid.T) {
+			h := hours().Draw(t, "hour")
+			back, err := DecodeHours(written(t, h))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(Hours{"": h}, back, exact); diff != "" {
+				t.Fatalf("hour of the %s version differs (-before +after):\n%s", version, diff)
+			}
+		})
+	}
+}
+
+// TestProbeTotalsRoundTrip: and each part is read for itself.
+func TestProbeTotalsRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := ProbeTotals{}
+		for _, name := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"osl-1", "osl-2", "osl-3"}), rapid.ID).Draw(t, "probes") {
+			all[name] = make(Totals, 24)
+			for range rapid.IntRange(0, 3).Draw(t, "hours") {
+				total := hours().Draw(t, "hour").Total(1)
+				all[name][rapid.IntRange(0, 23).Draw(t, "at")] = &total
+			}
+		}
+		packed := all.Encode()
+		back, err := DecodeProbeTotals(24, packed)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(h, back, exact); diff != "" {
-			t.Fatalf("hour differs (-before +after):\n%s", diff)
+		if diff := cmp.Diff(all, back, exact); diff != "" {
+			t.Fatalf("totals differ (-before +after):\n%s", diff)
+		}
+		less, err := DecodeProbeTotals(24, Packed{Sums: packed.Sums, Phases: packed.Phases})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, list := range back {
+			list.each(func(t *Total) { t.Latency = Sketch{} })
+		}
+		if diff := cmp.Diff(back, less, exact); diff != "" {
+			t.Fatalf("without latencies they differ (-with +without):\n%s", diff)
 		}
 	})
 }
@@ -225,15 +315,15 @@ func TestTotalsRoundTrip(t *testing.T) {
 
 // A few bytes must not unpack to more than the largest block.
 func TestBlocksAreBounded(t *testing.T) {
-	huge := binary.AppendUvarint([]byte{hourVersion}, (1<<40)*packings+repeated)
-	if _, err := DecodeHour(append(huge, 0)); !errors.Is(err, errDamaged) {
+	huge := binary.AppendUvarint([]byte{hoursVersion}, (1<<40)*packings+repeated)
+	if _, err := DecodeHours(append(huge, 0)); !errors.Is(err, errDamaged) {
 		t.Errorf("a stream of a terabyte: got %v, want %v", err, errDamaged)
 	}
-	large := []byte{hourVersion}
+	large := []byte{hoursVersion}
 	for range streams {
 		large = append(binary.AppendUvarint(large, (maxBlock-1)*packings+repeated), 1)
 	}
-	if _, err := DecodeHour(large); !errors.Is(err, errDamaged) {
+	if _, err := DecodeHours(large); !errors.Is(err, errDamaged) {
 		t.Errorf("streams of 16 MB each: got %v, want %v", err, errDamaged)
 	}
 }
@@ -293,7 +383,7 @@ func FuzzDecode(f *testing.F) {
 	m.Run(checks.Result{Outcome: checks.Down, Class: checks.Busy})
 	h := &Hour{Probes: 3}
 	h.Minutes[7] = &m
-	f.Add(h.Encode())
+	f.Add(Hours{"": h, "osl-1": h}.Encode())
 	f.Add(m.Encode())
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -302,8 +392,8 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("a minute that was read cannot be written: %v", err)
 			}
 		}
-		if h, err := DecodeHour(b); err == nil {
-			if again, err := DecodeHour(h.Encode()); err != nil || !cmp.Equal(h, again, exact) {
+		if h, err := DecodeHours(b); err == nil {
+			if again, err := DecodeHours(h.Encode()); err != nil || !cmp.Equal(h, again, exact) {
 				t.Errorf("an hour that was read cannot be written: %v", err)
 			}
 		}
@@ -312,11 +402,23 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("totals that were read cannot be written: %v", err)
 			}
 		}
+		if all, err := DecodeProbeTotals(24, Packed{Sums: b}); err == nil {
+			if again, err := DecodeProbeTotals(24, all.Encode()); err != nil || !cmp.Equal(all, again, exact) {
+				t.Errorf("totals by probe that were read cannot be written: %v", err)
+			}
+		}
 		if s, err := DecodeSketch(b); err == nil {
 			s.Quantile(0.5)
 		}
 		_, _ = DecodePhases(b)
 		_, _ = DecodeFailures(b)
+		var h Hour
+		if err := h.DecodeQuarter(1, b); err == nil {
+			var again Hour
+			if err := again.DecodeQuarter(1, h.EncodeQuarter(1)); err != nil || !cmp.Equal(h, again, exact) {
+				t.Errorf("a quarter that was read cannot be written: %v", err)
+			}
+		}
 	})
 }
 
@@ -331,6 +433,6 @@ func BenchmarkSeal(b *testing.B) {
 		}
 	}
 	for b.Loop() {
-		b.ReportMetric(float64(len(h.Encode())), "bytes")
+		b.ReportMetric(float64(len(Hours{"osl-1": h}.Encode())), "bytes")
 	}
 }

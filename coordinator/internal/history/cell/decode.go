@@ -248,33 +248,27 @@ func DecodePhases(b []byte) (Phases, error) {
 	return p, d.end()
 }
 
+// DecodeQuarter puts what EncodeQuarter wrote into its place. Where it holds phases alone,
+// as in a former version, the minutes stay as they are.
+func (h *Hour) DecodeQuarter(i int, b []byte) error {
+	d := decodePlain(b)
+	h.Quarters[i] = d.phases()
+	for len(d.b[heads]) > 0 {
+		at, m := d.uint(heads), d.minute()
+		if at >= 15 {
+			d.fail()
+			break
+		}
+		h.Minutes[i*15+int(at)] = &m
+	}
+	return d.end()
+}
+
 // DecodeFailures reads what Failures.Encode wrote.
 func DecodeFailures(b []byte) (Failures, error) {
 	d := decodePlain(b)
 	f := d.failures()
 	return f, d.end()
-}
-
-// DecodeHour reads what Hour.Encode writes, or wrote in its first version.
-func DecodeHour(b []byte) (*Hour, error) {
-	if len(b) == 0 {
-		return nil, fmt.Errorf("%w: an hour of no bytes", errDamaged)
-	}
-	switch b[0] {
-	case 1:
-		d, err := inflated(b[1:])
-		if err != nil {
-			return nil, err
-		}
-		return d.hour()
-	case hourVersion:
-		d, err := decodeColumns(b[1:])
-		if err != nil {
-			return nil, err
-		}
-		return d.hour()
-	}
-	return nil, fmt.Errorf("%w: an hour of version %d, expected 1 to %d", errDamaged, b[0], hourVersion)
 }
 
 // inflated opens an hour of the first version: value after value, compressed as a
@@ -287,7 +281,7 @@ func inflated(b []byte) (*decoder, error) {
 	return decodePlain(raw), nil
 }
 
-func (d *decoder) hour() (*Hour, error) {
+func (d *decoder) hour() *Hour {
 	h := &Hour{Probes: int(min(d.uint(heads), math.MaxInt32))}
 	for next := uint64(0); ; {
 		i := d.uint(heads)
@@ -307,25 +301,7 @@ func (d *decoder) hour() (*Hour, error) {
 	for i := range h.Quarters {
 		h.Quarters[i] = d.phases()
 	}
-	return h, d.end()
-}
-
-// DecodeTotals reads what Totals.Encode wrote of n totals, without the latencies or
-// phases if those are nil.
-func DecodeTotals(n int, p Packed) (Totals, error) {
-	list := make(Totals, n)
-	if err := unpack(p.Sums, func(d *decoder) { d.totals(list) }); err != nil {
-		return nil, err
-	}
-	if p.Latencies != nil {
-		if err := unpack(p.Latencies, func(d *decoder) { list.each(func(t *Total) { t.Latency = d.latencies() }) }); err != nil {
-			return nil, err
-		}
-	}
-	if p.Phases == nil {
-		return list, nil
-	}
-	return list, unpack(p.Phases, func(d *decoder) { list.each(func(t *Total) { t.Phases = d.phases() }) })
+	return h
 }
 
 // unpack reads one part of totals to its end.

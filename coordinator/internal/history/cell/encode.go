@@ -9,9 +9,9 @@ import (
 	"varde/coordinator/internal/availability"
 )
 
-// hourVersion is the first byte of an encoded hour, totalsVersion that of totals.
+// hoursVersion is the first byte of encoded hours, totalsVersion that of totals.
 const (
-	hourVersion   = 2
+	hoursVersion  = 3
 	totalsVersion = 1
 )
 
@@ -174,49 +174,18 @@ func (s Sketch) Encode() []byte { var e encoder; e.latencies(s); return e.b[head
 // Encode writes the phases.
 func (p Phases) Encode() []byte { var e encoder; e.phases(p); return e.b[heads] }
 
+// EncodeQuarter writes a quarter of the hour: its phases and its minutes.
+func (h *Hour) EncodeQuarter(i int) []byte {
+	var e encoder
+	e.phases(h.Quarters[i])
+	for at, m := range h.Minutes[i*15 : i*15+15] {
+		if m != nil {
+			e.uint(heads, uint64(at))
+			e.minute(*m)
+		}
+	}
+	return e.b[heads]
+}
+
 // Encode writes the failures.
 func (f Failures) Encode() []byte { var e encoder; e.failures(f); return e.b[heads] }
-
-// Encode writes the hour, compressed.
-func (h *Hour) Encode() []byte {
-	e := newBlock()
-	e.uint(heads, uint64(h.Probes))
-	next := 0
-	for i, m := range h.Minutes {
-		if m != nil {
-			e.uint(heads, uint64(i+1-next))
-			e.minute(*m)
-			next = i + 1
-		}
-	}
-	e.uint(heads, 0)
-	for _, q := range h.Quarters {
-		e.phases(q)
-	}
-	return append([]byte{hourVersion}, e.columns()...)
-}
-
-// Packed are totals as they are kept. Each part is read for itself: what is asked for
-// every number takes a tenth of all, the phases most of it.
-type Packed struct{ Sums, Latencies, Phases []byte }
-
-// Encode writes the totals, compressed.
-func (list Totals) Encode() Packed {
-	s, l, p := newBlock(), newBlock(), newBlock()
-	for i, t := range list {
-		if t == nil {
-			continue
-		}
-		s.uint(heads, uint64(i+1))
-		s.sum(t.Sums)
-		s.uint(heads, uint64(t.Coverage.Covered))
-		s.uint(heads, uint64(t.Coverage.Minutes))
-		s.uint(heads, t.Completed)
-		s.failures(t.Failures)
-		l.latencies(t.Latency)
-		p.phases(t.Phases)
-	}
-	s.uint(heads, 0)
-	pack := func(e *encoder) []byte { return append([]byte{totalsVersion}, e.columns()...) }
-	return Packed{pack(s), pack(l), pack(p)}
-}

@@ -6,15 +6,32 @@ import (
 	"varde/coordinator/internal/availability"
 )
 
-// Hour is one hour of one series, minute by minute.
+// Hour is one hour of one series, minute by minute, of one probe or of several.
 type Hour struct {
-	// Probes is how many probes should have looked.
+	// Probes is how many probes should have looked, in all of the region.
 	Probes int
 	// Minutes are nil where nothing is known of the minute, not even a failure of
 	// ours.
 	Minutes [60]*Minute
 	// Quarters are the phases, by quarter of the hour.
 	Quarters [4]Phases
+}
+
+// Merge takes everything that o holds, which is of other probes.
+func (h *Hour) Merge(o *Hour) {
+	h.Probes = max(h.Probes, o.Probes)
+	for i, m := range o.Minutes {
+		if m == nil {
+			continue
+		}
+		if h.Minutes[i] == nil {
+			h.Minutes[i] = new(Minute)
+		}
+		h.Minutes[i].Merge(m)
+	}
+	for i, q := range o.Quarters {
+		h.Quarters[i].Merge(q)
+	}
 }
 
 // Total adds the hour up.

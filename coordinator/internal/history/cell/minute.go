@@ -32,6 +32,13 @@ func (m *Minute) Run(r checks.Result) {
 	m.Failures.Add(Failure{r.Outcome, r.Class}, 1)
 }
 
+// Merge takes everything that o holds, which is of other probes.
+func (m *Minute) Merge(o *Minute) {
+	m.Minute = m.Union(o.Minute)
+	m.Latency.Merge(o.Latency)
+	m.Failures.Merge(o.Failures)
+}
+
 // Phases are the durations of the phases of runs that were up.
 type Phases map[checks.Phase]*Sketch
 
