@@ -263,3 +263,32 @@ func TestNobodyClaimsToBeFit(t *testing.T) {
 		}
 	})
 }
+
+// TestGraphsOfAProbe: the graphs of a region can be of one of its probes; one that was
+// away has a gap, and what its probes completed is what the region completed.
+func TestGraphsOfAProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleettest.New(t, threeRegions())
+		f.Wait(4 * time.Minute)
+		f.StopProbe("us-east-2")
+		f.Wait(4 * time.Minute)
+		runs := func(query string) (n float64, steps int) {
+			var got struct{ Rows [][]any }
+			f.Get("/api/v1/graphs/latency.json?range=1h&check=https&"+query, &got)
+			for _, row := range got.Rows {
+				n += row[2].(float64)
+			}
+			return n, len(got.Rows)
+		}
+		all, _ := runs("region=us-east")
+		one, long := runs("probe=us-east-1")
+		two, short := runs("probe=us-east-2")
+		if all < 20 || one+two != all || two > one*2/3 || short > long-3 {
+			t.Errorf("the region completed %v runs, its probes %v in %d minutes and %v in %d", all, one, long, two, short)
+		}
+		body, _ := f.Text("/check/https?range=1h&probe=us-east-2")
+		if !strings.Contains(body, `What <b class="mono">us-east-2</b> alone saw`) || strings.Contains(body, `id="r-oceania"`) {
+			t.Error("the page does not say that it is of one probe, or shows other regions")
+		}
+	})
+}

@@ -168,7 +168,7 @@ func (p past) Check(ctx context.Context, q ops.CheckQuery) (ops.CheckHistory, er
 		if q.Region != "" && q.Region != region {
 			continue
 		}
-		r, err := p.checkRegion(ctx, window(history.Query{Check: t.ID, Region: region, Family: q.Family}, q.Window))
+		r, err := p.checkRegion(ctx, window(history.Query{Check: t.ID, Region: region, Family: q.Family, Probe: q.Probe}, q.Window))
 		if err != nil {
 			return out, err
 		}
@@ -252,7 +252,7 @@ func (p past) medians(ctx context.Context, q history.Query) ([]checks.Phase, []g
 // classes counts the failures of a check by class, the most frequent first.
 func (p past) classes(ctx context.Context, q ops.CheckQuery) ([]ops.ClassHistory, error) {
 	w := q.Window
-	counts, err := p.history.Failures(ctx, window(history.Query{Check: q.Check, Region: q.Region, Family: q.Family}, w))
+	counts, err := p.history.Failures(ctx, window(history.Query{Check: q.Check, Region: q.Region, Family: q.Family, Probe: q.Probe}, w))
 	if err != nil {
 		return nil, err
 	}

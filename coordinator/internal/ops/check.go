@@ -20,13 +20,14 @@ type checkQuery struct {
 	scope
 	// outcome restricts the list of observations; empty for all.
 	outcome string
-	// probe, epoch and seq name the one observation to show; seq is 0 for none.
-	probe, epoch string
-	seq          uint64
+	// of, epoch and seq name the one observation to show, which is of a probe; seq is 0 for
+	// none. The graphs are not of that probe alone.
+	of, epoch string
+	seq       uint64
 }
 
 // named says that one observation is asked for.
-func (q checkQuery) named() bool { return q.probe != "" && q.seq != 0 }
+func (q checkQuery) named() bool { return q.of != "" && q.seq != 0 }
 
 // checkView is what the page of one check shows.
 type checkView struct {
@@ -35,8 +36,10 @@ type checkView struct {
 	Headline       string
 	Meta           []metaView
 	Words, Outcome string
-	Ranges         []switchView
-	Switches       []switches
+	// Probe is the one of which the graphs are, empty for all.
+	Probe    string
+	Ranges   []switchView
+	Switches []switches
 	// All and Failed are the addresses of the lists of observations, Data the query of
 	// the numbers that are drawn.
 	All, Failed          string
@@ -78,13 +81,15 @@ type classView struct {
 func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	q := ask(r.URL.Query())
-	query := checkQuery{probe: q.id("probe"), outcome: q.oneOf("outcome", []string{"up", "down", "unknown"}), epoch: r.URL.Query().Get("epoch"), scope: q.scope()}
+	query := checkQuery{outcome: q.oneOf("outcome", []string{"up", "down", "unknown"}), epoch: r.URL.Query().Get("epoch"), scope: q.scope()}
 	if v := r.URL.Query().Get("seq"); v != "" {
 		n, err := strconv.ParseUint(v, 10, 64)
 		if err != nil {
 			q.fail("seq %q, expected a whole number", v)
 		}
-		query.seq = n
+		if query.seq = n; n != 0 {
+			query.of, query.probe = query.probe, ""
+		}
 	}
 	if q.err != nil {
 		s.refuse(w, r, http.StatusBadRequest, q.err.Error())
@@ -95,7 +100,10 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 			s.refuse(w, r, http.StatusNotFound, fmt.Sprintf("check %q is not configured", id))
 			return nil
 		}
-		if now.expect(q, "", query.region); q.err != nil {
+		if now.expect(q, "", query.region); q.err == nil {
+			query.scope = now.from(q, query.scope)
+		}
+		if q.err != nil {
 			s.refuse(w, r, http.StatusBadRequest, q.err.Error())
 			return nil
 		}
@@ -115,7 +123,7 @@ func (s *Server) checkOf(ctx context.Context, now Now, c checks.Target, q checkQ
 		return checkView{}, err
 	}
 	w := q.window(now.At)
-	h, err := s.history.Check(ctx, CheckQuery{Check: c.ID, Region: q.region, Family: q.family, Window: w})
+	h, err := s.history.Check(ctx, CheckQuery{Check: c.ID, Region: q.region, Family: q.family, Probe: q.probe, Window: w})
 	if err != nil {
 		return checkView{}, fmt.Errorf("read history of %s: %w", c.ID, err)
 	}
@@ -133,7 +141,7 @@ func (s *Server) checkOf(ctx context.Context, now Now, c checks.Target, q checkQ
 	d := drawing{now: now, check: c, scope: q.scope, window: w, history: h, lines: lines}
 	v := checkView{
 		Bar: s.bar(now, "Checks"), Service: now.serviceOf(c.Service).Name, ID: c.ID, Headline: now.checkHeadline(c.ID),
-		Meta: now.meta(c), Words: q.words(), Outcome: q.outcome, Axis: w.Axis("", q.end()),
+		Meta: now.meta(c), Words: q.words(), Outcome: q.outcome, Probe: q.probe, Axis: w.Axis("", q.end()),
 		Findings: findingViews(sv.findings), Regions: d.regions(), Classes: d.classes(), ClassStep: graph.Span(w.Step),
 	}
 	v.Ranges, v.Switches = q.ranges(), q.switches(now, c)

@@ -43,13 +43,16 @@ func (s *Server) apiGraph(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := ask(r.URL.Query())
-	q.only("check", "range", "from", "to", "region", "family")
+	q.only("check", "range", "from", "to", "region", "family", "probe")
 	id, c := q.id("check"), q.scope()
 	s.withNow(w, r, func(ctx context.Context, now Now) error {
 		if id == "" {
 			q.fail("no check given, expected check=ID")
 		}
-		if now.expect(q, id, c.region); q.err != nil {
+		if now.expect(q, id, c.region); q.err == nil {
+			c = now.from(q, c)
+		}
+		if q.err != nil {
 			apiError(w, http.StatusBadRequest, q.err.Error())
 			return nil
 		}
@@ -58,7 +61,7 @@ func (s *Server) apiGraph(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		window := c.window(now.At)
-		h, err := s.history.Check(ctx, CheckQuery{Check: id, Region: c.region, Family: c.family, Window: window})
+		h, err := s.history.Check(ctx, CheckQuery{Check: id, Region: c.region, Family: c.family, Probe: c.probe, Window: window})
 		if err != nil {
 			return fmt.Errorf("read history of %s: %w", id, err)
 		}

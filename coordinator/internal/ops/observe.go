@@ -53,10 +53,7 @@ const listed = 20
 // observed reads the list of observations and the one to show: the one asked
 // for, or else the newest that failed, or else the newest.
 func (s *Server) observed(ctx context.Context, now Now, c checks.Target, q checkQuery) ([]observationView, *oneView, error) {
-	query := ObservationQuery{Check: c.ID, Region: q.region, Family: q.family, Limit: listed}
-	if !q.named() {
-		query.Probe = q.probe
-	}
+	query := ObservationQuery{Check: c.ID, Region: q.region, Family: q.family, Probe: q.probe, Limit: listed}
 	if q.outcome != "" {
 		var o checks.Outcome
 		if err := o.UnmarshalText([]byte(q.outcome)); err != nil {
@@ -90,9 +87,9 @@ func sameRun(a, b checks.Observation) bool {
 
 func (s *Server) chosen(ctx context.Context, c checks.Target, q checkQuery, list []checks.Observation) (checks.Observation, bool, error) {
 	if q.named() {
-		found, _, err := s.observations.Observations(ctx, ObservationQuery{Check: c.ID, Probe: q.probe, Epoch: q.epoch, Seq: q.seq, Limit: 1})
+		found, _, err := s.observations.Observations(ctx, ObservationQuery{Check: c.ID, Probe: q.of, Epoch: q.epoch, Seq: q.seq, Limit: 1})
 		if err != nil {
-			return checks.Observation{}, false, fmt.Errorf("read observation %s %d: %w", q.probe, q.seq, err)
+			return checks.Observation{}, false, fmt.Errorf("read observation %s %d: %w", q.of, q.seq, err)
 		}
 		if len(found) == 0 {
 			return checks.Observation{}, false, nil

@@ -71,14 +71,15 @@ type scope struct {
 	// were chosen instead.
 	span     span
 	from, to time.Time
-	// region is empty for all, family none for all.
+	// region is empty for all, family none for all, probe empty for all.
 	region string
 	family checks.Family
+	probe  string
 }
 
-// scope reads range, or from and to, and region and family.
+// scope reads range, or from and to, and region, family and probe.
 func (q *question) scope() scope {
-	out := scope{region: q.id("region"), from: q.time("from", time.Time{}), to: q.time("to", time.Time{})}
+	out := scope{region: q.id("region"), probe: q.id("probe"), from: q.time("from", time.Time{}), to: q.time("to", time.Time{})}
 	if word := q.oneOf("family", []string{"ipv4", "ipv6"}); word != "" && q.err == nil {
 		if err := out.family.UnmarshalText([]byte(word)); err != nil {
 			q.fail("family: %w", err)
@@ -104,6 +105,24 @@ func (q *question) scope() scope {
 		q.fail("from %s to %s, expected 5 minutes to 366 days", out.from.Format(time.RFC3339), out.to.Format(time.RFC3339))
 	}
 	return out
+}
+
+// from puts a scope that names a probe into the region of that probe, and fails where
+// there is no such probe.
+func (n Now) from(q *question, c scope) scope {
+	if c.probe == "" {
+		return c
+	}
+	i := slices.IndexFunc(n.Probes, func(p Probe) bool { return p.Name == c.probe })
+	switch {
+	case i < 0:
+		q.fail("probe %q is not on the roster", c.probe)
+	case c.region != "" && c.region != n.Probes[i].Region:
+		q.fail("probe %q is in region %q, not in %q", c.probe, n.Probes[i].Region, c.region)
+	default:
+		c.region = n.Probes[i].Region
+	}
+	return c
 }
 
 // settle chooses the span of a check where nobody did.
@@ -172,6 +191,9 @@ func (c scope) with(name, value string) url.Values {
 	if c.family != checks.NoFamily {
 		out.Set("family", c.family.String())
 	}
+	if c.probe != "" && name != "region" { // a probe is in one region
+		out.Set("probe", c.probe)
+	}
 	if out.Set(name, value); value == "" {
 		out.Del(name)
 	}
@@ -218,7 +240,8 @@ func (c scope) ranges() []switchView {
 	return out
 }
 
-// switches are the regions and families of a check, where there is a choice.
+// switches are the regions, families and, of one region, probes of a check, where there
+// is a choice.
 func (c scope) switches(now Now, check checks.Target) []switches {
 	regions := switches{"Region", []switchView{{"all", c.address("region", ""), c.region == ""}}}
 	for _, r := range now.Regions {
@@ -232,5 +255,11 @@ func (c scope) switches(now Now, check checks.Target) []switches {
 			families.Positions = append(families.Positions, switchView{f.Name(), c.address("family", f.String()), c.family == f})
 		}
 	}
-	return slices.DeleteFunc([]switches{regions, families}, func(s switches) bool { return len(s.Positions) < 3 })
+	probes := switches{"Probe", []switchView{{"all", c.address("probe", ""), c.probe == ""}}}
+	for _, p := range now.Probes {
+		if c.region == p.Region {
+			probes.Positions = append(probes.Positions, switchView{p.Name, c.address("probe", p.Name), c.probe == p.Name})
+		}
+	}
+	return slices.DeleteFunc([]switches{regions, families, probes}, func(s switches) bool { return len(s.Positions) < 3 })
 }

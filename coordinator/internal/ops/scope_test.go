@@ -19,6 +19,7 @@ func TestScopeOfAPage(t *testing.T) {
 		for query, want := range map[string]CheckQuery{
 			"range=6h":                                          {Window: graph.Last(6*time.Hour, time.Minute, morning)},
 			"range=1y&region=oceania":                           {Region: "oceania", Window: graph.Last(365*24*time.Hour, 24*time.Hour, morning)},
+			"range=1y&probe=mel-1":                              {Region: "oceania", Probe: "mel-1", Window: graph.Last(365*24*time.Hour, 24*time.Hour, morning)},
 			"range=1h&family=ipv6":                              {Family: checks.IPv6, Window: graph.Last(time.Hour, time.Minute, morning)},
 			"from=" + utc(from) + "&to=" + utc(to):              {Window: graph.Window{From: from.Truncate(5 * time.Minute), To: to.Truncate(5 * time.Minute).Add(5 * time.Minute), Step: 5 * time.Minute}},
 			"from=2026-11-22T06:00:30Z&to=2026-11-22T06:09:30Z": {Window: graph.Window{From: at("06:00"), To: at("06:10"), Step: time.Minute}},
@@ -46,7 +47,7 @@ func TestScopeOfAPage(t *testing.T) {
 		}
 		for _, query := range []string{
 			"range=3d", "from=2026-11-22T06:00:00Z", "from=2026-11-22T06:00:00Z&to=2026-11-22T06:01:00Z", "from=2020-11-22T06:00:00Z&to=2026-11-22T06:01:00Z",
-			"range=1h&from=2026-11-22T06:00:00Z&to=2026-11-22T07:00:00Z", "region=mars", "family=ipv5", "family=", "from=x&to=y",
+			"range=1h&from=2026-11-22T06:00:00Z&to=2026-11-22T07:00:00Z", "region=mars", "probe=nobody", "probe=mel-1&region=eu-north", "family=ipv5", "family=", "from=x&to=y",
 		} {
 			if w := get(s, "/check/imap-login?"+query); w.Code != 400 && query != "family=" {
 				t.Errorf("%s: got %d, want 400", query, w.Code)

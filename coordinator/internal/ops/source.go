@@ -154,9 +154,11 @@ type Strip struct {
 // CheckQuery asks what was seen of one check.
 type CheckQuery struct {
 	Check string
-	// Region is empty for all, Family none for all.
+	// Region is empty for all, Family none for all, Probe empty for all. What a probe saw
+	// stands beside the verdicts of its region.
 	Region string
 	Family checks.Family
+	Probe  string
 	Window graph.Window
 }
 
