@@ -18,7 +18,11 @@ func (s *Store) Began(ctx context.Context, check string) (time.Time, error) {
 			continue
 		}
 		id, _ := s.series.find(series)
-		at, err := s.began(ctx, target{track: track{series, ""}, id: id, exists: true})
+		one := []target{{track: track{series, ""}, id: id, exists: true}}
+		if err := s.findOpen(one); err != nil {
+			return time.Time{}, err
+		}
+		at, err := s.began(ctx, one[0])
 		if err != nil {
 			return time.Time{}, fmt.Errorf("read beginning of %s: %w", series, err)
 		}
@@ -34,7 +38,7 @@ func (s *Store) began(ctx context.Context, t target) (time.Time, error) {
 	if start.IsZero() || err != nil {
 		return time.Time{}, err
 	}
-	h, err := s.hour(t, start)
+	h, err := s.hour(t, start, true)
 	if h == nil || err != nil {
 		return start, err
 	}

@@ -171,40 +171,26 @@ func (s *Store) openHour(key hourKey) (*cell.Hour, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A former version had a row a minute.
-	err = s.eachBlob(selectMinutes, key,
-		func(offset int64, b []byte) error {
-			m, err := cell.DecodeMinute(b)
-			h.Minutes[offset/60] = &m
-			return err
-		})
+	rows, err := s.query(context.Background(), selectCells, key.series, key.hour)
 	if err != nil {
 		return nil, err
-	}
-	err = s.eachBlob(selectQuarters, key,
-		func(offset int64, b []byte) error { return h.DecodeQuarter(int(offset/900), b) })
-	if err != nil {
-		return nil, err
-	}
-	return &h, nil
-}
-
-// eachBlob calls fn with the rows of one hour and their offset in seconds.
-func (s *Store) eachBlob(query string, key hourKey, fn func(offset int64, b []byte) error) error {
-	rows, err := s.query(context.Background(), query, key.series, key.hour, key.hour+3600)
-	if err != nil {
-		return err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells what matters
 	for rows.Next() {
-		var at int64
-		var b []byte
-		if err := rows.Scan(&at, &b); err != nil {
-			return err
+		var seconds, i int
+		var b sql.RawBytes
+		if err := rows.Scan(&seconds, &i, &b); err != nil {
+			return nil, err
 		}
-		if err := fn(at-key.hour, b); err != nil {
-			return err
+		if seconds == 900 {
+			err = h.DecodeQuarter(i, b)
+		} else { // a former version had a row a minute
+			h.Minutes[i] = new(cell.Minute)
+			*h.Minutes[i], err = cell.DecodeMinute(b)
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
-	return rows.Err()
+	return &h, rows.Err()
 }

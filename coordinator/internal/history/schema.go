@@ -130,15 +130,14 @@ const (
 	saveOpen    = `INSERT OR REPLACE INTO open_hour (hour, series, probes) VALUES (?, ?, ?)`
 	saveVerdict = `INSERT INTO verdict (kind, series, at, was, state, since, reason, up, down, unknown, evidence)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	// What of one track is open in a stretch of time. Open minutes are those of a former version:
-	// they stand in the row of their quarter.
-	selectAnyOpen  = `SELECT EXISTS (SELECT 1 FROM open_hour WHERE hour = ?)`
-	selectOpen     = `SELECT hour FROM open_hour WHERE series = ? AND hour >= ? AND hour < ?`
-	selectProbes   = `SELECT probes FROM open_hour WHERE hour = ? AND series = ?`
-	selectMinutes  = `SELECT minute, cell FROM open_minute WHERE series = ? AND minute >= ? AND minute < ?`
-	selectQuarters = `SELECT quarter, phases FROM open_quarter WHERE series = ? AND quarter >= ? AND quarter < ?`
-	saveSighting   = `INSERT OR REPLACE INTO sighting (check_id, family, probe, address, chain, region, at) VALUES (?, ?, ?, ?, ?, ?, ?)`
-	touchHour      = `INSERT OR IGNORE INTO touched (hour) SELECT ? FROM final WHERE until > ?`
+	// What is open of tracks, their numbers a JSON array, and of one hour of a track. Open minutes
+	// are those of a former version: they stand in the row of their quarter.
+	selectOpen   = `SELECT series, hour FROM open_hour WHERE series IN (SELECT value FROM json_each(?)) ORDER BY hour`
+	selectProbes = `SELECT probes FROM open_hour WHERE hour = ? AND series = ?`
+	selectCells  = `SELECT 60, (minute - ?2) / 60, cell FROM open_minute WHERE series = ?1 AND minute >= ?2 AND minute < ?2 + 3600
+		UNION ALL SELECT 900, (quarter - ?2) / 900, phases FROM open_quarter WHERE series = ?1 AND quarter >= ?2 AND quarter < ?2 + 3600`
+	saveSighting = `INSERT OR REPLACE INTO sighting (check_id, family, probe, address, chain, region, at) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	touchHour    = `INSERT OR IGNORE INTO touched (hour) SELECT ? FROM final WHERE until > ?`
 )
 
 var hotStatements = [...]string{
@@ -147,6 +146,6 @@ var hotStatements = [...]string{
 
 // The queries of every graph, prepared once.
 var hotQueries = [...]string{
-	selectTotals("hour"), selectTotals("day"), selectAnyOpen, selectOpen, selectProbes, selectMinutes, selectQuarters,
+	selectTotals("hour"), selectTotals("day"), selectOpen, selectProbes, selectCells,
 	selectPast("past", 0), selectPast("past", latencies), selectPast("past", phases),
 }

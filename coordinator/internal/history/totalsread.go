@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,6 +21,8 @@ type target struct {
 	exists bool
 	// probes is how many probes should look there.
 	probes int
+	// open are the hours of its tracks that were open when the query began.
+	open []hourKey
 }
 
 // targets returns the series of a query in order. They are those that the
@@ -35,7 +38,7 @@ func (s *Store) targets(q Query) ([]target, error) {
 	for _, series := range s.series.all() {
 		t := track{series, q.Probe}
 		if id, ok := s.series.of(t); ok && q.wants(config, series) {
-			out = append(out, target{t, id, true, t.expected(config)})
+			out = append(out, target{track: t, id: id, exists: true, probes: t.expected(config)})
 			seen[place{series.Check, series.Region}] = true
 		}
 	}
@@ -47,7 +50,7 @@ func (s *Store) targets(q Query) ([]target, error) {
 			}
 		}
 	}
-	return out, nil
+	return out, s.findOpen(out)
 }
 
 // wants says whether the query is about a series; one without family stands for a
@@ -115,7 +118,7 @@ func (s *Store) readMinutes(ctx context.Context, t target, w window, p piece, fn
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		h, err := s.hour(t, start)
+		h, err := s.hour(t, start, true)
 		if err != nil {
 			return err
 		}
@@ -142,14 +145,18 @@ func (s *Store) readMinutes(ctx context.Context, t target, w window, p piece, fn
 
 // hour returns one hour minute by minute, open or sealed, of all tracks of the series if
 // the target is; nil if nothing is known of it. Open comes first: an hour that is sealed
-// between the two reads is found in its block.
-func (s *Store) hour(t target, start time.Time) (*cell.Hour, error) {
-	open, err := s.open(t, start)
+// between the two reads is found in its block. There is none to be asked for where
+// nothing was sealed when the open hours were found, and all of these still are.
+func (s *Store) hour(t target, start time.Time, sealed bool) (*cell.Hour, error) {
+	open, all, err := s.openOf(t, start)
 	if err != nil {
 		return nil, err
 	}
 	if h := open[t.probe]; h != nil && t.probe != "" {
 		return h, nil
+	}
+	if all && !sealed {
+		return open.Together(), nil
 	}
 	hours, err := s.months.get(t.Series, start)
 	if err != nil || t.probe != "" {
@@ -159,24 +166,45 @@ func (s *Store) hour(t target, start time.Time) (*cell.Hour, error) {
 	return hours.Together(), nil
 }
 
-// open are the tracks of a target of which an hour is open, by probe.
-func (s *Store) open(t target, start time.Time) (cell.Hours, error) {
-	var some bool
-	if err := s.queries[selectAnyOpen].QueryRow(start.Unix()).Scan(&some); err != nil || !some {
-		return nil, err
-	}
-	out := make(cell.Hours)
-	for _, one := range t.parts(s) {
-		id, _ := s.series.of(one)
-		h, err := s.openHour(hourKey{id, start.Unix()})
+// openOf are the tracks of a target of which an hour is open, by probe, and whether that
+// is all of those of which it was.
+func (s *Store) openOf(t target, start time.Time) (open cell.Hours, all bool, err error) {
+	open, all = make(cell.Hours), true
+	for _, key := range t.open {
+		if key.hour != start.Unix() {
+			continue
+		}
+		h, err := s.openHour(key)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		if h != nil {
-			out[one.probe] = h
+		if all = all && h != nil; h != nil {
+			one, _ := s.series.name(key.series)
+			open[one.probe] = h
 		}
 	}
-	return out, nil
+	return open, all, nil
+}
+
+// findOpen finds the open hours of targets.
+func (s *Store) findOpen(targets []target) error {
+	of := make(map[int64]*target)
+	for i := range targets {
+		for _, one := range targets[i].parts(s) {
+			if id, ok := s.series.of(one); ok {
+				of[id] = &targets[i]
+			}
+		}
+	}
+	ids, err := json.Marshal(slices.Collect(maps.Keys(of)))
+	if err != nil {
+		return err
+	}
+	rows, err := s.query(context.Background(), selectOpen, string(ids))
+	if err != nil {
+		return err
+	}
+	return eachKey(rows, func(k hourKey) { of[k.series].open = append(of[k.series].open, k) })
 }
 
 // parts are the tracks that the target is made of.
@@ -269,25 +297,21 @@ func (s *Store) rows(ctx context.Context, t target, p piece, want parts) ([]*cel
 
 // openTotals puts the hours of the piece that are open over those that are not.
 func (s *Store) openTotals(t target, p piece, known []*cell.Total) error {
-	var hours []int64
-	for _, one := range t.parts(s) {
-		id, _ := s.series.of(one)
-		more, err := s.ids(selectOpen, id, p.from.Unix(), p.to.Unix())
-		if err != nil {
-			return err
+	var done time.Time
+	for _, key := range t.open {
+		start := time.Unix(key.hour, 0).UTC()
+		if start.Before(p.from) || !start.Before(p.to) || start.Equal(done) {
+			continue
 		}
-		hours = append(hours, more...)
-	}
-	slices.Sort(hours)
-	for _, at := range slices.Compact(hours) {
-		start := time.Unix(at, 0).UTC()
-		h, err := s.hour(t, start)
+		done = start
+		i := start.Sub(p.from) / p.unit
+		h, err := s.hour(t, start, known[i] != nil)
 		if err != nil {
 			return err
 		}
 		if h != nil {
 			total := t.total(h, s.options.Config())
-			known[start.Sub(p.from)/p.unit] = &total
+			known[i] = &total
 		}
 	}
 	return nil

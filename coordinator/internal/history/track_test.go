@@ -114,12 +114,13 @@ func TestFormerVersion(t *testing.T) {
 	numbers := func() []string {
 		var out []string
 		for _, r := range f.config.Regions {
-			target := target{track: track{verdict.Series{Check: "imap", Region: r.ID, Family: checks.IPv4}, ""}, exists: true, probes: 3}
-			target.id, _ = m.s.series.of(target.track)
+			targets := []target{{track: track{verdict.Series{Check: "imap", Region: r.ID, Family: checks.IPv4}, ""}, exists: true, probes: 3}}
+			targets[0].id, _ = m.s.series.of(targets[0].track)
+			must(t, m.s.findOpen(targets))
 			w := window{from: ten, to: ten.Add(3 * time.Hour), now: ten.Add(3 * time.Hour), step: time.Hour}
 			for _, unit := range []time.Duration{time.Minute, time.Hour} {
 				w.step = unit
-				must(t, m.s.read(t.Context(), target, w, everything, func(at time.Time, total cell.Total) {
+				must(t, m.s.read(t.Context(), targets[0], w, everything, func(at time.Time, total cell.Total) {
 					out = append(out, fmt.Sprint(r.ID, unit, at, total.Sums, total.Coverage, total.Completed, total.Latency.Count(), len(total.Phases)))
 				}))
 			}
