@@ -29,7 +29,7 @@ var recordTables = map[string]string{
 	"probe_past":   `SELECT check_id, r.region, family, p.* FROM probe_past p JOIN series r ON r.id = p.series`,
 	"days_closed":  `SELECT * FROM days_closed`,
 	"mail":         `SELECT * FROM mail`, "sighting": `SELECT * FROM sighting`, "chain": `SELECT * FROM chain`,
-	"annotation": `SELECT * FROM annotation`, "finding": `SELECT * FROM finding`,
+	"annotation": `SELECT * FROM annotation`, "finding": `SELECT * FROM finding`, "pulse": `SELECT * FROM pulse`,
 }
 
 // dump is everything that the history holds, line by line, sorted.

@@ -43,6 +43,9 @@ func (s *Store) retain(now time.Time) error {
 		for _, table := range []string{"mail WHERE sent", "annotation WHERE at", "finding WHERE at"} {
 			w.exec(`DELETE FROM `+table+` < ?`, now.Add(-keep.Days).UnixNano())
 		}
+		for _, unit := range pulseUnits() {
+			w.exec(`DELETE FROM pulse WHERE unit = ? AND at < ?`, int64(unit/time.Second), now.Add(-s.keepsPulses(unit)).Unix())
+		}
 		w.exec(`DELETE FROM sighting WHERE at < ?`, now.Add(-maxAge).UnixNano())
 		w.exec(`DELETE FROM chain WHERE hash NOT IN (SELECT chain FROM sighting)`)
 		w.exec(`DELETE FROM mark WHERE received < ?`, now.Add(-maxAge).Unix())

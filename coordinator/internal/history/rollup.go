@@ -19,6 +19,7 @@ type Rollup struct {
 	passages *passages
 	ledger   *ledger
 	servers  *servers
+	pulses   *pulses
 	// reported are the probes whose newest observation is not written yet.
 	reported map[string]struct{}
 	// rebuild is the one under way, nil if there is none, and rebuilds are answered to
@@ -67,7 +68,7 @@ func (r *Rollup) reload() (uint64, error) {
 		return 0, err
 	}
 	r.marks, r.hours, r.passages = m, newOpenHours(r.s), newPassages(r.s)
-	r.ledger, r.servers = newLedger(r.s), newServers(r.s)
+	r.ledger, r.servers, r.pulses = newLedger(r.s), newServers(r.s), newPulses(r.s)
 	r.reported, r.entries, r.flushed = make(map[string]struct{}), 0, time.Now()
 	r.failed, r.rebuild = false, nil
 	r.s.rolled.Store(m.place())
@@ -114,6 +115,11 @@ func (r *Rollup) due(now time.Time) bool {
 func (r *Rollup) batch(b *wire.Batch, seq uint64) (err error) {
 	r.clock = forward(r.clock, b.Received.UTC())
 	strange := 0
+	if r.rebuild == nil && !r.marks.hold(b) {
+		if err := r.pulses.clock(b); err != nil {
+			return err
+		}
+	}
 	senseless := r.marks.take(b, func(o checks.Observation) {
 		switch {
 		case err != nil:
@@ -148,6 +154,9 @@ func (r *Rollup) observe(o checks.Observation, b *wire.Batch, seq uint64) error 
 	r.reported[o.Probe] = struct{}{}
 	r.failed = r.failed || o.Outcome != checks.Up
 	if err := r.servers.look(o); err != nil {
+		return err
+	}
+	if err := r.pulses.add(&o, b); err != nil {
 		return err
 	}
 	return r.hours.add(r.s.options.Config().Bounded(o), id, r.clock)
@@ -199,6 +208,7 @@ func (r *Rollup) flush() error {
 		r.passages.save(w)
 		r.ledger.save(w)
 		r.servers.save(w)
+		r.pulses.save(w)
 		for name := range r.reported {
 			l := r.s.newest.of(name)
 			w.exec(saveProbe, name, l.region, l.ended.UnixNano(), l.received.UnixNano())
@@ -213,6 +223,7 @@ func (r *Rollup) flush() error {
 	r.passages.saved(r.clock)
 	r.ledger.saved()
 	r.servers.saved()
+	r.pulses.saved(r.clock)
 	clear(r.reported)
 	r.entries, r.failed = 0, false
 	if r.rebuild == nil {

@@ -2,7 +2,7 @@ package history
 
 // migrations make the schema of history.db, each from what those before it made.
 // How many were made is kept in PRAGMA user_version.
-var migrations = [...]string{tables, retentionTable, eventTables, evidenceTable, rebuildTable, pastTable, trackTable}
+var migrations = [...]string{tables, retentionTable, eventTables, evidenceTable, rebuildTable, pastTable, trackTable, pulseTable}
 
 // tables are those of the first version. Instants are nanoseconds since 1970
 // (columns at, since, newest), starts of minutes, hours and days are seconds.
@@ -111,6 +111,14 @@ DELETE FROM open_quarter WHERE (quarter - quarter % 3600, series) NOT IN (SELECT
 CREATE TABLE probe_past (series INTEGER, unit TEXT, at INTEGER, sums BLOB NOT NULL, latencies BLOB NOT NULL, phases BLOB NOT NULL, PRIMARY KEY (series, unit, at));
 `
 
+// pulseTable holds how probes were: a row a probe, width (in seconds) and start of a pulse.
+// The ends of a clock's offset are microseconds, null where it was not measured.
+const pulseTable = `
+CREATE TABLE pulse (probe TEXT, unit INTEGER, at INTEGER, runs INTEGER NOT NULL, down INTEGER NOT NULL, own_network INTEGER NOT NULL,
+	own_late INTEGER NOT NULL, own_error INTEGER NOT NULL, waited_ms INTEGER NOT NULL, clock_low INTEGER, clock_high INTEGER,
+	PRIMARY KEY (probe, unit, at)) WITHOUT ROWID;
+`
+
 // monthSchema is that of minutes-YYYY-MM.db: one block per series and hour, as cell.Hours
 // encodes it. A file stands on its own.
 const monthSchema = `
@@ -137,15 +145,20 @@ const (
 	selectCells  = `SELECT 60, (minute - ?2) / 60, cell FROM open_minute WHERE series = ?1 AND minute >= ?2 AND minute < ?2 + 3600
 		UNION ALL SELECT 900, (quarter - ?2) / 900, phases FROM open_quarter WHERE series = ?1 AND quarter >= ?2 AND quarter < ?2 + 3600`
 	saveSighting = `INSERT OR REPLACE INTO sighting (check_id, family, probe, address, chain, region, at) VALUES (?, ?, ?, ?, ?, ?, ?)`
-	touchHour    = `INSERT OR IGNORE INTO touched (hour) SELECT ? FROM final WHERE until > ?`
+	savePulse    = `INSERT OR REPLACE INTO pulse (probe, unit, at, runs, down, own_network, own_late, own_error, waited_ms, clock_low, clock_high)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	selectPulse  = `SELECT at, runs, down, own_network, own_late, own_error, waited_ms, clock_low, clock_high FROM pulse WHERE probe = ? AND unit = ? AND at = ?`
+	selectPulses = `SELECT at, runs, down, own_network, own_late, own_error, waited_ms, clock_low, clock_high FROM pulse
+		WHERE probe = ? AND unit = ? AND at >= ? AND at < ? ORDER BY at`
+	touchHour = `INSERT OR IGNORE INTO touched (hour) SELECT ? FROM final WHERE until > ?`
 )
 
 var hotStatements = [...]string{
-	savePlace, saveMark, saveJudge, dropJudge, saveProbe, savePassage, saveQuarter, saveOpen, saveVerdict, saveSighting, touchHour,
+	savePlace, saveMark, saveJudge, dropJudge, saveProbe, savePassage, saveQuarter, saveOpen, saveVerdict, saveSighting, savePulse, touchHour,
 }
 
 // The queries of every graph, prepared once.
 var hotQueries = [...]string{
-	selectTotals("hour"), selectTotals("day"), selectOpen, selectProbes, selectCells,
+	selectTotals("hour"), selectTotals("day"), selectOpen, selectProbes, selectCells, selectPulse, selectPulses,
 	selectPast("past", 0), selectPast("past", latencies), selectPast("past", phases),
 }

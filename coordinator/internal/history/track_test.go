@@ -167,8 +167,8 @@ func (m *machine) age(change string) {
 		`DELETE FROM hour WHERE series IN (SELECT id FROM series WHERE probe <> '')`,
 		`CREATE TABLE old (id INTEGER PRIMARY KEY, check_id TEXT NOT NULL, region TEXT NOT NULL, family TEXT NOT NULL, UNIQUE (check_id, region, family))`,
 		`INSERT INTO old SELECT id, check_id, region, family FROM series WHERE probe = ''`,
-		`DROP TABLE series`, `ALTER TABLE old RENAME TO series`, `DROP TABLE probe_past`,
-		fmt.Sprintf(`PRAGMA user_version = %d`, len(migrations)-1), change,
+		`DROP TABLE series`, `ALTER TABLE old RENAME TO series`, `DROP TABLE probe_past`, `DROP TABLE pulse`,
+		fmt.Sprintf(`PRAGMA user_version = %d`, len(migrations)-2), change,
 	} {
 		_, err := db.Exec(statement)
 		must(m.t, err)
