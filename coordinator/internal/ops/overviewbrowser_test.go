@@ -61,7 +61,8 @@ func (c *changing) turn(s *Server, check, region string, to verdict.State) {
 
 // What the tests ask of the page.
 const (
-	isShut   = `!document.getElementById("keys").open`
+	// The focus leaves a dialog a moment after it is shut.
+	isShut   = `!document.getElementById("keys").open && !document.activeElement.closest("dialog")`
 	isLive   = `document.getElementById("live").textContent === "live"`
 	rows     = `document.querySelectorAll("#matrix tbody tr").length`
 	focus    = `(document.activeElement.id || document.activeElement.textContent).trim()`
