@@ -286,6 +286,24 @@ func TestGraphsOfAProbe(t *testing.T) {
 		if all < 20 || one+two != all || two > one*2/3 || short > long-3 {
 			t.Errorf("the region completed %v runs, its probes %v in %d minutes and %v in %d", all, one, long, two, short)
 		}
+		// Its own page counts what of it arrived, and has measured its clock.
+		var own struct{ Rows [][]any }
+		f.Get("/api/v1/graphs/probe.json?range=1h&probe=us-east-2", &own)
+		var list []checks.Observation
+		f.Get("/api/v1/observations?limit=1000&probe=us-east-2", &list)
+		sum := 0.0
+		for _, row := range own.Rows {
+			sum += row[2].(float64)
+			if offset, ok := row[9].(float64); !ok || offset > 100 || row[7].(float64) > 5 {
+				t.Errorf("got %v, want a clock that is measured and results that come soon", row)
+			}
+		}
+		if sum == 0 || int(sum) != len(list) {
+			t.Errorf("its page counts %v results, the journal has %d", sum, len(list))
+		}
+		if body, _ := f.Text("/probe/us-east-2?range=1h"); !strings.Contains(body, "Its program started:") {
+			t.Error("the page of the probe does not say when its program started")
+		}
 		body, _ := f.Text("/check/https?range=1h&probe=us-east-2")
 		if !strings.Contains(body, `What <b class="mono">us-east-2</b> alone saw`) || strings.Contains(body, `id="r-oceania"`) {
 			t.Error("the page does not say that it is of one probe, or shows other regions")

@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"varde/checks"
 	"varde/coordinator/internal/graph"
 	"varde/coordinator/internal/history"
 	"varde/coordinator/internal/ops"
@@ -14,6 +16,13 @@ func (p past) Mail(ctx context.Context, q ops.MailQuery) (out ops.Mail, err erro
 	hq := history.MailQuery{Route: q.Route, Services: q.Services, From: q.From, To: q.To, Notable: q.Notable, Limit: q.Limit}
 	if out.Sums, out.Routes, err = p.history.MailSums(ctx, hq); err != nil {
 		return out, err
+	}
+	for _, w := range p.announcedIn(q.From, q.To) {
+		if slices.ContainsFunc(p.current().Targets(), func(t checks.Target) bool {
+			return t.Kind == checks.RoundTrip && slices.Contains(w.Services, t.Service) && (len(q.Services) == 0 || slices.Contains(q.Services, t.Service))
+		}) {
+			out.Windows = append(out.Windows, w)
+		}
 	}
 	out.List, err = p.history.Mails(ctx, hq)
 	return out, err

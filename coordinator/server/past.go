@@ -350,3 +350,20 @@ func (s *Server) publicHistory(ctx context.Context, service string, w graph.Wind
 	}
 	return out, nil
 }
+
+// Probe reads how a probe was.
+func (p past) Probe(ctx context.Context, probe string, w graph.Window) (ops.ProbeHistory, error) {
+	pulses, err := p.history.Pulses(ctx, probe, w.From, w.To, w.Step)
+	if err != nil {
+		return ops.ProbeHistory{}, err
+	}
+	var out ops.ProbeHistory
+	for _, x := range pulses {
+		out.Pulses = append(out.Pulses, ops.Pulse{
+			At: x.At, Runs: int(x.Runs), Down: int(x.Down), OwnNetwork: int(x.OwnNetwork), OwnLate: int(x.OwnLate), OwnError: int(x.OwnError),
+			Waited: x.Waited, ClockLow: x.ClockLow, ClockHigh: x.ClockHigh, ClockKnown: x.ClockKnown,
+		})
+	}
+	out.Starts, err = p.history.Starts(ctx, probe, w.From, w.To)
+	return out, err
+}

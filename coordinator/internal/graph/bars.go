@@ -17,6 +17,8 @@ type Bars struct {
 	Most int
 	// Hollow marks failures of our own: they count as unknown.
 	Hollow bool
+	// Plain marks what is no failure.
+	Plain bool
 	// Noun is what is counted, "run" if not given.
 	Noun string
 	// Height in pixels, 24 if not given.
@@ -34,8 +36,11 @@ func (s Bars) HTML() template.HTML {
 		s.Noun = "run"
 	}
 	class := "fb"
-	if s.Hollow {
+	switch {
+	case s.Hollow:
 		class = "fu"
+	case s.Plain:
+		class = "db"
 	}
 	var b builder
 	b.raw(lines(s.Lines, s.Height))

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// DelayPoint is what became of the test mails that were sent in one step of a
-// window.
+// DelayPoint is what became of the test mails that were sent, or of the results that were
+// made, in one step of a window.
 type DelayPoint struct {
 	// At is the start of the step.
 	At time.Time
@@ -28,8 +28,12 @@ type Delays struct {
 	Window Window
 	Points []DelayPoint
 	Scale  Scale
+	// Noun is what is late, "mail" if not given.
+	Noun string
 	// Height in pixels, 88 if not given.
 	Height float64
+	// Lines are the times of annotations.
+	Lines []time.Time
 }
 
 // DelayScale is the scale that holds every delay of all the given series.
@@ -49,8 +53,11 @@ func (d Delays) HTML() template.HTML {
 	if d.Height <= 0 {
 		d.Height = 88
 	}
+	if d.Noun == "" {
+		d.Noun = "mail"
+	}
 	var b builder
-	b.raw(`<path class="grid" d="`)
+	b.raw(lines(d.Window.Places(d.Lines, panelWidth), d.Height), `<path class="grid" d="`)
 	marks := d.marks()
 	for _, v := range marks {
 		b.raw("M0 ", num(d.Scale.y(v, d.Height)), "H", num(panelWidth))
@@ -98,7 +105,7 @@ func (d Delays) bar(b *builder, p DelayPoint) {
 	room := (to - from) * margin
 	b.raw(`<rect class="`, class, `" x="`, num(from+room), `" y="`, num(top), `" width="`, num(max(1, to-from-2*room)),
 		`" height="`, num(d.Height-top), `"><title>`)
-	b.text(d.Window.Label(p.At) + ": " + p.words())
+	b.text(d.Window.Label(p.At) + ": " + p.words(d.Noun))
 	b.raw(`</title></rect>`)
 	if p.Lost > 0 { // also without colour it is no late one
 		b.raw(`<path class="dfoot" d="M`, num(from), " ", num(d.Height-2), "H", num(to), `"/>`)
@@ -106,8 +113,8 @@ func (d Delays) bar(b *builder, p DelayPoint) {
 }
 
 // words say what became of the mails of the step.
-func (p DelayPoint) words() string {
-	words := []string{Count(p.Sent, "mail")}
+func (p DelayPoint) words(noun string) string {
+	words := []string{Count(p.Sent, noun)}
 	for _, part := range []struct {
 		n    int
 		what string

@@ -110,6 +110,28 @@ func someWorst() WorstWindows {
 	return w
 }
 
+// someDrift holds a clock that is right, one that wanders, one that is far off, and gaps.
+func someDrift(w Window) Drift {
+	return Drift{Words: Words{"o", "Clock <&>", "off by 40 s"}, Window: w, Limit: 30 * time.Second, Lines: []time.Time{noon.Add(-3 * time.Hour)}, Points: []DriftPoint{
+		{At: w.Start(0), Low: 2 * time.Millisecond, High: 2 * time.Millisecond},
+		{At: w.Start(1), Low: -8 * time.Second, High: 400 * time.Millisecond},
+		{At: w.Start(4), Low: 29 * time.Second, High: 40 * time.Second},
+		{At: w.Start(11), Low: -40 * time.Second, High: -40 * time.Second},
+	}}
+}
+
+// TestReach: the scale of a clock goes as far to both sides, to a round number.
+func TestReach(t *testing.T) {
+	for far, want := range map[time.Duration]time.Duration{
+		0: 10 * time.Millisecond, 9 * time.Millisecond: 10 * time.Millisecond, 11 * time.Millisecond: 20 * time.Millisecond,
+		-3 * time.Second: 5 * time.Second, 40 * time.Second: 50 * time.Second,
+	} {
+		if got := (Drift{Points: []DriftPoint{{Low: far, High: far}}}).Reach(); got != want {
+			t.Errorf("%s: got %s, want %s", far, got, want)
+		}
+	}
+}
+
 func TestGolden(t *testing.T) {
 	w := Last(12*time.Hour, time.Hour, noon.Add(-time.Minute))
 	strip := Strip{Words: Words{"s", "IMAP", "One day"}, Cells: someCells(), Lines: []float64{2.5}}
@@ -124,7 +146,7 @@ func TestGolden(t *testing.T) {
 	ridge := Ridge{Regions: []Beacon{{"Northern Europe", false}, {"North America", true}, {"Oceania", true}}, First: 0.28}
 	for name, got := range map[string][]byte{
 		"strip.svg": []byte(strip.HTML()), "strip-spaced.svg": []byte(spaced.HTML()), "panel.html": []byte(panel.HTML()),
-		"delays.html": []byte(someDelays(w).HTML()), "stack.html": []byte(someStack(w).HTML()), "bars.svg": []byte(bars.HTML()), "waterfall.html": []byte(fall.HTML()),
+		"delays.html": []byte(someDelays(w).HTML()), "drift.html": []byte(someDrift(w).HTML()), "stack.html": []byte(someStack(w).HTML()), "bars.svg": []byte(bars.HTML()), "waterfall.html": []byte(fall.HTML()),
 		"ridge.html": []byte(ridge.HTML()), "axis.svg": []byte(w.Axis("00:00", "now")), "letters.svg": []byte(w.Letters([]time.Time{w.From, w.From, noon})),
 		"worst.html": []byte(someWorst().HTML()), "worst-axis.svg": []byte(someWorst().Axis()), "budget.svg": []byte(Budget{Words: Words{"u", "Budget <&>", "half"}, Used: 0.5}.HTML()),
 		"budget-gone.svg": []byte(Budget{Words: Words{"u", "Budget", "gone"}, Used: 1.2}.HTML()),

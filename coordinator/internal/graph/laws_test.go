@@ -83,11 +83,15 @@ func fragments(t *rapid.T) []template.HTML {
 		stack.Points = append(stack.Points, StackPoint{p.At, rapid.SliceOfN(anyDuration(), 0, 9).Draw(t, "medians")})
 	}
 	counts := rapid.SliceOfN(rapid.Int(), 0, 20).Draw(t, "counts")
-	delays := Delays{Words: words, Window: w, Height: size}
+	delays := Delays{Words: words, Window: w, Height: size, Noun: words.Title, Lines: []time.Time{w.From}}
+	drift := Drift{Words: words, Window: w, Height: size, Limit: anyDuration().Draw(t, "limit"), Lines: []time.Time{w.To}}
 	for _, p := range points {
 		delays.Points = append(delays.Points, DelayPoint{p.At, p.P50, p.N, p.N % 3, p.N % 4, p.N % 2, p.N % 5, p.N % 7})
 	}
 	delays.Scale = DelayScale(delays.Points)
+	for _, p := range points {
+		drift.Points = append(drift.Points, DriftPoint{p.At, -p.P50, p.P95})
+	}
 	worst := WorstWindows{Words: words, Objective: anyFloat().Draw(t, "objective"), Height: size}
 	for _, p := range points {
 		worst.Windows = append(worst.Windows, availability.Worst{Length: p.P50, Known: p.N > 0, Ratio: anyFloat().Draw(t, "worst"), From: p.At})
@@ -98,8 +102,8 @@ func fragments(t *rapid.T) []template.HTML {
 		Panel{words, w, points, ScaleOf(points), size, []Window{w}, names, size, []time.Time{w.From}}.HTML(),
 		Panel{Words: words, Window: w, Points: points, Scale: Scale{anyDuration().Draw(t, "low"), anyDuration().Draw(t, "high")}}.HTML(),
 		stack.HTML(), fall.HTML(), ridge.HTML(), w.NarrowAxis(), w.Axis(words.Title, words.Desc), w.Letters([]time.Time{w.From, w.To}),
-		Bars{words, w, counts, rapid.Int().Draw(t, "most"), len(counts)%2 == 0, words.Title, size, []float64{size}}.HTML(),
-		delays.HTML(), DelayKey("db"), DelayKey("dlost"),
+		Bars{words, w, counts, rapid.Int().Draw(t, "most"), len(counts)%2 == 0, len(counts)%3 == 0, words.Title, size, []float64{size}}.HTML(),
+		delays.HTML(), drift.HTML(), DelayKey("db"), DelayKey("dlost"),
 		Key(Mark(rapid.Byte().Draw(t, "key"))), Mark(rapid.Byte().Draw(t, "glyph")).Glyph(), Mast(true, 3, "m", words.Title), HueKey(1, 9),
 		template.HTML(Badge{words.Title, words.Desc, Mark(rapid.Byte().Draw(t, "badge"))}.SVG()),
 		template.HTML(Standalone{words.Title, words.Desc, words.Title, w, w.To, []StandaloneRow{

@@ -47,7 +47,7 @@ func goldenPage(t *testing.T, name string, page []byte) {
 	if _, rest, ok := bytes.Cut(page, []byte("</style>")); ok {
 		page = rest
 	}
-	for _, script := range []string{overviewJS, checkJS} {
+	for _, script := range []string{overviewJS, graphsJS} {
 		page = bytes.ReplaceAll(page, []byte(script), nil)
 	}
 	golden(t, name, page)

@@ -111,7 +111,7 @@ func (s *Server) check(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		s.views.check.policy.Set(w.Header())
+		s.views.graphs.policy.Set(w.Header())
 		s.show(w, r, http.StatusOK, "check.html", "varde: "+id, v)
 		return nil
 	})
@@ -132,7 +132,7 @@ func (s *Server) checkOf(ctx context.Context, now Now, c checks.Target, q checkQ
 		return checkView{}, err
 	}
 	events := now.turnsOf(c.ID, w)
-	occasions, err := s.occasions(ctx, c.ID, w, h.Windows)
+	occasions, err := s.occasions(ctx, func(check string) bool { return check == c.ID }, w, h.Windows)
 	if err != nil {
 		return checkView{}, err
 	}
@@ -146,7 +146,7 @@ func (s *Server) checkOf(ctx context.Context, now Now, c checks.Target, q checkQ
 	}
 	v.Ranges, v.Switches = q.ranges(), q.switches(now, c)
 	v.All, v.Failed = q.address("outcome", ""), q.address("outcome", "down")
-	v.Data, v.Drawn, v.Script = template.URL(q.with("check", c.ID).Encode()), q.drawn(c.ID, w), s.views.check.source
+	v.Data, v.Drawn, v.Script = template.URL(q.with("check", c.ID).Encode()), q.drawn(c.ID, w), s.views.graphs.source
 	for i, x := range occasions {
 		v.Occasions = append(v.Occasions, now.occasionView(x, letters[0][i]))
 	}

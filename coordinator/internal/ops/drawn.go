@@ -38,6 +38,10 @@ func (s *Server) apiGraph(w http.ResponseWriter, r *http.Request) {
 		s.apiMailGraph(w, r, format)
 		return
 	}
+	if name == "probe" && (format == "csv" || format == "json") {
+		s.apiProbeGraph(w, r, format)
+		return
+	}
 	if !slices.Contains(graphs(), name) || format != "csv" && format != "json" {
 		s.missing(w, r)
 		return
@@ -84,7 +88,7 @@ func (s *Server) send(w http.ResponseWriter, d drawn, format string) error {
 func (s *Server) apiMailGraph(w http.ResponseWriter, r *http.Request, format string) {
 	q := ask(r.URL.Query())
 	q.only("range")
-	sp := q.mailSpan()
+	sp := q.span(mailSpans(), "24h")
 	if q.err != nil {
 		apiError(w, http.StatusBadRequest, q.err.Error())
 		return
@@ -181,6 +185,7 @@ func (d drawn) csv(w http.ResponseWriter) error {
 			switch v := v.(type) {
 			case time.Time:
 				words[i] = v.Format(time.RFC3339)
+			case nil: // not known
 			case float64:
 				words[i] = strconv.FormatFloat(v, 'f', -1, 64)
 			default:

@@ -249,6 +249,42 @@ func imapPhases() []checks.Phase {
 
 func ms(v float64) time.Duration { return time.Duration(v * float64(time.Millisecond)) }
 
+// Probe is of a probe that lost its network for half an hour, whose spool waited as long,
+// and whose clock was set three hours ago when its program started.
+func (f *fake) Probe(_ context.Context, probe string, w graph.Window) (ProbeHistory, error) {
+	if err := f.count("probe"); err != nil {
+		return ProbeHistory{}, err
+	}
+	if probe == "kul-1" || probe == "new-1" {
+		return ProbeHistory{}, nil
+	}
+	began := f.now.At.Add(-3 * time.Hour)
+	h := ProbeHistory{Starts: []time.Time{began}}
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for k := range w.Cells() {
+		at := w.Start(k)
+		p := Pulse{At: at, Runs: 120 * int(w.Step/(5*time.Minute)), Waited: time.Duration(300+rnd.IntN(600)) * time.Millisecond, ClockKnown: true}
+		p.ClockLow = time.Duration(rnd.IntN(8)) * time.Millisecond
+		switch since := f.now.At.Sub(at); {
+		case since > 20*time.Hour && since < 21*time.Hour:
+			continue // nothing came
+		case since > 6*time.Hour && since < 6*time.Hour+30*time.Minute:
+			p.OwnNetwork, p.Waited, p.ClockKnown = p.Runs, 31*time.Minute, false
+		case since > 3*time.Hour:
+			p.ClockLow -= since / time.Hour * 2 * time.Second
+		case since < time.Hour:
+			p.Down = 3
+		}
+		if p.ClockKnown {
+			p.ClockHigh = p.ClockLow + time.Duration(rnd.IntN(9))*time.Millisecond
+		} else {
+			p.ClockLow = 0
+		}
+		h.Pulses = append(h.Pulses, p)
+	}
+	return h, nil
+}
+
 func (f *fake) Check(_ context.Context, q CheckQuery) (CheckHistory, error) {
 	check, w := q.Check, q.Window
 	f.mu.Lock()

@@ -77,7 +77,7 @@ func (f *fake) Mail(_ context.Context, q MailQuery) (Mail, error) {
 	f.mu.Lock()
 	f.mailed = q
 	f.mu.Unlock()
-	var m Mail
+	m := Mail{Windows: f.windows}
 	for _, r := range f.routes {
 		if q.Route != "" && r.Route != q.Route {
 			continue

@@ -1,11 +1,12 @@
-// The page is complete without this, which says the values under the pointer, goes to the
-// window over which one drags, and reads the page again after a change.
+// A page with graphs is complete without this, which says the values under the pointer, goes
+// to the window over which one drags where any can be chosen, and reads the page again after
+// a change.
 (() => {
 const $ = id => document.getElementById(id);
 const main = $("main"), tip = $("tip"), mark = $("mark"), read = new Map();
 let over, start, due, stream, last = Date.now();
 const say = text => $("live").textContent = text;
-document.documentElement.classList.add("aimed"); // the pointer says that one can drag
+main.dataset.fixed || document.documentElement.classList.add("aimed"); // the pointer says that one can drag
 const ms = name => +main.dataset[name];
 
 // The numbers of a graph, by whose they are and when.
@@ -28,8 +29,10 @@ const words = {
   latency: ([[n, ...p]]) => `p50 ${time(p[0])}, p95 ${time(p[1])}, p99 ${time(p[2])}, ${n} runs`,
   phases: rows => rows.map(([phase, v]) => `${phase} ${time(v)}`).join(", "),
   failures: ([[outcome, n]]) => `${n} runs, ${outcome}`,
+  mail: ([[sent, , late, pending, lost, unknown, longest]]) => [`${sent} mails`, ...Object.entries({late, pending, lost, unknown}).map(([w, n]) => n && `${n} ${w}`).filter(w => w), longest && `longest delay ${time(longest * 1e3)}`].filter(w => w).join(", "),
+  probe: ([[n, ...v]]) => [`${n} results`, ...["down", "own_network", "own_late", "own_error"].map((w, i) => v[i] && `${v[i]} ${w}`).filter(w => w), `waited ${time(v[4] * 1e3)} at most`, v[5] === null ? "clock not measured" : `clock ${v[5]} to ${v[6]} ms`].join(", "),
 };
-const none = {availability: "not measured", latency: "no run completed", phases: "no run completed", failures: "none"};
+const none = {availability: "not measured", latency: "no run completed", phases: "no run completed", failures: "none", probe: "nothing known", mail: "no mail sent"};
 
 // Where the pointer is: the graph, the row, its picture and the time, in whole steps.
 const spot = e => {
@@ -74,7 +77,7 @@ document.addEventListener("pointermove", async e => {
 document.addEventListener("pointerdown", e => {
   if (e.button || e.pointerType === "touch") return; // fingers scroll
   const s = spot(e);
-  if (!s?.graph) return;
+  if (!s?.graph || main.dataset.fixed) return;
   e.preventDefault(); // no text is marked
   start = s;
   tip.hidden = true;
@@ -89,7 +92,7 @@ document.addEventListener("pointerup", e => {
   hide();
   if (wide < 6) return;
   const url = new URL(location);
-  for (const name of ["range", "probe", "epoch", "seq"]) url.searchParams.delete(name);
+  for (const name of url.searchParams.has("seq") ? ["range", "probe", "epoch", "seq"] : ["range"]) url.searchParams.delete(name);
   url.searchParams.set("from", new Date(from).toISOString());
   url.searchParams.set("to", new Date(to).toISOString());
   url.hash = "";
@@ -134,6 +137,7 @@ const listen = () => {
   let lost;
   stream = new EventSource("/api/v1/stream");
   stream.addEventListener("verdict", e => JSON.parse(e.data).check === main.dataset.check && renew());
+  stream.addEventListener("probe", e => JSON.parse(e.data).name === main.dataset.probe && renew());
   stream.onopen = () => { say("live"); if (lost) renew(); };
   stream.onerror = () => { lost = true; say("not live: connection lost"); };
 };

@@ -39,6 +39,9 @@ type Mail struct {
 	Sums   mail.Sums
 	Routes []mail.Route
 	List   []checks.MailEvent
+	// Windows are those that people announced for services with round trips and of which
+	// something lies in the time asked for, withdrawn ones left out.
+	Windows []Window
 }
 
 // Servers are what the servers showed that the checks ask, and what is to be said of

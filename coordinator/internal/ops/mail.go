@@ -20,7 +20,11 @@ type mailView struct {
 	Headline     string
 	Words, Range string
 	Ranges       []rangeView
+	Drawn        drawnView
+	Script       template.JS
+	Letters      template.HTML
 	Axis         template.HTML
+	Occasions    []occasionView
 	Keys         []mailKey
 	Routes       []routeView
 	// More are the mails that are not listed because there are too many.
@@ -68,19 +72,9 @@ func mailSpans() []span {
 	}
 }
 
-// mailSpan reads which of mailSpans is asked for; the first if none is.
-func (q *question) mailSpan() span {
-	all := mailSpans()
-	var names []string
-	for _, s := range all {
-		names = append(names, s.name)
-	}
-	return all[max(0, slices.Index(names, q.oneOf("range", names)))]
-}
-
 func (s *Server) mailPage(w http.ResponseWriter, r *http.Request) {
 	q := ask(r.URL.Query())
-	sp := q.mailSpan()
+	sp := q.span(mailSpans(), "24h")
 	if q.err != nil {
 		s.refuse(w, r, http.StatusBadRequest, q.err.Error())
 		return
@@ -90,6 +84,7 @@ func (s *Server) mailPage(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
+		s.views.graphs.policy.Set(w.Header())
 		s.show(w, r, http.StatusOK, "mail.html", "varde: mail", v)
 		return nil
 	})
@@ -110,10 +105,22 @@ func (s *Server) mailOf(ctx context.Context, now Now, sp span) (mailView, error)
 			{graph.DelayKey("dopen"), "not found yet, or nobody can tell"},
 		},
 	}
+	v.Drawn, v.Script = drawnView{w.From.UnixMilli(), w.To.UnixMilli(), w.Step.Milliseconds(), "range=" + sp.name, true}, s.views.graphs.source
 	for _, x := range mailSpans() {
 		v.Ranges = append(v.Ranges, rangeView{x.name, x.name == sp.name})
 	}
-	if v.Routes, err = s.routeViews(ctx, now, m.Routes, w, sp); err != nil {
+	occasions, err := s.occasions(ctx, func(check string) bool { return now.checkOf(check).Kind == checks.RoundTrip }, w, m.Windows)
+	if err != nil {
+		return mailView{}, err
+	}
+	lines, letters := lettered(begun(occasions, w))
+	for i, x := range occasions {
+		v.Occasions = append(v.Occasions, now.occasionView(x, letters[0][i]))
+	}
+	if len(lines) > 0 {
+		v.Letters = w.Letters(lines)
+	}
+	if v.Routes, err = s.routeViews(ctx, now, m.Routes, w, sp, lines); err != nil {
 		return mailView{}, err
 	}
 	if len(m.List) > mailLines {
@@ -156,7 +163,7 @@ func (s *Server) delays(ctx context.Context, now Now, routes []mail.Route, w gra
 }
 
 // routeViews draw the routes with one scale.
-func (s *Server) routeViews(ctx context.Context, now Now, routes []mail.Route, w graph.Window, sp span) ([]routeView, error) {
+func (s *Server) routeViews(ctx context.Context, now Now, routes []mail.Route, w graph.Window, sp span, lines []time.Time) ([]routeView, error) {
 	routes, series, err := s.delays(ctx, now, routes, w)
 	if err != nil {
 		return nil, err
@@ -173,7 +180,7 @@ func (s *Server) routeViews(ctx context.Context, now Now, routes []mail.Route, w
 		}
 		v.Picture = graph.Delays{
 			Words:  graph.Words{ID: fmt.Sprintf("d_%d", i), Title: "Delays of " + r.Route + ", " + sp.words, Desc: v.Sentence},
-			Window: w, Points: series[i], Scale: scale,
+			Window: w, Points: series[i], Scale: scale, Lines: lines,
 		}.HTML()
 		out = append(out, v)
 	}

@@ -25,17 +25,17 @@ type occasionView struct {
 	Until             string
 }
 
-// occasions are the incidents of a check in a window, and the times that were announced,
-// oldest first. A false alarm is none.
-func (s *Server) occasions(ctx context.Context, check string, w graph.Window, windows []Window) ([]occasion, error) {
+// occasions are the incidents in a window of checks for which is holds, and the times that
+// were announced, oldest first. A false alarm is none.
+func (s *Server) occasions(ctx context.Context, is func(check string) bool, w graph.Window, windows []Window) ([]occasion, error) {
 	found, err := s.incidents.Overlapping(ctx, w.From, w.To)
 	if err != nil {
-		return nil, fmt.Errorf("read incidents of %s: %w", check, err)
+		return nil, fmt.Errorf("read incidents: %w", err)
 	}
 	var out []occasion
 	for _, i := range found.shown() {
 		for _, m := range i.Members {
-			if m.Check == check && i.FalseAlarm == nil {
+			if is(m.Check) && i.FalseAlarm == nil {
 				out = append(out, occasion{i.Started, i.Resolved, "incident", i.Title, "/incident/" + i.ID})
 				break
 			}

@@ -13,7 +13,7 @@ var occasionLine = regexp.MustCompile(`(?s)<section aria-labelledby="oc">.*?</se
 // in its graphs, those of others have none, and neither has a false alarm.
 func TestOccasionsOfACheck(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		f := newFake()
+		f := newFake().withMail()
 		s := newServer(t, f, nil)
 		if section := occasionLine.FindString(get(s, "/check/imap-login?range=24h").Body.String()); section != "" {
 			t.Errorf("nothing was announced and nothing happened, and there is\n%s", section)
@@ -30,6 +30,10 @@ func TestOccasionsOfACheck(t *testing.T) {
 			if !strings.Contains(section, want) {
 				t.Errorf("the list lacks %q:\n%s", want, section)
 			}
+		}
+		mails := get(s, "/mail?range=24h").Body.String()
+		if section := occasionLine.FindString(mails); !strings.Contains(section, "A &lt;release&gt;") || strings.Contains(section, "/incident/") || !strings.Contains(mails, "class=\"letters\"") {
+			t.Errorf("the mails' list lacks what was announced, or has incidents of others:\n%s", section)
 		}
 		// What began before the window has a line in the list and none in the graphs.
 		if n, letters := strings.Count(section, "<li>"), strings.Count(section, `class="letter"`); n != 4 || letters != 3 {

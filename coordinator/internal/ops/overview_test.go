@@ -374,7 +374,7 @@ func TestRemainder(t *testing.T) {
 
 // The scripts stay small, and cannot end the element in which they stand.
 func TestScript(t *testing.T) {
-	for script, most := range map[string]int{overviewJS: 6000, checkJS: 8000} {
+	for script, most := range map[string]int{overviewJS: 6000, graphsJS: 8000} {
 		if n := len(script); n >= most || strings.Contains(script, "</") || strings.Contains(script, "<!--") {
 			t.Errorf("the script has %d bytes, expected fewer than %d, or holds a tag", n, most)
 		}

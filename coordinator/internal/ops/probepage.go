@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"fmt"
+	"html/template"
 	"net/http"
 	"slices"
 	"time"
@@ -23,6 +24,9 @@ type probePage struct {
 	Counts []countView
 	Since  string
 	Peers  []string
+	// Pulse is the probe over time.
+	Pulse  pulseView
+	Script template.JS
 }
 
 // factView is one fact, bold where it is trouble.
@@ -42,13 +46,26 @@ type countView struct {
 
 func (s *Server) probe(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	s.withNow(w, r, func(_ context.Context, now Now) error {
+	q := ask(r.URL.Query())
+	sp := q.span(pulseSpans(), "24h")
+	if q.err != nil {
+		s.refuse(w, r, http.StatusBadRequest, q.err.Error())
+		return
+	}
+	s.withNow(w, r, func(ctx context.Context, now Now) error {
 		i := slices.IndexFunc(now.Probes, func(p Probe) bool { return p.Name == name })
 		if i < 0 {
 			s.refuse(w, r, http.StatusNotFound, fmt.Sprintf("probe %q is not in the roster", name))
 			return nil
 		}
-		s.show(w, r, http.StatusOK, "probe.html", "varde: "+name, s.probePage(now, now.Probes[i]))
+		v := s.probePage(now, now.Probes[i])
+		var err error
+		if v.Pulse, err = s.pulsesOf(ctx, now, name, sp); err != nil {
+			return err
+		}
+		v.Script = s.views.graphs.source
+		s.views.graphs.policy.Set(w.Header())
+		s.show(w, r, http.StatusOK, "probe.html", "varde: "+name, v)
 		return nil
 	})
 }

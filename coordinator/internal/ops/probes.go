@@ -100,7 +100,7 @@ func (n Now) probeView(p Probe) probeView {
 		v.Spool, v.Plan = thousands(p.Spool), fmt.Sprintf("r%d", p.Plan)
 	}
 	if p.ClockOffset != nil {
-		v.Clock = signed(*p.ClockOffset)
+		v.Clock = graph.Offset(*p.ClockOffset)
 	}
 	if p.ASN != 0 {
 		v.Network = fmt.Sprintf("AS%d", p.ASN)
@@ -178,19 +178,6 @@ const lossesFor = 24 * time.Hour
 func (n Now) losing(p Probe) bool { return !p.LostAt.IsZero() && n.At.Sub(p.LostAt) < lossesFor }
 
 func records(n uint64) string { return graph.Count(int(min(n, 1<<50)), "record") }
-
-// signed writes an offset with its sign: "+4 ms", "-1.2 s".
-func signed(d time.Duration) string {
-	ms := d.Round(time.Millisecond)
-	sign := "+"
-	if ms < 0 {
-		sign, ms = "-", -ms
-	}
-	if ms < time.Second {
-		return fmt.Sprintf("%s%d ms", sign, ms/time.Millisecond)
-	}
-	return sign + strings.TrimPrefix(graph.Latency(ms), "+")
-}
 
 // probesView is the page of the roster.
 type probesView struct {

@@ -136,6 +136,17 @@ func (s share) Last(ctx context.Context, series verdict.Series, before time.Time
 	return s.all.history.Last(ctx, series, before)
 }
 
+// Probe is how a probe that all share was, but for what it saw fail, which may be at
+// others.
+func (s share) Probe(ctx context.Context, probe string, w graph.Window) (ProbeHistory, error) {
+	h, err := s.all.history.Probe(ctx, probe, w)
+	h.Pulses = slices.Clone(h.Pulses)
+	for i := range h.Pulses {
+		h.Pulses[i].Down = 0
+	}
+	return h, err
+}
+
 // Check is asked of a check that Now shows.
 func (s share) Check(ctx context.Context, q CheckQuery) (CheckHistory, error) {
 	return s.all.history.Check(ctx, q)

@@ -31,6 +31,18 @@ func spans() []span {
 	}
 }
 
+// span reads which of some windows is asked for, the usual one if none is.
+func (q *question) span(all []span, usual string) span {
+	var names []string
+	for _, s := range all {
+		names = append(names, s.name)
+	}
+	if i := slices.Index(names, q.oneOf("range", names)); i >= 0 {
+		return all[i]
+	}
+	return all[slices.Index(names, usual)]
+}
+
 // usualSpan is the window where nobody chose one, for a check that began at the
 // given time: the shortest of an hour or a day that holds all there is, a day at most.
 func usualSpan(began, now time.Time) span {

@@ -30,6 +30,8 @@ type History interface {
 	// Last returns the last verdict of a series before a time that was not
 	// unknown, and until when it held; the zero time if there was none lately.
 	Last(ctx context.Context, s verdict.Series, before time.Time) (verdict.State, time.Time, error)
+	// Probe returns how a probe was. Steps are those of the window.
+	Probe(ctx context.Context, probe string, w graph.Window) (ProbeHistory, error)
 	// Check returns what each region saw of one check, in any order.
 	Check(ctx context.Context, q CheckQuery) (CheckHistory, error)
 	// Availability returns the numbers of one service or one check.

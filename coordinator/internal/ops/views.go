@@ -24,8 +24,8 @@ var opsCSS string
 var (
 	//go:embed overview.js
 	overviewJS string
-	//go:embed check.js
-	checkJS string
+	//go:embed graphs.js
+	graphsJS string
 )
 
 // views turns prepared values into documents.
@@ -33,8 +33,8 @@ type views struct {
 	templates *template.Template
 	shell     *page.Shell
 	policy    page.Policy
-	// overview and check are the scripts of these pages.
-	overview, check script
+	// overview is the script of the overview, graphs that of pages with graphs over time.
+	overview, graphs script
 }
 
 // script is what one page runs, and the policy that allows it that and nothing else.
@@ -59,7 +59,7 @@ func newViews() (*views, error) {
 		return nil, err
 	}
 	plain := page.Policy{Style: sheet.Source(), Forms: true}
-	return &views{t, shell, plain, newScript(overviewJS, plain), newScript(checkJS, plain)}, nil
+	return &views{t, shell, plain, newScript(overviewJS, plain), newScript(graphsJS, plain)}, nil
 }
 
 // show sends a page.
