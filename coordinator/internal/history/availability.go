@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"varde/coordinator/internal/availability"
 	"varde/coordinator/internal/history/cell"
 )
@@ -81,17 +83,38 @@ func (s *Store) Availability(ctx context.Context, q Query) (Availability, error)
 	return out, nil
 }
 
-// tally reads all targets of a query.
+// tally reads all targets of a query, some at once, and calls fn in their order.
 func (s *Store) tally(ctx context.Context, q Query, w window, want parts, fn func(region string, at time.Time, t cell.Total)) error {
 	targets, err := s.targets(q)
 	if err != nil {
 		return err
 	}
-	for _, t := range targets {
-		err := s.read(ctx, t, w, want, func(at time.Time, total cell.Total) { fn(t.Region, at, total) })
-		if err != nil {
+	for some := range slices.Chunk(targets, atOnce) {
+		var read [atOnce][]point
+		g, ctx := errgroup.WithContext(ctx)
+		for i, t := range some {
+			g.Go(func() error {
+				return s.read(ctx, t, w, want, func(at time.Time, total cell.Total) { read[i] = append(read[i], point{at, total}) })
+			})
+		}
+		if err := g.Wait(); err != nil {
 			return err
+		}
+		for i, t := range some {
+			for _, p := range read[i] {
+				fn(t.Region, p.at, p.total)
+			}
 		}
 	}
 	return nil
+}
+
+// atOnce is how many targets of a query are read at once: half of the connections, so that
+// two queries do not wait for one another.
+const atOnce = readers / 2
+
+// point is the total of a stretch of time that begins at a time.
+type point struct {
+	at    time.Time
+	total cell.Total
 }

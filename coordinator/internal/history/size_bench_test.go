@@ -161,8 +161,9 @@ func providerDays(b *testing.B) int {
 //	VARDE_DAYS=30 go test -run '^$' -bench '^BenchmarkHistory$' -benchtime 1x -timeout 2h ./coordinator/internal/history
 func BenchmarkHistory(b *testing.B) {
 	days, dir := providerDays(b), b.TempDir()
-	end := time.Now().UTC().Truncate(time.Hour)
-	begin := end.Add(-time.Duration(days) * day)
+	// Whole days, and two hours after which the last of them is closed.
+	midnight := time.Now().UTC().Truncate(day).Add(-day)
+	begin, end := midnight.Add(-time.Duration(days)*day), midnight.Add(2*time.Hour)
 	p := newProvider()
 	k := newKeeper(b, p, dir)
 	b.ResetTimer()
