@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -359,6 +360,63 @@ func TestHourTotal(t *testing.T) {
 	if diff := cmp.Diff(got, parts, exact); diff != "" {
 		t.Errorf("the minutes add up to something else (-hour +minutes):\n%s", diff)
 	}
+}
+
+// TestRollupsOfRollups: hours made of minutes, and days made of hours, that were written and
+// read again meanwhile, are what all runs add up to at once, in any order; and their
+// percentiles are within 1 % of those of the runs by rank.
+func TestRollupsOfRollups(t *testing.T) {
+	const perHour = 6
+	rapid.Check(t, func(t *rapid.T) {
+		var raw, day Total
+		var times []time.Duration
+		var hourly []Total
+		for range rapid.IntRange(1, 4).Draw(t, "hours") {
+			var hour Total
+			for range perHour {
+				list := runs().Draw(t, "runs")
+				m := minuteOf(list)
+				hour.AddMinute(&m, 3, 2, time.Minute)
+				raw.AddMinute(&m, 3, 2, time.Minute)
+				for _, r := range list {
+					if r.Outcome == checks.Up {
+						times = append(times, r.Elapsed)
+					}
+				}
+			}
+			hourly = append(hourly, kept(t, hour))
+		}
+		for _, hour := range rapid.Permutation(hourly).Draw(t, "order") {
+			day.Merge(hour)
+			day = kept(t, day)
+		}
+		if diff := cmp.Diff(raw, day, exact); diff != "" {
+			t.Fatalf("hours add up to something else (-runs +hours):\n%s", diff)
+		}
+		slices.Sort(times)
+		for _, q := range []float64{0.5, 0.9, 0.95, 0.99} {
+			got, ok := day.Latency.Quantile(q)
+			if ok != (len(times) > 0) || int(day.Completed) != len(times) {
+				t.Fatalf("%d runs, a quantile: %t, want %d", day.Completed, ok, len(times))
+			}
+			if !ok {
+				continue
+			}
+			want := times[int(q*float64(len(times)-1))]
+			if math.Abs(float64(got-want)) > accuracy*float64(want)+1 { // a nanosecond of rounding
+				t.Fatalf("p%v of %d: got %v, want %v within 1 %%", 100*q, len(times), got, want)
+			}
+		}
+	})
+}
+
+// kept is a total that was written and read again.
+func kept(t *rapid.T, in Total) Total {
+	list, err := DecodeTotals(1, Totals{&in}.Encode())
+	if err != nil || list[0] == nil {
+		t.Fatalf("got %v, %v, want what was written", list, err)
+	}
+	return *list[0]
 }
 
 func TestInventedNamesAreBounded(t *testing.T) {
