@@ -219,31 +219,38 @@ func TestReaderTriesAgain(t *testing.T) {
 // While nothing can be written the journal waits; when it can, everything is there
 // and nothing is there twice.
 func TestDiskThatFills(t *testing.T) {
-	record := func(t *testing.T, full bool) (lines []string) {
-		synctest.Test(t, func(t *testing.T) {
-			f, st := bubble(t, "imap")
-			st.run()
-			begin := time.Now().UTC()
-			st.play(f.runs(begin, begin.Add(5*time.Minute)))
-			if full {
-				_, err := st.s.db.Exec(`PRAGMA query_only = 1`)
-				must(t, err)
-			}
-			st.play(f.runs(begin.Add(5*time.Minute+10*time.Second), begin.Add(10*time.Minute)))
-			if full {
-				_, err := st.s.db.Exec(`PRAGMA query_only = 0`)
-				must(t, err)
-			}
-			st.play(f.runs(begin.Add(10*time.Minute+10*time.Second), begin.Add(15*time.Minute)))
-			time.Sleep(30 * time.Second)
-			st.stop()
-			s := open(t, st.dir, st.j, st.config)
-			lines = dump(t, s)
-			must(t, s.Close())
-		})
-		return lines
+	pragma := func(set string) func(*station) {
+		return func(st *station) {
+			_, err := st.s.db.Exec(`PRAGMA query_only = ` + set)
+			must(t, err)
+		}
 	}
-	sameRecord(t, record(t, false), record(t, true))
+	nothing := func(*station) {}
+	const third = 5 * time.Minute
+	sameRecord(t, interrupted(t, t.TempDir(), third, nothing, nothing), interrupted(t, t.TempDir(), third, pragma("1"), pragma("0")))
+}
+
+// interrupted is what is on disk of three stretches of time after the second of which
+// something was in the way of the history.
+func interrupted(t *testing.T, dir string, stretch time.Duration, begin, end func(*station)) (lines []string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		f, st := bubble(t, "imap")
+		st.dir = dir
+		st.run()
+		at := time.Now().UTC()
+		st.play(f.runs(at, at.Add(stretch)))
+		begin(st)
+		st.play(f.runs(at.Add(stretch+10*time.Second), at.Add(2*stretch)))
+		end(st)
+		st.play(f.runs(at.Add(2*stretch+10*time.Second), at.Add(3*stretch)))
+		time.Sleep(2 * time.Minute) // longer than it waits until it tries again
+		st.stop()
+		s := open(t, st.dir, st.j, st.config)
+		lines = dump(t, s)
+		must(t, s.Close())
+	})
+	return lines
 }
 
 // slowJournal hands nothing over until the given time has come.
