@@ -99,6 +99,9 @@ func Scalar(text string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("write %q: %w", text, err)
 	}
+	if strings.HasPrefix(string(b), "? ") { // the library takes it for text and reads a complex key
+		return "'" + strings.ReplaceAll(text, "'", "''") + "'", nil
+	}
 	return strings.TrimSuffix(string(b), "\n"), nil
 }
 

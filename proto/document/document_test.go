@@ -205,7 +205,7 @@ func TestLoad(t *testing.T) {
 func TestScalarIsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := rapid.OneOf(rapid.StringMatching(`[ -~]{0,30}`), rapid.StringMatching(`\PC{0,9}`),
-			rapid.SampledFrom([]string{"true", "7", "~", "null", "a: b", "# a", "- a", "30s", "'", `"`})).Draw(t, "text")
+			rapid.SampledFrom([]string{"true", "7", "~", "null", "a: b", "# a", "- a", "? !", "? it's", "?", "30s", "'", `"`})).Draw(t, "text")
 		text, err := Scalar(want)
 		if err != nil {
 			t.Fatal(err)
