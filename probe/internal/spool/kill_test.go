@@ -53,6 +53,9 @@ func appendForEver(t *testing.T, dir, epoch string) {
 			t.Fatal(err)
 		}
 		fmt.Println("appended", i)
+		if i%150 == 0 { // on a starved machine it would reach the bound before much is compressed
+			idle(s)
+		}
 	}
 	select {}
 }
