@@ -167,7 +167,7 @@ func libraries() []arrow {
 // pureRooms are the rooms that compute and do nothing else: replaying a recording
 // through them must give what they gave the first time.
 func pureRooms() []string {
-	return []string{"verdict", "availability", "graph", "status", "incident"}
+	return []string{"verdict", "availability", "graph", "status", "incident", "bulletin"}
 }
 
 func pure() []arrow {
@@ -180,8 +180,11 @@ func pure() []arrow {
 			})
 		}
 		allowed := []string{"to varde/checks", "to varde/coordinator/internal/verdict", "to varde/coordinator/internal/availability"}
-		if room == "incident" {
+		if room == "incident" || room == "bulletin" {
 			allowed = append(allowed, "to varde/coordinator/internal/status")
+		}
+		if room == "bulletin" {
+			allowed = append(allowed, "to varde/coordinator/internal/incident", "to varde/coordinator/internal/mail", "to varde/proto/document")
 		}
 		list = append(list, arrow{
 			from: "varde/coordinator/internal/" + room, to: "varde/...", allowed: allowed,

@@ -178,13 +178,20 @@ func (e Edits) did(d Deed, m Mark) Edits {
 
 // allows says why nothing can be done by that mark.
 func (e Edits) allows(m Mark) error {
+	if len(e.Log) >= actsMax {
+		return fmt.Errorf("got %d acts, expected at most %d", len(e.Log)+1, actsMax)
+	}
+	return m.Check()
+}
+
+// Check says why a mark cannot be kept: it names no time or nobody, or its words are too
+// long, are no text, or change the direction of what stands beside them.
+func (m Mark) Check() error {
 	switch {
 	case m.At.IsZero():
 		return errors.New("got no time, expected when it was done")
 	case strings.TrimSpace(m.By) == "":
 		return errors.New("got no name, expected who did it")
-	case len(e.Log) >= actsMax:
-		return fmt.Errorf("got %d acts, expected at most %d", len(e.Log)+1, actsMax)
 	}
 	return cmp.Or(written("name", m.By, nameMax), written("text", m.Text, textMax))
 }
@@ -204,8 +211,9 @@ func written(what, words string, most int) error {
 	if !utf8.ValidString(words) {
 		return fmt.Errorf("%s: got bytes that are no UTF-8, expected text", what)
 	}
-	if k := strings.IndexFunc(words, func(r rune) bool { return unicode.IsControl(r) && r != '\n' }); k >= 0 {
-		return fmt.Errorf("%s: got the control character %q, expected text", what, words[k:k+1])
+	if k := strings.IndexFunc(words, func(r rune) bool { return unicode.IsControl(r) && r != '\n' || unicode.Is(unicode.Bidi_Control, r) }); k >= 0 {
+		r, _ := utf8.DecodeRuneInString(words[k:])
+		return fmt.Errorf("%s: got the control character %q, expected text", what, string(r))
 	}
 	return nil
 }

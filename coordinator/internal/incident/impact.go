@@ -62,8 +62,49 @@ func (a *atlas) impact(i *Incident) Impact {
 	return worst
 }
 
+// Part is what an incident makes of a service in a region, if all that is not in the
+// incident were well there.
+type Part struct {
+	Service string        `json:"service"`
+	Region  string        `json:"region"`
+	Status  status.Status `json:"status"`
+	// State is the gravest verdict, unknown where nothing is known; Status is empty then.
+	State verdict.State `json:"state"`
+}
+
+// Parts are what an incident makes of its services in the regions that it is or was in,
+// in the order of the configuration.
+func (w World) Parts(i Incident) []Part {
+	a := w.atlas()
+	var out []Part
+	for _, service := range w.Services {
+		if !i.some(func(m *Member) bool { return m.Service == service.ID }) {
+			continue
+		}
+		parts := a.parts(&i, service.ID)
+		for _, r := range w.Regions {
+			if p, ok := parts[r.ID]; ok && i.some(func(m *Member) bool { return m.Service == service.ID && m.Region == r.ID }) {
+				out = append(out, Part{Service: service.ID, Region: r.ID, Status: p.Status, State: p.State})
+			}
+		}
+	}
+	return out
+}
+
 // status is what a service comes to by an incident alone.
 func (a *atlas) status(i *Incident, service string) status.Status {
+	parts := a.parts(i, service)
+	var regions []status.Component
+	for _, id := range slices.Sorted(maps.Keys(parts)) {
+		if parts[id].Known {
+			regions = append(regions, status.Component{Status: parts[id].Status, Weight: a.regions[id].Weight})
+		}
+	}
+	return status.OfService(regions)
+}
+
+// parts are what a service comes to in each region by an incident alone.
+func (a *atlas) parts(i *Incident, service string) map[string]status.Part {
 	readings := make(map[string][]status.Reading)
 	add := func(s verdict.Series, state verdict.State) {
 		readings[s.Region] = append(readings[s.Region], status.Reading{Check: s.Check, Depth: a.checks[s.Check].Depth, Family: s.Family, State: state})
@@ -78,11 +119,9 @@ func (a *atlas) status(i *Incident, service string) status.Status {
 			add(m.Series, m.State)
 		}
 	}
-	var regions []status.Component
-	for _, id := range slices.Sorted(maps.Keys(readings)) {
-		if part := status.OfRegion(readings[id]); part.Known {
-			regions = append(regions, status.Component{Status: part.Status, Weight: a.regions[id].Weight})
-		}
+	out := make(map[string]status.Part, len(readings))
+	for region, list := range readings {
+		out[region] = status.OfRegion(list)
 	}
-	return status.OfService(regions)
+	return out
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"varde/checks"
 	"varde/coordinator/internal/verdict"
 )
 
@@ -100,12 +101,28 @@ func regionOf(m Member) string { return m.Region }
 // who names services, with the checks that have trouble where that is not all of them.
 func (a *atlas) who(members []Member) string {
 	return list(named(sorted(members, serviceOf), func(id string) string {
-		hit := sorted(only(members, func(m Member) bool { return m.Service == id }), func(m Member) string { return m.Check })
-		if len(hit) < len(a.of[id]) {
+		if hit := a.some(members, id); len(hit) > 0 {
 			return a.serviceName(id) + " (" + list(hit) + ")"
 		}
 		return a.serviceName(id)
 	}))
+}
+
+// some are the checks of a service that have trouble, none if all of them do.
+func (a *atlas) some(members []Member, service string) []string {
+	hit := sorted(only(members, func(m Member) bool { return m.Service == service }), func(m Member) string { return m.Check })
+	if len(hit) < len(a.of[service]) {
+		return hit
+	}
+	return nil
+}
+
+// Share says which checks of a service have the trouble of members, none if all of them
+// do, and which address family alone has it, none if that is every one.
+func (w World) Share(members []Member, service string) (some []string, family checks.Family) {
+	a := w.atlas()
+	mine := only(members, func(m Member) bool { return m.Service == service })
+	return a.some(members, service), a.onlyFamily(mine)
 }
 
 func serviceOf(m Member) string { return m.Service }
@@ -122,16 +139,25 @@ func (a *atlas) where(members []Member) string {
 // over names the one address family that has trouble, where the checks are asked over
 // others too.
 func (a *atlas) over(members []Member) string {
+	if f := a.onlyFamily(members); f != checks.NoFamily {
+		return " over " + f.Name()
+	}
+	return ""
+}
+
+// onlyFamily is the one family that has trouble, none where others have it or are not
+// asked.
+func (a *atlas) onlyFamily(members []Member) checks.Family {
 	hit := families(members, familyOf)
 	if len(hit) != 1 {
-		return ""
+		return checks.NoFamily
 	}
 	for _, s := range a.Series {
 		if s.Family != hit[0] && slices.ContainsFunc(members, func(m Member) bool { return m.Check == s.Check }) {
-			return " over " + hit[0].Name()
+			return hit[0]
 		}
 	}
-	return ""
+	return checks.NoFamily
 }
 
 // cannot says what cannot be done while trouble of a group is in a state.
@@ -176,7 +202,7 @@ func seen(members []Member, s verdict.State) string {
 			best = words
 		}
 	}
-	failing, all := witnesses(members)
+	failing, all := Witnesses(members)
 	switch {
 	case failing == 0: // what is only slow fails nowhere
 		return best
@@ -186,9 +212,9 @@ func seen(members []Member, s verdict.State) string {
 	return fmt.Sprintf("%s, seen by %d of %d probes", best, failing, all)
 }
 
-// witnesses are how many probes saw trouble and how many looked: in each region those
+// Witnesses are how many probes saw trouble and how many looked: in each region those
 // of the series that most saw.
-func witnesses(members []Member) (failing, all int) {
+func Witnesses(members []Member) (failing, all int) {
 	most := make(map[string]verdict.Counts)
 	for _, m := range members {
 		c, old := m.Counts, most[m.Region]
