@@ -128,18 +128,6 @@ type Hint struct {
 	URL  string `yaml:"url"`
 }
 
-// Page is one public page.
-type Page struct {
-	ID string `yaml:"id"`
-	// Title heads the page, the id if not given.
-	Title string `yaml:"title"`
-	// URL is where readers find it, https://status.example.net; its host
-	// chooses the page. Only the first page may leave it out.
-	URL string `yaml:"url"`
-	// Services are the ids that it shows, in order; every service if none is given.
-	Services []string `yaml:"services"`
-}
-
 // The largest numbers of things in a configuration. They bound what a mistake
 // of a generating script can ask of the fleet.
 const (
@@ -201,20 +189,6 @@ func (r Retention) withDefaults() Retention {
 	}
 }
 
-func (c Config) pagesWithDefaults() []Page {
-	if len(c.Pages) == 0 {
-		return []Page{{ID: "main", Title: "Status", Services: distinct(c.serviceIDs())}}
-	}
-	pages := slices.Clone(c.Pages)
-	for i, p := range pages {
-		pages[i].Title = cmp.Or(p.Title, p.ID)
-		if len(p.Services) == 0 {
-			pages[i].Services = distinct(c.serviceIDs())
-		}
-	}
-	return pages
-}
-
 func (c Config) serviceIDs() []string {
 	ids := make([]string, len(c.Services))
 	for i, s := range c.Services {
@@ -261,6 +235,11 @@ func (c *Config) files() iter.Seq[*string] {
 		}
 		for _, m := range c.Mirrors {
 			if m.Token != nil && !yield(&m.Token.File) {
+				return
+			}
+		}
+		for i := range c.Pages {
+			if c.Pages[i].ownWords() && !yield(&c.Pages[i].Language) {
 				return
 			}
 		}

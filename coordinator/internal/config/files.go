@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -15,7 +16,7 @@ import (
 // that every password can be read.
 func (c *Config) readFiles() []*checks.FieldError {
 	_, faults := c.ProviderTokens()
-	faults = append(faults, c.mirrorFaults()...)
+	faults = append(faults, slices.Concat(c.mirrorFaults(), c.lexiconFaults())...)
 	total := 0
 	for i := range c.Checks {
 		at := fmt.Sprintf("checks[%d].", i)

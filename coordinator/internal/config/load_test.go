@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"varde/checks"
+	"varde/coordinator/internal/bulletin"
 	"varde/proto/document"
 )
 
@@ -138,7 +139,10 @@ func TestDefaults(t *testing.T) {
 			ID: "imap", Service: "imap", Kind: checks.IMAP, URL: "imaps://mail.example.net",
 			Every: 30 * time.Second, Timeout: 10 * time.Second, Consent: true,
 		}}},
-		Pages: []Page{{ID: "main", Title: "Status", Services: []string{"imap"}}},
+		Pages: []Page{{
+			ID: "main", Title: "Status", Services: []string{"imap"}, Tell: bulletin.Auto, Language: "en", ApproveWithin: 10 * time.Minute,
+			Dwell: Dwell{5 * time.Minute, 2 * time.Minute, time.Minute},
+		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
@@ -282,5 +286,52 @@ func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPagesTell: what a page tells, when and in which language is checked, and words of
+// one's own are read.
+func TestPagesTell(t *testing.T) {
+	c, err := Parse("c.yaml", []byte(minimal+"pages: [{id: main, tell: approve, approve_within: 5m, dwell: {minor: 10m}, language: nb}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := c.Pages[0]; p.Tell != bulletin.Approve || p.ApproveWithin != 5*time.Minute || p.Dwell != (Dwell{10 * time.Minute, 2 * time.Minute, time.Minute}) {
+		t.Errorf("got %+v", p)
+	}
+	if l, err := c.Pages[0].Lexicon(); err != nil || l.Tag() != "nb" {
+		t.Errorf("got %v, %v, want Norwegian", l, err)
+	}
+	for text, want := range map[string]string{
+		"tell: loudly":          `pages[0].tell: got "loudly", expected auto, approve or manual`,
+		"dwell: {major: 2h}":    "pages[0].dwell.major: got 2h0m0s, expected at most 1h0m0s",
+		"dwell: {huge: 2m}":     "pages[0].dwell.huge: got an unknown key",
+		"approve_within: 48h":   "pages[0].approve_within: got 48h0m0s, expected at most 24h0m0s",
+		"language: klingon":     `pages[0].language: got "klingon", expected de, en, nb, or the path of a .yaml file with words`,
+		"language: ../../etc/x": `pages[0].language: got "../../etc/x"`,
+	} {
+		if _, err := Parse("c.yaml", []byte(minimal+"pages: [{id: main, "+text+"}]\n")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", text, err, want)
+		}
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "c.yaml")
+	write(t, path, minimal+"pages: [{id: main, language: fr.yaml}]\n")
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "pages[0].language: got") || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("a file that is not there: got %v", err)
+	}
+	write(t, filepath.Join(dir, "fr.yaml"), "tag: fr\n")
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "fr.yaml") || !strings.Contains(err.Error(), "months: got 0, expected 12") {
+		t.Errorf("words that are missing: got %v", err)
+	}
+	english, err := os.ReadFile("../bulletin/words/en.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "fr.yaml"), strings.Replace(string(english), "tag: en", "tag: fr", 1))
+	if c, err := Load(path); err != nil {
+		t.Error(err)
+	} else if l, err := c.Pages[0].Lexicon(); err != nil || l.Tag() != "fr" {
+		t.Errorf("words of one's own: got %v, %v", l, err)
 	}
 }

@@ -170,28 +170,6 @@ func (v *validator) services(services []Service) {
 	}
 }
 
-func (v *validator) pages(c Config) {
-	v.count("pages", len(c.Pages), 1, MaxPages, "page")
-	v.unique("pages", ".id", collect(c.Pages, func(p Page) string { return p.ID }))
-	hosts := map[string]int{}
-	for i, p := range c.Pages {
-		at := fmt.Sprintf("pages[%d]", i)
-		v.id(at+".id", p.ID)
-		v.text(at+".title", p.Title)
-		v.references(at+".services", "service", p.Services, c.serviceIDs())
-		host, ok := site(p.URL)
-		if first, taken := hosts[host]; taken && ok {
-			v.add(at+".url", "got host %s as pages[%d] has, expected one page a host", quote(host), first)
-		}
-		if !ok && (p.URL != "" || i > 0) {
-			v.add(at+".url", "got %s, expected https://host", quoteURL(p.URL))
-		}
-		if ok {
-			hosts[host] = i
-		}
-	}
-}
-
 // references finds the names that are not known, and those that come twice.
 func (v *validator) references(path, what string, got, known []string) {
 	v.unique(path, "", got)
