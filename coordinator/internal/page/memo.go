@@ -66,6 +66,17 @@ func (m *Memo[K, V]) Get(key K, produce func() (V, error)) (V, error) {
 	return m.produce(e, produce)
 }
 
+// Renew makes every value due; those there are stay until they are made anew.
+func (m *Memo[K, V]) Renew() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		if e.known {
+			e.tried = time.Time{}
+		}
+	}
+}
+
 // retryAfter is how long a failure is answered with while no value is known.
 const retryAfter = time.Second
 

@@ -69,7 +69,7 @@ var none = json.RawMessage("[]")
 type apiDocument struct {
 	Page       apiPage         `json:"page"`
 	Components []apiComponent  `json:"components,omitzero"`
-	Incidents  json.RawMessage `json:"incidents,omitempty"`
+	Incidents  []apiIncident   `json:"incidents,omitzero"`
 	Scheduled  json.RawMessage `json:"scheduled_maintenances,omitempty"`
 	Status     *rollup         `json:"status,omitempty"`
 }
@@ -84,15 +84,18 @@ func (s scene) document(name string) (apiDocument, error) {
 	for _, c := range components {
 		d.Page.UpdatedAt = d.Page.UpdatedAt.latest(c.UpdatedAt)
 	}
+	for _, b := range s.told {
+		d.Page.UpdatedAt = d.Page.UpdatedAt.latest(apiTime(b.Updated()))
+	}
 	switch name {
 	case "summary":
-		d.Components, d.Incidents, d.Scheduled, d.Status = components, none, none, &all
+		d.Components, d.Incidents, d.Scheduled, d.Status = components, s.incidents(components, true), none, &all
 	case "status":
 		d.Status = &all
 	case "components":
 		d.Components = components
 	case "incidents", "incidents/unresolved":
-		d.Incidents = none
+		d.Incidents = s.incidents(components, name != "incidents")
 	case "scheduled-maintenances":
 		d.Scheduled = none
 	default:

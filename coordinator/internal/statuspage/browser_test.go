@@ -55,6 +55,7 @@ func TestBrowser(t *testing.T) {
 	attacked := newFake(true)
 	attacked.mails = mail.Sums{Sent: 1440, Arrived: 1438, Longest: 47 * time.Minute, Late: 12, Pending: 2, Waiting: morning.Add(-time.Minute)}
 	out := replay(t, attacked, "/", "/service/imap?range=24h", "/badge/imap.svg", "/graph/imap.svg?range=24h")
+	told := replay(t, newFake(true).withBulletins(), "/", "/history", "/incident/i-20261122-0742-aa")
 	quiet := replay(t, newFake(false), "/")
 	many := replay(t, crowd(), "/")
 	worst := newFake(false)
@@ -66,6 +67,9 @@ func TestBrowser(t *testing.T) {
 		{Name: "public-nothing", URL: nothing + "/"},
 		{Name: "public-many", URL: many + "/"},
 		{Name: "public-outage", URL: out + "/"},
+		{Name: "public-told", URL: told + "/"},
+		{Name: "public-incident", URL: told + "/incident/i-20261122-0742-aa"},
+		{Name: "public-history", URL: told + "/history"},
 		{Name: "public-quiet", URL: quiet + "/"},
 		{Name: "public-service", URL: out + "/service/imap?range=24h"},
 	} {

@@ -28,6 +28,8 @@ type fake struct {
 	regions  []Region
 	// mails is what became of the test mails of every service.
 	mails mail.Sums
+	// bulletins are what is told of incidents.
+	bulletins []Bulletin
 
 	mu    sync.Mutex
 	fail  error
@@ -101,7 +103,7 @@ func (f *fake) Now(context.Context) (Now, error) {
 	if err := f.count("now"); err != nil {
 		return Now{}, err
 	}
-	return Now{At: f.at, Began: time.Date(2024, 3, 1, 9, 0, 0, 0, time.UTC), Regions: f.regions, Services: f.services}, nil
+	return Now{At: f.at, Began: time.Date(2024, 3, 1, 9, 0, 0, 0, time.UTC), Regions: f.regions, Services: f.services, Bulletins: f.bulletins}, nil
 }
 
 func (f *fake) History(_ context.Context, service string, w graph.Window) ([]RegionHistory, error) {

@@ -17,10 +17,13 @@ type frontView struct {
 	Hero  heroView
 	Ridge template.HTML
 	// Columns is the number of regions; Broad widens the page for many.
-	Columns   int
-	Broad     bool
-	Heads     []headView
-	Rows      []rowView
+	Columns int
+	Broad   bool
+	Heads   []headView
+	Rows    []rowView
+	// Open are the incidents that go on, Past those that are over since recent.
+	Open      []bulletinView
+	Past      []pastView
 	Troubles  []troubleView
 	SmallMast template.HTML
 	Legend    []legendView
@@ -75,9 +78,10 @@ func nameShare(regions int) float64 {
 func (s *Site) front(w http.ResponseWriter, r *http.Request) {
 	s.send(w, r, "/", func(ctx context.Context, sc scene) (*page.Entity, error) {
 		v := frontView{
-			frame: sc.frame(navLink{"#days", "90 days"}, navLink{"#data", "Data"}),
+			frame: sc.frame(navLink{"#days", "90 days"}, navLink{"#past", "Incidents"}, navLink{"#data", "Data"}),
 			Hero:  sc.hero(time.Now()), Ridge: sc.ridge(), Heads: sc.heads(), Rows: sc.rows(),
 			Columns: min(8, len(sc.regions)), Broad: len(sc.regions) > manyRegions,
+			Open: sc.open(), Past: sc.past(sc.at.Add(-recent)),
 			SmallMast: graph.Mast(true, 14, "", ""), Legend: legend(), Chevron: graph.Chevron(),
 		}
 		var err error

@@ -15,11 +15,13 @@ type scene struct {
 	began    time.Time
 	regions  []Region
 	services []Service
+	// told are the bulletins that everyone sees, the newest first.
+	told []Bulletin
 }
 
 // sceneOf picks from a snapshot what the page shows.
 func sceneOf(p Page, now Now) scene {
-	s := scene{page: p, at: now.At.UTC(), began: now.Began.UTC()}
+	s := scene{page: p, at: now.At.UTC(), began: now.Began.UTC(), told: told(p, now.Bulletins)}
 	for _, id := range p.Services {
 		if i := slices.IndexFunc(now.Services, func(x Service) bool { return x.ID == id }); i >= 0 {
 			s.services = append(s.services, now.Services[i])

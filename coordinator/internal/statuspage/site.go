@@ -109,6 +109,8 @@ func (s *Site) routes() {
 	s.mux = http.NewServeMux()
 	s.mux.HandleFunc("GET /{$}", s.front)
 	s.mux.HandleFunc("GET /service/{id}", s.service)
+	s.mux.HandleFunc("GET /incident/{id}", s.incident)
+	s.mux.HandleFunc("GET /history", s.incidents)
 	s.mux.HandleFunc("GET /graph/{file}", s.graph)
 	s.mux.HandleFunc("GET /badge/{file}", s.badge)
 	s.mux.HandleFunc("GET /robots.txt", s.robots)
@@ -131,6 +133,12 @@ func (s *Site) pageOf(r *http.Request) int {
 		}
 	}
 	return 0
+}
+
+// Renew says that the facts changed: all is made anew when it is next asked for.
+func (s *Site) Renew() {
+	s.now.Renew()
+	s.entities.Renew()
 }
 
 // send answers with the entity of the key, made by produce when it is due.

@@ -39,6 +39,9 @@ type Now struct {
 	// Regions and Services stand in the order of the configuration.
 	Regions  []Region
 	Services []Service
+	// Bulletins are what the pages tell of incidents, in any order; those that are not told
+	// are shown to nobody.
+	Bulletins []Bulletin
 }
 
 // Region is one region of the fleet.
@@ -140,4 +143,6 @@ type Page struct {
 	URL string
 	// Services are the ids of the services it shows, in order.
 	Services []string
+	// Language is that of its bulletins, as HTML names it; not said if it is empty.
+	Language string
 }
