@@ -26,7 +26,8 @@ type incidentCommands struct {
 	Publish  incidentPublishCommand  `cmd:"" help:"Say whether everyone may see it."`
 	Merge    incidentMergeCommand    `cmd:"" help:"Make it a part of another one."`
 	Split    incidentSplitCommand    `cmd:"" help:"Make some of its series an incident of their own."`
-	Undo     incidentUndoCommand     `cmd:"" help:"Take back the last note, a mark, or the words and the visibility that somebody set: the machine's hold again."`
+	toldCommands
+	Undo incidentUndoCommand `cmd:"" help:"Take back the last note, a mark, or the words and the visibility that somebody set: the machine's hold again."`
 }
 
 // Help shows examples.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"varde/checks"
+	"varde/coordinator/internal/bulletin"
 	"varde/coordinator/internal/control"
 	"varde/coordinator/internal/incident"
 	"varde/coordinator/internal/verdict"
@@ -46,6 +47,57 @@ func (f *fleet) ShowIncident(_ context.Context, id string) (control.Incident, er
 func (f *fleet) OrderIncident(_ context.Context, _ string, o incident.Order) (incident.Shown, error) {
 	f.orders = append(f.orders, o)
 	return oceania(), nil
+}
+
+func (f *fleet) Bulletins(_ context.Context, id string) ([]bulletin.Bulletin, error) {
+	if id == "untold" {
+		return nil, nil
+	}
+	return []bulletin.Bulletin{toldOf(id)}, nil
+}
+
+func (f *fleet) OrderBulletin(_ context.Context, page, id string, o bulletin.Order) (bulletin.Bulletin, error) {
+	return toldOf(id).Apply(o)
+}
+
+// toldOf is what a page tells of an incident.
+func toldOf(id string) bulletin.Bulletin {
+	at := time.Date(2026, 11, 22, 11, 2, 0, 0, time.UTC)
+	return bulletin.Bulletin{
+		Page: "main", Incident: id, Title: "IMAP cannot be reached from Oceania", Stage: incident.Investigating, Told: at,
+		Updates: []bulletin.Update{{ID: id + "-1", At: at, Stage: incident.Investigating, Text: "IMAP cannot be reached."}},
+		Log:     []bulletin.Entry{{At: at, Did: "said investigating", Why: "its impact is major and it has lasted for 2 min"}},
+	}
+}
+
+// TestToldCommands: what the pages tell is shown with its reasons, and a person's words are
+// told.
+func TestToldCommands(t *testing.T) {
+	file, data := initialised(t)
+	serve(t, data)
+	config := []string{"--config", file}
+	for _, tt := range []struct {
+		args []string
+		code int
+		want []string
+	}{
+		{[]string{"told", "x"}, 0, []string{"main: public", "x-1 ", "IMAP cannot be reached.", "its impact is major"}},
+		{[]string{"told", "untold"}, 0, []string{"No page tells anything of it."}},
+		{[]string{"told", "x", "--json"}, 0, []string{`"page": "main"`, `"updates": [`}},
+		{[]string{"post", "x", "We are on it.", "--by", "Kari", "--stage", "identified"}, 0, []string{"We are on it.", "identified (Kari)", "Kari writes"}},
+		{[]string{"rewrite", "x", "x-1", "It is away."}, 0, []string{"It is away."}},
+		{[]string{"take", "x"}, 0, []string{"writes"}},
+		{[]string{"give", "x"}, 1, []string{"give: nobody has taken it"}},
+		{[]string{"rewrite", "x", "x-9", "It is away."}, 1, []string{`rewrite: got update "x-9", expected one of this incident`}},
+		{[]string{"post", "untold", "Hello."}, 1, []string{"no page tells anything of it"}},
+	} {
+		code, out, errs := call(t, append(append([]string{"incident"}, tt.args...), config...)...)
+		for _, want := range tt.want {
+			if (code != 0) != (tt.code != 0) || !strings.Contains(out+errs, want) {
+				t.Errorf("%v: exit %d without %q:\n%s%s", tt.args, code, want, out, errs)
+			}
+		}
+	}
 }
 
 func TestIncidentCommands(t *testing.T) {

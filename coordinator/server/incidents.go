@@ -67,6 +67,9 @@ func (s *Server) learnWorld(c config.Config) {
 
 // incidentsChanged is told of every incident that changed after it is on disk.
 func (s *Server) incidentsChanged(list []incident.Whole) {
+	if s.bulletins != nil {
+		s.bulletins.Touched(list)
+	}
 	for _, x := range list {
 		if s.ops != nil {
 			s.ops.PublishIncident(*s.world.Load(), x)

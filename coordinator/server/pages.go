@@ -63,7 +63,11 @@ func providersOf(c config.Config) ([]ops.Provider, error) {
 func (s *Server) newSite(c config.Config) (*statuspage.Site, error) {
 	pages := make([]statuspage.Page, len(c.Pages))
 	for i, p := range c.Pages {
-		pages[i] = statuspage.Page{ID: p.ID, Title: p.Title, URL: p.URL, Services: p.Services}
+		words, err := p.Lexicon()
+		if err != nil {
+			return nil, err
+		}
+		pages[i] = statuspage.Page{ID: p.ID, Title: p.Title, URL: p.URL, Services: p.Services, Language: words.Tag()}
 	}
 	return statuspage.New(statuspage.Options{
 		Source: publicSource{s}, Pages: pages, Logger: s.log.With("component", "statuspage"),

@@ -87,14 +87,20 @@ func (s *Server) Reload(c config.Config) error {
 	if err != nil {
 		return err
 	}
+	policies, err := policiesOf(c)
+	if err != nil {
+		return err
+	}
 	if err := s.makePlan(c); err != nil {
 		return err
 	}
 	s.providers.Store(&providers)
+	s.policies.Store(&policies)
 	s.mu.Lock()
 	s.config, s.loaded = c, time.Now().UTC()
 	s.mu.Unlock()
 	s.site.Store(site)
+	s.bulletins.Reload()
 	s.mirrors.Set(targetsOf(c))
 	s.authority.SetCoordinators(c.Advertise)
 	return nil

@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"varde/coordinator/internal/bulletin"
 	"varde/coordinator/internal/config"
 	"varde/coordinator/internal/evidence"
 	"varde/coordinator/internal/history"
@@ -78,6 +79,7 @@ type Server struct {
 	final     *history.Final
 	incidents *register.Incidents
 	windows   *register.Windows
+	bulletins *register.Bulletins
 	signs     *page.Memo[string, []incident.Sign]
 	archive   *journal.Archive
 	keeper    *evidence.Keeper
@@ -96,6 +98,8 @@ type Server struct {
 	changes   changes
 	// started is when this process began, began when this coordinator was made.
 	started, began time.Time
+	// policies are what each page tells, and when.
+	policies atomic.Pointer[[]bulletin.Policy]
 	// providers are those whose people have a token of their own.
 	providers atomic.Pointer[[]ops.Provider]
 	// fleet is what the history needs to know of the configuration and roster.
@@ -134,7 +138,7 @@ func New(opts Options) (*Server, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{s.openJournal, s.openIdentity, s.openWindows, s.openHistory, s.openIncidents, s.openEvidence, s.openMirrors, s.openReports, s.build, s.listen} {
+	for _, step := range []func(context.Context) error{s.openJournal, s.openIdentity, s.openWindows, s.openHistory, s.openIncidents, s.openBulletins, s.openEvidence, s.openMirrors, s.openReports, s.build, s.listen} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -204,6 +208,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return s.rollup.Run(ctx) })
 	g.Go(func() error { return s.final.Run(ctx) })
 	g.Go(func() error { return s.incidents.Run(ctx) })
+	g.Go(func() error { return s.bulletins.Run(ctx) })
 	g.Go(func() error { return s.keeper.Run(ctx) })
 	g.Go(func() error { return s.mirrors.Run(ctx) })
 	g.Go(func() error { return s.reporting.Run(ctx) })

@@ -138,6 +138,16 @@ func (f *Fleet) Public(path string, into any) {
 	}
 }
 
+// PublicText reads what the public listener answers.
+func (f *Fleet) PublicText(path string) string {
+	f.t.Helper()
+	body, _, err := f.read(netAddr(coordinatorAddr, publicPort), path)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return string(body)
+}
+
 // Events reads the operators' event stream until the given time has passed.
 func (f *Fleet) Events(d time.Duration) string {
 	f.t.Helper()

@@ -41,7 +41,7 @@ checks:
     {{- end}}
 {{- end}}
 pages:
-  - {id: local, title: Local mail}
+  - {id: local, title: Local mail, dwell: {minor: 1s, major: 1s, critical: 1s}}
 `
 
 // writeConfig writes the coordinator's configuration into the state folder. It

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"varde/coordinator/internal/bulletin"
 	"varde/coordinator/internal/incident"
 )
 
@@ -18,6 +19,10 @@ type Incidents interface {
 	ShowIncident(ctx context.Context, id string) (Incident, error)
 	// OrderIncident does what a person wants and returns the incident that shows it.
 	OrderIncident(ctx context.Context, id string, o incident.Order) (incident.Shown, error)
+	// Bulletins returns what the pages tell of an incident, and what waits for a person.
+	Bulletins(ctx context.Context, id string) ([]bulletin.Bulletin, error)
+	// OrderBulletin does what a person wants with what a page tells of an incident.
+	OrderBulletin(ctx context.Context, page, id string, o bulletin.Order) (bulletin.Bulletin, error)
 }
 
 // Incident is one incident with what it looks like.
@@ -41,6 +46,16 @@ func (c *Client) OrderIncident(ctx context.Context, id string, o incident.Order)
 	return call[incident.Shown](ctx, c, http.MethodPost, "/v1/incidents/"+url.PathEscape(id), o)
 }
 
+// Bulletins returns what the pages tell of an incident.
+func (c *Client) Bulletins(ctx context.Context, id string) ([]bulletin.Bulletin, error) {
+	return call[[]bulletin.Bulletin](ctx, c, http.MethodGet, "/v1/incidents/"+url.PathEscape(id)+"/told", nil)
+}
+
+// OrderBulletin has something done with what a page tells of an incident.
+func (c *Client) OrderBulletin(ctx context.Context, page, id string, o bulletin.Order) (bulletin.Bulletin, error) {
+	return call[bulletin.Bulletin](ctx, c, http.MethodPost, "/v1/incidents/"+url.PathEscape(id)+"/told/"+url.PathEscape(page), o)
+}
+
 // incidentRoutes adds what is asked about incidents.
 func (s *Server) incidentRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/incidents", func(w http.ResponseWriter, r *http.Request) {
@@ -62,6 +77,20 @@ func (s *Server) incidentRoutes(mux *http.ServeMux) {
 				return incident.Shown{}, err
 			}
 			return s.incidents.OrderIncident(ctx, r.PathValue("id"), o)
+		})
+	})
+	mux.HandleFunc("GET /v1/incidents/{id}/told", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, func(ctx context.Context) ([]bulletin.Bulletin, error) {
+			return s.incidents.Bulletins(ctx, r.PathValue("id"))
+		})
+	})
+	mux.HandleFunc("POST /v1/incidents/{id}/told/{page}", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, func(ctx context.Context) (bulletin.Bulletin, error) {
+			o, err := request[bulletin.Order](w, r)
+			if err != nil {
+				return bulletin.Bulletin{}, err
+			}
+			return s.incidents.OrderBulletin(ctx, r.PathValue("page"), r.PathValue("id"), o)
 		})
 	})
 }

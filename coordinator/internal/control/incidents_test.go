@@ -3,11 +3,13 @@ package control
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"varde/coordinator/internal/bulletin"
 	"varde/coordinator/internal/incident"
 )
 
@@ -32,6 +34,34 @@ func (c *coordinator) OrderIncident(_ context.Context, id string, o incident.Ord
 	defer c.mu.Unlock()
 	c.orders = append(c.orders, o)
 	return incident.Shown{ID: id}, nil
+}
+
+func (c *coordinator) Bulletins(_ context.Context, id string) ([]bulletin.Bulletin, error) {
+	return []bulletin.Bulletin{{Page: "main", Incident: id, Title: "IMAP cannot be reached"}}, nil
+}
+
+func (c *coordinator) OrderBulletin(_ context.Context, page, id string, o bulletin.Order) (bulletin.Bulletin, error) {
+	if page != "main" {
+		return bulletin.Bulletin{}, errors.New("the page tells nothing of that incident")
+	}
+	return bulletin.Bulletin{Page: page, Incident: id, Updates: []bulletin.Update{{At: o.At, By: o.By, Text: o.Text}}}, nil
+}
+
+func TestBulletinCommandsReachTheCoordinator(t *testing.T) {
+	c := &coordinator{probes: map[string]Probe{}}
+	data, _ := start(t, c)
+	client, ctx := NewClient(data), t.Context()
+	if list, err := client.Bulletins(ctx, "a/b"); err != nil || len(list) != 1 || list[0].Incident != "a/b" {
+		t.Errorf("got %+v, %v", list, err)
+	}
+	order := bulletin.Order{Deed: bulletin.Posting, Mark: incident.Mark{At: dark, By: "Kari", Text: "We are on it."}}
+	got, err := client.OrderBulletin(ctx, "main", "x", order)
+	if err != nil || len(got.Updates) != 1 || got.Updates[0].Text != "We are on it." || !got.Updates[0].At.Equal(dark) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if _, err := client.OrderBulletin(ctx, "other", "x", order); err == nil || !strings.Contains(err.Error(), "tells nothing") {
+		t.Errorf("got %v, want why not", err)
+	}
 }
 
 func TestIncidentCommandsReachTheCoordinator(t *testing.T) {
