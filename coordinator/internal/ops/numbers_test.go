@@ -21,6 +21,11 @@ func TestNumbersGolden(t *testing.T) {
 			t.Fatalf("got %d, %v", w.Code, err)
 		}
 		golden(t, "numbers.json", b.Bytes())
+		w = get(s, "/api/v1/numbers.csv?service=imap&from=2026-11-22T00:00:00Z")
+		if name := w.Header().Get("Content-Disposition"); w.Code != 200 || name != `attachment; filename="imap-numbers.csv"` {
+			t.Errorf("got %d and %s", w.Code, name)
+		}
+		golden(t, "numbers.csv", w.Body.Bytes())
 		for name, path := range map[string]string{"numbers.html": "/numbers", "account.html": "/numbers/imap?range=7d"} {
 			goldenPage(t, name, get(s, path).Body.Bytes())
 		}
@@ -46,6 +51,7 @@ func TestNumbersQuestions(t *testing.T) {
 			t.Errorf("mails were asked of %+v", q)
 		}
 		for path, want := range map[string]string{
+			"/api/v1/numbers.csv":                  `no service given, expected service=ID`,
 			"/api/v1/numbers":                      `no service given, expected service=ID`,
 			"/api/v1/numbers?service=nothing":      `service "nothing" is not configured`,
 			"/api/v1/numbers?service=imap&step=1h": `parameter "step" is not known, expected one of service, from, to`,

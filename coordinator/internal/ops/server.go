@@ -160,6 +160,7 @@ func (s *Server) routes() {
 		"GET /api/v1/observations":   s.apiObservations,
 		"GET /api/v1/availability":   s.apiAvailability,
 		"GET /api/v1/numbers":        s.apiNumbers,
+		"GET /api/v1/numbers.csv":    s.apiNumbers,
 		"GET /api/v1/latency":        s.apiLatency,
 		"GET /api/v1/graphs/{file}":  s.apiGraph,
 		"GET /api/v1/mail":           s.apiMail,
