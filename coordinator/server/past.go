@@ -61,14 +61,15 @@ func tally(c history.StripCell) graph.Tally {
 // latency reads percentiles.
 func (s *Server) latency(ctx context.Context, q history.Query) ([]graph.LatencyPoint, error) {
 	l, err := s.history.Latency(ctx, q)
-	if err != nil {
-		return nil, err
-	}
+	return latencyPoints(l), err
+}
+
+func latencyPoints(l history.Latency) []graph.LatencyPoint {
 	out := make([]graph.LatencyPoint, len(l.Points))
 	for i, p := range l.Points {
 		out[i] = graph.LatencyPoint{At: p.T, N: int(p.N), P50: ms(p.P50), P95: ms(p.P95), P99: ms(p.P99)}
 	}
-	return out, nil
+	return out
 }
 
 func ms(v float64) time.Duration { return time.Duration(v * float64(time.Millisecond)) }
@@ -190,14 +191,11 @@ func (p past) checkRegion(ctx context.Context, q history.Query) (ops.CheckRegion
 	if r.Tallies, err = p.tallies(ctx, q); err != nil {
 		return r, err
 	}
-	a, err := p.history.Availability(ctx, q)
+	a, l, err := p.history.AvailabilityAndLatency(ctx, q)
 	if err != nil {
 		return r, err
 	}
-	r.Uptime, r.Coverage = ratio(a.Availability), a.Coverage
-	if r.Latency, err = p.latency(ctx, q); err != nil {
-		return r, err
-	}
+	r.Uptime, r.Coverage, r.Latency = ratio(a.Availability), a.Coverage, latencyPoints(l)
 	r.Phases, r.Medians, err = p.medians(ctx, q)
 	r.Medians = spread(r.Medians, r.Latency)
 	return r, err
@@ -222,14 +220,14 @@ func spread(medians []graph.StackPoint, latency []graph.LatencyPoint) []graph.St
 
 // medians reads the median of each phase that ran, step by step.
 func (p past) medians(ctx context.Context, q history.Query) ([]checks.Phase, []graph.StackPoint, error) {
+	all, err := p.history.Phases(ctx, q)
+	if err != nil {
+		return nil, nil, err
+	}
 	var phases []checks.Phase
 	byTime := map[time.Time][]time.Duration{}
 	for _, phase := range checks.Phases() {
-		q.Phase = string(phase)
-		points, err := p.latency(ctx, q)
-		if err != nil {
-			return nil, nil, err
-		}
+		points := latencyPoints(all[phase])
 		if len(points) == 0 {
 			continue
 		}
@@ -338,14 +336,11 @@ func (s *Server) publicHistory(ctx context.Context, service string, w graph.Wind
 		if h.Tallies, err = s.tallies(ctx, q); err != nil {
 			return nil, err
 		}
-		a, err := s.history.Availability(ctx, q)
+		a, l, err := s.history.AvailabilityAndLatency(ctx, q)
 		if err != nil {
 			return nil, err
 		}
-		h.Uptime, h.Coverage = ratio(a.Availability), a.Coverage
-		if h.Latency, err = s.latency(ctx, q); err != nil {
-			return nil, err
-		}
+		h.Uptime, h.Coverage, h.Latency = ratio(a.Availability), a.Coverage, latencyPoints(l)
 		out = append(out, h)
 	}
 	return out, nil

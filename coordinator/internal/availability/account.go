@@ -48,6 +48,14 @@ func (a *Account) Add(at time.Time, c Cell) {
 	}
 }
 
+// Join adds all that another account with blocks of the same length has.
+func (a *Account) Join(o *Account) {
+	a.Cell = a.Merge(o.Cell)
+	for key, sums := range o.blocks {
+		a.blocks[key] = a.blocks[key].Merge(sums)
+	}
+}
+
 // Region is what the account adds to a number for all regions.
 func (a *Account) Region(weight float64) Region {
 	return Region{Weight: weight, Sums: a.Sums, Coverage: a.Coverage}

@@ -2,13 +2,8 @@ package history
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"varde/coordinator/internal/availability"
 	"varde/coordinator/internal/history/cell"
 )
 
@@ -61,60 +56,40 @@ func (s *Store) Availability(ctx context.Context, q Query) (Availability, error)
 		return Availability{}, err
 	}
 	w, plan := s.planned(q, w)
-	whole, steps := newTally(plan), make(map[time.Time]*tally)
-	err = s.tally(ctx, q, w, failures, func(region string, at time.Time, t cell.Total) {
-		whole.add(region, at, t)
-		step := at.Truncate(plan.step)
-		if steps[step] == nil {
-			steps[step] = newTally(plan)
-		}
-		steps[step].add(region, at, t)
-	})
+	sums, err := gather(ctx, s, q, w, failures, func() *tallies { return newTallies(plan) })
 	if err != nil {
 		return Availability{}, err
 	}
-	rho := availability.Clustering(whole.shares(measured))
-	out := Availability{Number: whole.number(rho), Points: []AvailabilityPoint{}}
-	for _, at := range slices.SortedFunc(maps.Keys(steps), time.Time.Compare) {
-		if n := steps[at].number(rho); n.Availability != nil {
-			out.Points = append(out.Points, AvailabilityPoint{at, n})
-		}
-	}
-	return out, nil
+	return sums.availability(), nil
 }
 
-// tally reads all targets of a query, some at once, and calls fn in their order.
-func (s *Store) tally(ctx context.Context, q Query, w window, want parts, fn func(region string, at time.Time, t cell.Total)) error {
-	targets, err := s.targets(q)
+// AvailabilityAndLatency answers both of one reading, which is most of what either takes.
+func (s *Store) AvailabilityAndLatency(ctx context.Context, q Query) (Availability, Latency, error) {
+	w, err := s.window(q, time.Now(), time.Minute)
 	if err != nil {
-		return err
+		return Availability{}, Latency{}, err
 	}
-	for some := range slices.Chunk(targets, atOnce) {
-		var read [atOnce][]point
-		g, ctx := errgroup.WithContext(ctx)
-		for i, t := range some {
-			g.Go(func() error {
-				return s.read(ctx, t, w, want, func(at time.Time, total cell.Total) { read[i] = append(read[i], point{at, total}) })
-			})
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
-		for i, t := range some {
-			for _, p := range read[i] {
-				fn(t.Region, p.at, p.total)
-			}
-		}
+	step := w.step
+	w, plan := s.planned(q, w)
+	both, err := gather(ctx, s, q, w, failures|latencies, func() *tallied { return &tallied{newTallies(plan), newDurations(step)} })
+	if err != nil {
+		return Availability{}, Latency{}, err
 	}
-	return nil
+	return both.sums.availability(), both.runs.latency(""), nil
 }
 
-// atOnce is how many targets of a query are read at once: half of the connections, so that
-// two queries do not wait for one another.
-const atOnce = readers / 2
+// tallied are the sums and the durations of one reading.
+type tallied struct {
+	sums *tallies
+	runs *durations
+}
 
-// point is the total of a stretch of time that begins at a time.
-type point struct {
-	at    time.Time
-	total cell.Total
+func (t *tallied) add(region string, at time.Time, total cell.Total) {
+	t.sums.add(region, at, total)
+	t.runs.add(region, at, total)
+}
+
+func (t *tallied) join(o *tallied) {
+	t.sums.join(o.sums)
+	t.runs.join(o.runs)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -53,6 +54,11 @@ func (h onDisk) answer(t *testing.T, q Query) reply {
 	must(t, err)
 	l, err := h.s.Latency(context.Background(), q)
 	must(t, err)
+	both, runs, err := h.s.AvailabilityAndLatency(context.Background(), q)
+	must(t, err)
+	if !reflect.DeepEqual(a, both) || !reflect.DeepEqual(l, runs) {
+		t.Errorf("of one reading: got %+v %+v, apart %+v %+v", both, runs, a, l)
+	}
 	out := reply{Up: a.UpS, Down: a.DownS, Unknown: a.UnknownS, Coverage: a.Coverage, Runs: a.Runs, Failed: a.Failed, Hours: map[time.Time][4]float64{}, Failures: map[string]uint64{}}
 	for _, p := range l.Points {
 		out.Hours[p.T] = [4]float64{float64(p.N), p.P50, p.P95, p.P99}

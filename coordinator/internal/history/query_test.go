@@ -175,6 +175,12 @@ func TestLatency(t *testing.T) {
 			if len(got.Points) != 6 || got.Points[0].N != 90 || math.Abs(got.Points[0].P50-20) > 0.2 {
 				t.Errorf("%s: connect: got %+v, want 6 quarters of 90 runs and 20 ms", stage, got.Points)
 			}
+			q.Phase = ""
+			all, err := m.s.Phases(context.Background(), q)
+			must(t, err)
+			if diff := cmp.Diff(got, all["connect"]); diff != "" || len(all) < 2 {
+				t.Errorf("%s: %d phases, want several; connect among them (-alone +among all):\n%s", stage, len(all), diff)
+			}
 		}
 	})
 }

@@ -165,9 +165,7 @@ func (o *ours) finish() (out result) {
 	out = result{name: "varde", bytes: sizeOf(o.b, o.dir), cpu: o.spent}
 	out.query = fastest(func() {
 		q := Query{Service: asked, From: o.begin, To: o.end, Step: time.Hour}
-		a, err := o.store.Availability(context.Background(), q)
-		must(o.b, err)
-		_, err = o.store.Latency(context.Background(), q)
+		a, _, err := o.store.AvailabilityAndLatency(context.Background(), q)
 		must(o.b, err)
 		out.available = *a.Availability
 	})

@@ -59,18 +59,43 @@ func (s *Store) Strip(ctx context.Context, q Query) ([]StripCell, error) {
 // count fills in how much was looked in every cell.
 func (s *Store) count(ctx context.Context, q Query, cells *strip) error {
 	config := s.options.Config()
-	seen := make([]map[string]availability.Cell, len(cells.cells))
-	err := s.tally(ctx, q, cells.w, failures, func(region string, at time.Time, t cell.Total) {
-		i := cells.index(at)
-		if seen[i] == nil {
-			seen[i] = make(map[string]availability.Cell)
-		}
-		seen[i][region] = seen[i][region].Merge(cellOf(t))
-	})
-	for i := range cells.cells {
-		cells.cells[i].look(config, seen[i])
+	seen, err := gather(ctx, s, q, cells.w, failures, func() *looks { return &looks{cells, make(map[lookKey]availability.Cell)} })
+	if err != nil {
+		return err
 	}
-	return err
+	regions := make([]map[string]availability.Cell, len(cells.cells))
+	for key, c := range seen.seen {
+		if regions[key.cell] == nil {
+			regions[key.cell] = make(map[string]availability.Cell)
+		}
+		regions[key.cell][key.region] = c
+	}
+	for i := range cells.cells {
+		cells.cells[i].look(config, regions[i])
+	}
+	return nil
+}
+
+// looks are what the regions saw in the cells of a strip.
+type looks struct {
+	cells *strip
+	seen  map[lookKey]availability.Cell
+}
+
+type lookKey struct {
+	cell   int
+	region string
+}
+
+func (l *looks) add(region string, at time.Time, t cell.Total) {
+	key := lookKey{l.cells.index(at), region}
+	l.seen[key] = l.seen[key].Merge(cellOf(t))
+}
+
+func (l *looks) join(o *looks) {
+	for key, c := range o.seen {
+		l.seen[key] = l.seen[key].Merge(c)
+	}
 }
 
 // look fills in what the regions saw.

@@ -84,13 +84,38 @@ func newTally(p tallyPlan) *tally {
 func (t *tally) add(region string, at time.Time, total cell.Total) {
 	r := t.regions[region]
 	if r == nil {
-		r = &[kindsOfTime]*availability.Account{availability.NewAccount(t.plan.block), availability.NewAccount(t.plan.block)}
+		r = t.plan.accounts(region)
 		t.regions[region] = r
 	}
 	seen := cellOf(total)
 	r[measured].Add(at, seen)
-	if !t.plan.windows[region].Covers(at) {
+	if r[counted] != r[measured] && !t.plan.windows[region].Covers(at) {
 		r[counted].Add(at, seen)
+	}
+}
+
+// accounts are those of a region, empty: one for both kinds of time where there is no
+// maintenance.
+func (p tallyPlan) accounts(region string) *[kindsOfTime]*availability.Account {
+	all := availability.NewAccount(p.block)
+	if len(p.windows[region]) == 0 {
+		return &[kindsOfTime]*availability.Account{all, all}
+	}
+	return &[kindsOfTime]*availability.Account{all, availability.NewAccount(p.block)}
+}
+
+// join adds what another tally of the same plan has.
+func (t *tally) join(o *tally) {
+	for region, from := range o.regions {
+		to := t.regions[region]
+		if to == nil {
+			to = t.plan.accounts(region)
+			t.regions[region] = to
+		}
+		to[measured].Join(from[measured])
+		if to[counted] != to[measured] {
+			to[counted].Join(from[counted])
+		}
 	}
 }
 
@@ -123,4 +148,45 @@ func (t *tally) number(rho float64) Number {
 		n.WithoutMaintenance = &c.Ratio
 	}
 	return n
+}
+
+// tallies are the sums of a window by step.
+type tallies struct {
+	plan  tallyPlan
+	steps map[time.Time]*tally
+}
+
+func newTallies(p tallyPlan) *tallies { return &tallies{p, make(map[time.Time]*tally)} }
+
+func (t *tallies) step(at time.Time) *tally {
+	if t.steps[at] == nil {
+		t.steps[at] = newTally(t.plan)
+	}
+	return t.steps[at]
+}
+
+func (t *tallies) add(region string, at time.Time, total cell.Total) {
+	t.step(at.Truncate(t.plan.step)).add(region, at, total)
+}
+
+func (t *tallies) join(o *tallies) {
+	for at, step := range o.steps {
+		t.step(at).join(step)
+	}
+}
+
+// availability is what the steps come to, each and together.
+func (t *tallies) availability() Availability {
+	whole := newTally(t.plan)
+	for _, step := range t.steps {
+		whole.join(step)
+	}
+	rho := availability.Clustering(whole.shares(measured))
+	out := Availability{Number: whole.number(rho), Points: []AvailabilityPoint{}}
+	for _, at := range slices.SortedFunc(maps.Keys(t.steps), time.Time.Compare) {
+		if n := t.steps[at].number(rho); n.Availability != nil {
+			out.Points = append(out.Points, AvailabilityPoint{at, n})
+		}
+	}
+	return out
 }

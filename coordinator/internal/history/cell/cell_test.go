@@ -83,6 +83,20 @@ func TestSketchErrorIsOnePercent(t *testing.T) {
 	}
 }
 
+func TestSketchesMerge(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		one, two := durations().Draw(t, "one"), durations().Draw(t, "two")
+		got, other := sketchOf(one), sketchOf(two)
+		got.Merge(other)
+		if diff := cmp.Diff(sketchOf(slices.Concat(one, two)), got, exact); diff != "" {
+			t.Fatalf("(-added +merged):\n%s", diff)
+		}
+		if diff := cmp.Diff(sketchOf(two), other, exact); diff != "" {
+			t.Fatalf("what was merged has changed:\n%s", diff)
+		}
+	})
+}
+
 type run struct {
 	probe string
 	checks.Result

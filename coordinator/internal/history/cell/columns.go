@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/klauspost/compress/fse"
 )
@@ -79,7 +80,7 @@ func (d *decoder) packed(room int, scratch *fse.Scratch) []byte {
 			return slices.Repeat(b, int(n))
 		}
 	case entropy:
-		scratch.Out, scratch.DecompressLimit = nil, int(n)
+		scratch.Out, scratch.DecompressLimit = make([]byte, 0, n), int(n)
 		out, err := fse.Decompress(d.take(d.uint(heads)), scratch)
 		if err == nil && uint64(len(out)) == n {
 			return out
@@ -98,13 +99,17 @@ func (e *encoder) columns() (out []byte) {
 	return out
 }
 
+// tables are those that streams are unpacked by: their room is much more than a block has.
+var tables = sync.Pool{New: func() any { return new(fse.Scratch) }}
+
 // decodeColumns opens what columns wrote.
 func decodeColumns(b []byte) (*decoder, error) {
 	front := decoder{b: [streams][]byte{b}}
-	var scratch fse.Scratch
+	scratch := tables.Get().(*fse.Scratch)
+	defer tables.Put(scratch)
 	d, room := &decoder{apart: true}, maxBlock
 	for s := range d.b {
-		d.b[s] = front.packed(room, &scratch)
+		d.b[s] = front.packed(room, scratch)
 		room -= len(d.b[s])
 	}
 	return d, front.end()

@@ -27,7 +27,9 @@ type decoder struct {
 	b     [streams][]byte
 	apart bool
 	met
-	err error
+	// room is for the bins of sketches to come, by their first stream.
+	room [streams][]bin
+	err  error
 }
 
 func decodePlain(b []byte) *decoder { return &decoder{b: [streams][]byte{b}} }
@@ -133,7 +135,7 @@ func (d *decoder) sketch(from stream, before int) (s Sketch, first int) {
 	if n == 0 {
 		return s, before
 	}
-	s.bins = make([]bin, 0, n)
+	s.bins = d.bins(from, n)
 	at, index := from+firsts, int64(before)
 	for i := range n {
 		delta, count := d.int(at), d.uint(from+counts)
@@ -146,6 +148,20 @@ func (d *decoder) sketch(from stream, before int) (s Sketch, first int) {
 		at = from + gaps
 	}
 	return s, s.bins[0].index
+}
+
+// bins is room for as many bins, out of what all the sketches of the stream take together:
+// each bin has at least a byte there.
+func (d *decoder) bins(from stream, n int) []bin {
+	if !d.apart {
+		return make([]bin, 0, n)
+	}
+	if d.room[from] == nil {
+		d.room[from] = make([]bin, len(*d.at(from + counts)))
+	}
+	out := d.room[from][:0:n]
+	d.room[from] = d.room[from][n:]
+	return out
 }
 
 func (d *decoder) latencies() Sketch {
@@ -326,6 +342,7 @@ func (list Totals) each(fn func(*Total)) {
 }
 
 func (d *decoder) totals(list Totals) {
+	room := make([]Total, len(list))
 	for {
 		i := d.uint(heads)
 		if i == 0 {
@@ -335,7 +352,8 @@ func (d *decoder) totals(list Totals) {
 			d.fail()
 			return
 		}
-		t := &Total{Sums: d.sum()}
+		t := &room[i-1]
+		t.Sums = d.sum()
 		t.Coverage.Covered, t.Coverage.Minutes = int(min(d.uint(heads), math.MaxInt32)), int(min(d.uint(heads), math.MaxInt32))
 		t.Completed, t.Failures = d.uint(heads), d.failures()
 		list[i-1] = t

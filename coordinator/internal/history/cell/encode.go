@@ -135,10 +135,10 @@ func (e *encoder) latencies(s Sketch) {
 
 func (e *encoder) failures(f Failures) {
 	e.uint(failures, uint64(len(f)))
-	for _, failure := range f.sorted() {
-		e.uint(failures, uint64(failure.Outcome))
-		e.name(string(failure.Class))
-		e.uint(failures, f[failure])
+	for _, c := range f {
+		e.uint(failures, uint64(c.Outcome))
+		e.name(string(c.Class))
+		e.uint(failures, c.N)
 	}
 }
 

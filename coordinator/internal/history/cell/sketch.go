@@ -67,8 +67,50 @@ func (s *Sketch) Merge(o Sketch) {
 		s.bins = slices.Clone(o.bins)
 		return
 	}
+	if fresh := s.missing(o); fresh > 0 {
+		s.widen(o, fresh)
+	}
+	i := 0
 	for _, b := range o.bins {
-		s.add(b)
+		for s.bins[i].index < b.index {
+			i++
+		}
+		s.bins[i].count += b.count
+	}
+}
+
+// missing is how many bins of o the sketch has not.
+func (s *Sketch) missing(o Sketch) (n int) {
+	i := 0
+	for _, b := range o.bins {
+		for i < len(s.bins) && s.bins[i].index < b.index {
+			i++
+		}
+		if i == len(s.bins) || s.bins[i].index != b.index {
+			n++
+		}
+	}
+	return n
+}
+
+// widen puts an empty bin where o has one and the sketch has not; fresh is how many those
+// are. It goes from the end, so that every bin moves once.
+func (s *Sketch) widen(o Sketch, fresh int) {
+	i, to := len(s.bins)-1, len(s.bins)+fresh-1
+	s.bins = slices.Grow(s.bins, fresh)[:to+1]
+	for j := len(o.bins) - 1; j >= 0; {
+		switch {
+		case i >= 0 && s.bins[i].index >= o.bins[j].index:
+			if s.bins[i].index == o.bins[j].index {
+				j--
+			}
+			s.bins[to] = s.bins[i]
+			i--
+		default:
+			s.bins[to] = bin{index: o.bins[j].index}
+			j--
+		}
+		to--
 	}
 }
 
