@@ -88,7 +88,7 @@ func measuring(probes []ingest.Probe) map[string]int {
 // publicPresent is the present as everybody may see it.
 func (s *Server) publicPresent(ctx context.Context) (statuspage.Now, error) {
 	c, now := s.current(), time.Now().UTC()
-	out := statuspage.Now{At: now, Began: s.began, Bulletins: s.bulletins.All()}
+	out := statuspage.Now{At: now, Began: s.began, Bulletins: s.bulletins.All(), Work: s.publicWork(now)}
 	newest, measuring := s.history.NewestObservation(), measuring(s.ingest.Probes())
 	for _, r := range c.Regions {
 		out.Regions = append(out.Regions, statuspage.Region{

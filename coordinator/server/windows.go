@@ -13,6 +13,7 @@ import (
 	"varde/coordinator/internal/ops"
 	"varde/coordinator/internal/plan"
 	"varde/coordinator/internal/register"
+	"varde/coordinator/internal/statuspage"
 )
 
 // openWindows opens the register of what people announced.
@@ -67,6 +68,20 @@ func maintained(active []register.Window, service, region string) bool {
 
 // maxAhead is longer than any window that was announced lies ahead.
 const maxAhead = 100 * 365 * 24 * time.Hour
+
+// shownFor is how far back the public pages tell of announced work.
+const shownFor = 365 * 24 * time.Hour
+
+// publicWork is the maintenance that the public pages tell of, also what was called off.
+func (s *Server) publicWork(now time.Time) []statuspage.Work {
+	var out []statuspage.Work
+	for _, w := range s.windows.Windows(register.Maintenance, now.Add(-shownFor), now.Add(maxAhead)) {
+		out = append(out, statuspage.Work{
+			ID: w.ID, Title: w.Title, Services: w.Services, Regions: w.Regions, From: w.From, To: w.To, Announced: w.Made, Cancelled: w.Cancelled,
+		})
+	}
+	return out
+}
 
 // opsWindows are those that are in force or to come, for the operators' pages.
 func (s *Server) opsWindows(now time.Time) []ops.Window {

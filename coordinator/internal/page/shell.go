@@ -64,6 +64,8 @@ type Document struct {
 	Title string
 	// Description is what search engines and previews show.
 	Description string
+	// Head are more elements of <head>, the addresses of feeds.
+	Head template.HTML
 	// Body is everything inside <body>; it holds an element with the id
 	// "main", to which the first link of the page leads.
 	Body template.HTML

@@ -2,7 +2,6 @@ package statuspage
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"math/big"
 	"time"
@@ -61,17 +60,14 @@ func (t apiTime) latest(other apiTime) apiTime {
 
 func described(words string) *string { return &words }
 
-// none is a list of something that does not exist: it must be [] and not null.
-var none = json.RawMessage("[]")
-
 // apiDocument is one of the published documents: the page, and one or more of
 // the parts below it.
 type apiDocument struct {
-	Page       apiPage         `json:"page"`
-	Components []apiComponent  `json:"components,omitzero"`
-	Incidents  []apiIncident   `json:"incidents,omitzero"`
-	Scheduled  json.RawMessage `json:"scheduled_maintenances,omitempty"`
-	Status     *rollup         `json:"status,omitempty"`
+	Page       apiPage        `json:"page"`
+	Components []apiComponent `json:"components,omitzero"`
+	Incidents  []apiIncident  `json:"incidents,omitzero"`
+	Scheduled  []apiIncident  `json:"scheduled_maintenances,omitzero"`
+	Status     *rollup        `json:"status,omitempty"`
 }
 
 // document is the published document of a name.
@@ -87,9 +83,13 @@ func (s scene) document(name string) (apiDocument, error) {
 	for _, b := range s.told {
 		d.Page.UpdatedAt = d.Page.UpdatedAt.latest(apiTime(b.Updated()))
 	}
+	for _, w := range s.work {
+		d.Page.UpdatedAt = d.Page.UpdatedAt.latest(apiTime(w.updated(s.at)))
+	}
 	switch name {
 	case "summary":
-		d.Components, d.Incidents, d.Scheduled, d.Status = components, s.incidents(components, true), none, &all
+		d.Components, d.Incidents, d.Status = components, s.incidents(components, true), &all
+		d.Scheduled = s.scheduled(components, workScheduled, workInProgress)
 	case "status":
 		d.Status = &all
 	case "components":
@@ -97,7 +97,11 @@ func (s scene) document(name string) (apiDocument, error) {
 	case "incidents", "incidents/unresolved":
 		d.Incidents = s.incidents(components, name != "incidents")
 	case "scheduled-maintenances":
-		d.Scheduled = none
+		d.Scheduled = s.scheduled(components, workScheduled, workInProgress, workCompleted)
+	case "scheduled-maintenances/upcoming":
+		d.Scheduled = s.scheduled(components, workScheduled)
+	case "scheduled-maintenances/active":
+		d.Scheduled = s.scheduled(components, workInProgress)
 	default:
 		return apiDocument{}, fmt.Errorf("document %q does not exist", name)
 	}
@@ -106,7 +110,7 @@ func (s scene) document(name string) (apiDocument, error) {
 
 // apiNames are the documents that there are.
 func apiNames() []string {
-	return []string{"summary", "status", "components", "incidents", "incidents/unresolved", "scheduled-maintenances"}
+	return []string{"summary", "status", "components", "incidents", "incidents/unresolved", "scheduled-maintenances", "scheduled-maintenances/upcoming", "scheduled-maintenances/active"}
 }
 
 // components lists each service as a group, followed by its regions.

@@ -3,7 +3,6 @@ package statuspage
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"varde/coordinator/internal/incident"
@@ -70,10 +69,7 @@ func (s scene) apiIncident(b Bulletin, components []apiComponent) apiIncident {
 	out := apiIncident{
 		ID: id, Name: b.Title, Status: string(b.Stage), Impact: string(cmp.Or(b.Impact, incident.NoImpact)), CreatedAt: apiTime(b.Told), UpdatedAt: apiTime(b.Updated()),
 		MonitoringAt: given(b.Monitoring), ResolvedAt: given(b.Resolved), StartedAt: apiTime(b.Started), PageID: apiID(s.page.ID),
-		Updates: []apiUpdate{}, Components: []apiComponent{},
-	}
-	if s.page.URL != "" {
-		out.Shortlink = strings.TrimSuffix(s.page.URL, "/") + "/incident/" + b.Incident
+		Updates: []apiUpdate{}, Components: []apiComponent{}, Shortlink: s.link("/incident/" + b.Incident),
 	}
 	for _, p := range b.Parts {
 		if i := s.componentOf(components, p); i >= 0 {

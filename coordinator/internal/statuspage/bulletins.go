@@ -120,27 +120,17 @@ type incidentPage struct {
 // historyPage lists all that were told.
 type historyPage struct {
 	frame
-	Open []bulletinView
-	Past []pastView
+	Open        []bulletinView
+	Past        []pastView
+	Ahead, Done []workView
 }
 
 // incident sends the page of one incident. One that the page does not tell of does not exist
 // for readers.
 func (s *Site) incident(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
-	now, err := s.readNow(ctx)
-	if err != nil {
-		s.unavailable(w, r)
-		return
-	}
 	is := func(b Bulletin) bool { return b.Incident == id }
-	if !slices.ContainsFunc(told(s.pages[s.pageOf(r)], now.Bulletins), is) {
-		s.missing(w, r)
-		return
-	}
-	s.send(w, r, "/incident/"+id, func(_ context.Context, sc scene) (*page.Entity, error) {
+	s.sendKnown(w, r, "/incident/"+id, func(sc scene) bool { return slices.ContainsFunc(sc.told, is) }, func(_ context.Context, sc scene) (*page.Entity, error) {
 		i := slices.IndexFunc(sc.told, is)
 		if i < 0 {
 			return nil, fmt.Errorf("incident %s is told of no more", id)
@@ -153,7 +143,7 @@ func (s *Site) incident(w http.ResponseWriter, r *http.Request) {
 // incidents sends the list of all that was told.
 func (s *Site) incidents(w http.ResponseWriter, r *http.Request) {
 	s.send(w, r, "/history", func(_ context.Context, sc scene) (*page.Entity, error) {
-		v := historyPage{sc.frame(), sc.open(), sc.past(time.Time{})}
-		return s.views.entity("history.html", sc.page.Title+": incidents", "", v)
+		v := historyPage{sc.frame(), sc.open(), sc.past(time.Time{}), sc.ahead(), sc.done()}
+		return s.views.entity("history.html", sc.page.Title+": incidents and maintenance", "", v)
 	})
 }

@@ -30,6 +30,7 @@ type fake struct {
 	mails mail.Sums
 	// bulletins are what is told of incidents.
 	bulletins []Bulletin
+	work      []Work
 
 	mu    sync.Mutex
 	fail  error
@@ -103,7 +104,7 @@ func (f *fake) Now(context.Context) (Now, error) {
 	if err := f.count("now"); err != nil {
 		return Now{}, err
 	}
-	return Now{At: f.at, Began: time.Date(2024, 3, 1, 9, 0, 0, 0, time.UTC), Regions: f.regions, Services: f.services, Bulletins: f.bulletins}, nil
+	return Now{At: f.at, Began: time.Date(2024, 3, 1, 9, 0, 0, 0, time.UTC), Regions: f.regions, Services: f.services, Bulletins: f.bulletins, Work: f.work}, nil
 }
 
 func (f *fake) History(_ context.Context, service string, w graph.Window) ([]RegionHistory, error) {

@@ -22,8 +22,10 @@ type frontView struct {
 	Heads   []headView
 	Rows    []rowView
 	// Open are the incidents that go on, Past those that are over since recent.
-	Open      []bulletinView
-	Past      []pastView
+	Open []bulletinView
+	Past []pastView
+	// Ahead is announced work that is under way or to come.
+	Ahead     []workView
 	Troubles  []troubleView
 	SmallMast template.HTML
 	Legend    []legendView
@@ -81,7 +83,7 @@ func (s *Site) front(w http.ResponseWriter, r *http.Request) {
 			frame: sc.frame(navLink{"#days", "90 days"}, navLink{"#past", "Incidents"}, navLink{"#data", "Data"}),
 			Hero:  sc.hero(time.Now()), Ridge: sc.ridge(), Heads: sc.heads(), Rows: sc.rows(),
 			Columns: min(8, len(sc.regions)), Broad: len(sc.regions) > manyRegions,
-			Open: sc.open(), Past: sc.past(sc.at.Add(-recent)),
+			Open: sc.open(), Past: sc.past(sc.at.Add(-recent)), Ahead: sc.ahead(),
 			SmallMast: graph.Mast(true, 14, "", ""), Legend: legend(), Chevron: graph.Chevron(),
 		}
 		var err error

@@ -17,11 +17,13 @@ type scene struct {
 	services []Service
 	// told are the bulletins that everyone sees, the newest first.
 	told []Bulletin
+	// work is what was announced, what begins last first.
+	work []Work
 }
 
 // sceneOf picks from a snapshot what the page shows.
 func sceneOf(p Page, now Now) scene {
-	s := scene{page: p, at: now.At.UTC(), began: now.Began.UTC(), told: told(p, now.Bulletins)}
+	s := scene{page: p, at: now.At.UTC(), began: now.Began.UTC(), told: told(p, now.Bulletins), work: workOf(p, now.Work)}
 	for _, id := range p.Services {
 		if i := slices.IndexFunc(now.Services, func(x Service) bool { return x.ID == id }); i >= 0 {
 			s.services = append(s.services, now.Services[i])

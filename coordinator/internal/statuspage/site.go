@@ -110,7 +110,11 @@ func (s *Site) routes() {
 	s.mux.HandleFunc("GET /{$}", s.front)
 	s.mux.HandleFunc("GET /service/{id}", s.service)
 	s.mux.HandleFunc("GET /incident/{id}", s.incident)
+	s.mux.HandleFunc("GET /maintenance/{id}", s.maintenance)
 	s.mux.HandleFunc("GET /history", s.incidents)
+	s.mux.HandleFunc("GET /history.atom", s.feed("/history.atom", "application/atom+xml", atom))
+	s.mux.HandleFunc("GET /history.rss", s.feed("/history.rss", "application/rss+xml", rss))
+	s.mux.HandleFunc("GET /history.ics", s.calendar)
 	s.mux.HandleFunc("GET /graph/{file}", s.graph)
 	s.mux.HandleFunc("GET /badge/{file}", s.badge)
 	s.mux.HandleFunc("GET /robots.txt", s.robots)
@@ -158,6 +162,22 @@ func (s *Site) send(w http.ResponseWriter, r *http.Request, path string, produce
 		return
 	}
 	e.Send(w, r, http.StatusOK, maxAge)
+}
+
+// sendKnown is send for a path that there is only while the page shows something: a key
+// that anybody may think of makes nothing.
+func (s *Site) sendKnown(w http.ResponseWriter, r *http.Request, path string, known func(scene) bool, produce func(context.Context, scene) (*page.Entity, error)) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), readTimeout)
+	defer cancel()
+	now, err := s.readNow(ctx)
+	switch {
+	case err != nil:
+		s.unavailable(w, r)
+	case !known(sceneOf(s.pages[s.pageOf(r)], now)):
+		s.missing(w, r)
+	default:
+		s.send(w, r, path, produce)
+	}
 }
 
 // unavailable says that the source cannot be read.

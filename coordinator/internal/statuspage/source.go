@@ -42,6 +42,8 @@ type Now struct {
 	// Bulletins are what the pages tell of incidents, in any order; those that are not told
 	// are shown to nobody.
 	Bulletins []Bulletin
+	// Work is the maintenance that was announced, also that which is over, in any order.
+	Work []Work
 }
 
 // Region is one region of the fleet.

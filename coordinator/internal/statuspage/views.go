@@ -46,7 +46,7 @@ func (v *views) entity(name, title, description string, data any) (*page.Entity,
 		return nil, fmt.Errorf("write %s: %w", name, err)
 	}
 	body := strings.TrimSpace(b.String())
-	doc, err := v.shell.HTML(page.Document{Title: title, Description: description, Body: template.HTML(body)})
+	doc, err := v.shell.HTML(page.Document{Title: title, Description: description, Head: feedLinks, Body: template.HTML(body)})
 	if err != nil {
 		return nil, err
 	}
